@@ -1,0 +1,213 @@
+"""Two threads between the network and the disk, joined by bounded queues.
+
+The storing thread compresses, writes and syncs; the indexing thread parses and fills the databases. Most
+of both is C that runs without the interpreter's lock, so that with the network they use more than one core.
+An error in either stops both: it is raised again from every later call.
+"""
+
+import contextlib
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from poparchive.archive.indexer import Indexer
+from poparchive.archive.spool import Spooled
+from poparchive.archive.storer import BATCH_S, Batch, Received, Storer
+from poparchive.store.errors import StoreError
+from poparchive.store.records import Record
+
+IN_FLIGHT_BYTES = 20 << 20
+"""More than two batches, so that one can be stored while one is indexed; little enough for memory."""
+
+_GROUP_MESSAGES = 128
+_GROUP_BYTES = 1 << 20
+
+Done = Future[None]
+
+LateRecord = Callable[[], Record]
+"""A record that is made when its turn comes, because it counts what was queued before it."""
+
+_Item = Received | Record | LateRecord | Done
+
+
+class IngestStoppedError(StoreError):
+    """An earlier error stopped the storing of messages."""
+
+
+class Ingest:
+    """Takes messages and records from any thread, in order."""
+
+    def __init__(self, storer: Storer, indexer: Indexer) -> None:
+        self._storer = storer
+        self._indexer = indexer
+        self._inbox: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._batches: queue.Queue[tuple[Batch | None, list[Done]] | None] = queue.Queue(maxsize=1)
+        self._error: BaseException | None = None
+        self._lock = threading.Lock()
+        self._in_flight = 0
+        self._on_room: list[Callable[[], None]] = []
+        self._threads = [
+            threading.Thread(target=self._run, args=(body,), name=name, daemon=True)
+            for name, body in (("store", self._store), ("index", self._index))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def keep(self, received: Received) -> None:
+        """Queue a message. Never blocks; ask ``full`` first."""
+        self._check()
+        with self._lock:
+            self._in_flight += _weight(received)
+        self._inbox.put(received)
+
+    def note(self, record: Record | LateRecord) -> None:
+        """Queue a record."""
+        self._check()
+        self._inbox.put(record)
+
+    def full(self) -> bool:
+        """Whether the sender should wait for ``when_room``."""
+        return self._in_flight > IN_FLIGHT_BYTES and self._error is None
+
+    def when_room(self, call: Callable[[], None]) -> None:
+        """Call once, from another thread, when there is room (or an error)."""
+        with self._lock:
+            waits = self._in_flight > IN_FLIGHT_BYTES and self._error is None
+            if waits:
+                self._on_room.append(call)
+        if not waits:
+            call()
+
+    def flush(self) -> Done:
+        """Return a future that is done when all queued so far is kept, in the catalog and searchable."""
+        self._check()
+        done: Done = Future()
+        self._inbox.put(done)
+        return done
+
+    def close(self) -> None:
+        """Finish what is queued and end both threads. Raises what went wrong, once."""
+        self._inbox.put(None)
+        for thread in self._threads:
+            thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise IngestStoppedError(f"nothing more is kept: {self._error}") from self._error
+
+    def _run(self, body: Callable[[], None]) -> None:
+        try:
+            body()
+        except BaseException as error:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self._error = self._error or error
+        with contextlib.suppress(queue.Full):
+            self._batches.put_nowait(None)
+        self._inbox.put(None)
+        self._give_back(0)
+        while True:
+            try:
+                left = self._inbox.get_nowait()
+            except queue.Empty:
+                break
+            if isinstance(left, Future):
+                left.set_exception(self._error)
+        self._inbox.put(None)
+
+    def _give_back(self, weight: int) -> None:
+        with self._lock:
+            self._in_flight -= weight
+            if self._in_flight > IN_FLIGHT_BYTES and self._error is None:
+                return
+            calls, self._on_room = self._on_room, []
+        for call in calls:
+            call()
+
+    def _store(self) -> None:
+        waiting: list[Done] = []
+        weight = 0
+        while True:
+            group: list[Received] = []
+            group_bytes = 0
+            item = self._next(blocking=True)
+            while isinstance(item, Received):
+                group.append(item)
+                weight += _weight(item)
+                group_bytes += len(item.octets)
+                if len(group) >= _GROUP_MESSAGES or group_bytes >= _GROUP_BYTES:
+                    item = _NOTHING
+                    break
+                item = self._next(blocking=False)
+            if group:
+                self._storer.take(group)
+            if isinstance(item, Future):
+                waiting.append(item)
+            elif item is not None and not isinstance(item, Received | _Nothing):
+                self._storer.note(item() if callable(item) else item)
+            if item is None or waiting or self._storer.due:
+                if not self._hand_on(self._storer.commit(), waiting, weight):
+                    return
+                waiting, weight = [], 0
+            if item is None:
+                self._batches.put(None)
+                return
+
+    def _next(self, *, blocking: bool) -> "_Item | _Nothing | None":
+        try:
+            return self._inbox.get(timeout=BATCH_S / 4) if blocking else self._inbox.get_nowait()
+        except queue.Empty:
+            return _NOTHING
+
+    def _hand_on(self, batch: Batch | None, waiting: list[Done], weight: int) -> bool:
+        if batch is not None:
+            batch.octets = weight
+        while self._error is None:
+            try:
+                self._batches.put((batch, waiting), timeout=1)
+            except queue.Full:
+                continue
+            return True
+        for done in waiting:
+            done.set_exception(self._error)
+        return False
+
+    def _index(self) -> None:
+        while (item := self._batches.get()) is not None:
+            batch, waiting = item
+            try:
+                if batch is not None:
+                    self._indexer.take(batch)
+                    self._storer.applied(batch)
+                    _discard(batch)
+            except BaseException as error:
+                self._error = self._error or error
+                for done in waiting:
+                    done.set_exception(error)
+                raise
+            for done in waiting:
+                done.set_result(None)
+            if batch is not None:
+                self._give_back(batch.octets)
+
+
+class _Nothing:
+    """No item has come yet."""
+
+
+_NOTHING = _Nothing()
+
+
+def _weight(received: Received) -> int:
+    """How much memory a message holds while it is on its way."""
+    return (1 << 20) if isinstance(received.octets, Spooled) else len(received.octets)
+
+
+def _discard(batch: Batch) -> None:
+    for one in batch.messages:
+        if isinstance(one.message, Spooled):
+            one.message.discard()

@@ -1,0 +1,85 @@
+"""Gives messages back: exact octets, proved by their hash before they are served.
+
+A ``Reader`` needs no lock and never waits; it sees what was committed when it looks. One thread each.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from poparchive.index.lookup import Located, Lookup
+from poparchive.model import Location
+from poparchive.store import recipe
+from poparchive.store.errors import DamageError, MissingObjectError
+from poparchive.store.layout import Layout, open_layout
+from poparchive.store.pack import PackReader
+
+IN_MEMORY_BYTES = 32 << 20
+"""Larger messages are hashed in a first reading and served in a second, so that memory stays small."""
+
+
+class Reader:
+    """An archive opened for reading."""
+
+    def __init__(self, root: Path, layout: Layout | None = None) -> None:
+        self.layout = layout or open_layout(root)
+        self.lookup = Lookup(self.layout.catalog)
+        self._packs = PackReader(self.layout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._packs.close()
+        self.lookup.close()
+
+    def octets(self, message: Located) -> Iterator[bytes]:
+        """Yield the exact octets in pieces. Raises ``DamageError`` before the first piece if they
+        are not the ones that were archived."""
+        if message.size_bytes <= IN_MEMORY_BYTES:
+            yield self.raw(message)
+            return
+        digest = hashlib.sha256()
+        for piece in self._join(message):
+            digest.update(piece)
+        self._check(message, digest.digest())
+        yield from self._join(message)
+
+    def raw(self, message: Located) -> bytes:
+        """Return the exact octets at once, for messages that are known to be small."""
+        octets = b"".join(self._join(message))
+        self._check(message, hashlib.sha256(octets).digest())
+        return octets
+
+    def forget(self) -> None:
+        """Drop what is cached, so that the next message is read from disk."""
+        self._packs.drop()
+
+    def _join(self, message: Located) -> Iterator[bytes]:
+        at = Location(message.pack, message.frame, message.offset, message.length)
+        return recipe.join(self._packs.read(at), self._blob)
+
+    def _blob(self, identity: bytes) -> bytes:
+        found = self.lookup.blob(identity)
+        if found is None:
+            raise MissingObjectError(
+                f"blob {identity.hex()} is not in the catalog; run `poparchive rebuild`"
+            )
+        return self._packs.read(Location(*found))
+
+    def _check(self, message: Located, digest: bytes) -> None:
+        if digest != message.id:
+            raise DamageError(
+                f"message {message.id.hex()}: the stored octets are not the ones that were archived;"
+                " run `poparchive verify`"
+            )

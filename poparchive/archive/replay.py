@@ -1,0 +1,178 @@
+"""Journal and packs become catalog and search index again: after a crash, and for ``rebuild``.
+
+Entries are replayed in order; each names how far the packs were synced with it, so the objects of
+an entry are in the frames between. Memory is bounded by a batch.
+"""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from poparchive.archive.indexer import Indexer, read_position
+from poparchive.archive.spool import Spooled, SpoolWriter
+from poparchive.archive.storer import Stored
+from poparchive.index.catalog import Catalog
+from poparchive.index.engine import open_catalog
+from poparchive.index.fulltext import FulltextWriter
+from poparchive.mime.split import leaves
+from poparchive.model import Location, MessageId
+from poparchive.store import journal, recipe
+from poparchive.store.errors import DamageError, MissingObjectError
+from poparchive.store.frame import ObjectKind
+from poparchive.store.journal import JournalEntry, Position, TornEntryError
+from poparchive.store.layout import Layout
+from poparchive.store.pack import PackReader
+from poparchive.store.records import ArchivedRecord, PackRecord
+
+IN_MEMORY_BYTES = 32 << 20
+
+
+class Replay:
+    """Applies entries that the catalog does not know yet."""
+
+    def __init__(self, layout: Layout, catalog: Catalog, indexer: Indexer) -> None:
+        self._layout = layout
+        self._catalog = catalog
+        self._indexer = indexer
+        self._reader = PackReader(layout)
+        self._lengths = {number: length for number, length, _ in catalog.packs()}
+
+    def catch_up(self, done: Callable[[JournalEntry], None] | None = None) -> Position:
+        """Apply what is missing and return the position behind the last whole entry.
+
+        A torn last entry was never acknowledged and is left for the journal's writer to cut off.
+        """
+        position = read_position(self._catalog.position())
+        with contextlib.suppress(TornEntryError):
+            for entry in journal.read(self._layout, position):
+                self._apply(entry)
+                position = entry.after
+                if done:
+                    done(entry)
+        self._reader.close()
+        return position
+
+    def _apply(self, entry: JournalEntry) -> None:
+        blobs: dict[bytes, Location] = {}
+        recipes: dict[bytes, list[Location]] = {}
+        for record in entry.records:
+            if isinstance(record, PackRecord):
+                self._scan(record, blobs, recipes)
+        spooled: list[Spooled] = []
+        messages = [
+            self._stored(record.message, blobs, recipes, spooled)
+            for record in entry.records
+            if isinstance(record, ArchivedRecord)
+        ]
+        self._indexer.apply(entry, messages, blobs)
+        for one in spooled:
+            one.discard()
+
+    def _scan(
+        self, record: PackRecord, blobs: dict[bytes, Location], recipes: dict[bytes, list[Location]]
+    ) -> None:
+        start = self._lengths.get(record.number, 0)
+        for frame in self._reader.frames(record.number, start, record.length):
+            for entry in frame.entries:
+                place = frame.location(entry)
+                if entry.kind is ObjectKind.RECIPE:
+                    recipes.setdefault(entry.prefix, []).append(place)
+                    continue
+                octets = frame.payload[entry.offset : entry.offset + entry.length]
+                digest = hashlib.sha256(octets).digest()
+                if not digest.startswith(entry.prefix):
+                    raise DamageError(
+                        f"{self._layout.pack(record.number)}: the frame at {frame.start} holds a"
+                        " blob that does not have the hash in the frame's table"
+                    )
+                blobs.setdefault(digest, place)
+        self._lengths[record.number] = record.length
+
+    def _stored(
+        self,
+        identity: MessageId,
+        blobs: dict[bytes, Location],
+        recipes: dict[bytes, list[Location]],
+        spooled: list[Spooled],
+    ) -> Stored:
+        def blob(wanted: bytes) -> bytes:
+            place = blobs.get(wanted) or self._catalog.blob_place(wanted)
+            if place is None:
+                raise MissingObjectError(
+                    f"message {identity.hex()} needs blob {wanted.hex()}, which no pack holds"
+                )
+            return self._reader.read(place)
+
+        for place in recipes.get(identity[:8], []):
+            made = self._reader.read(place)
+            message = gather(recipe.join(made, blob), self._layout.spool)
+            if isinstance(message, Spooled):
+                spooled.append(message)
+                digest = message.digest
+            else:
+                digest = hashlib.sha256(message).digest()
+            if digest == identity:
+                return Stored(identity, message, leaves(message), made, place)
+        raise MissingObjectError(
+            f"the journal names message {identity.hex()}, but no pack makes it;"
+            " `poparchive verify` says more"
+        )
+
+
+def gather(pieces: Iterator[bytes], spool: Path) -> bytes | Spooled:
+    """Put a message together: in memory, or in a file if it is large."""
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size > IN_MEMORY_BYTES:
+            break
+    else:
+        return b"".join(held)
+    writer = SpoolWriter(spool / f"join-{os.getpid()}-{id(held):x}")
+    for piece in held:
+        writer.write(piece)
+    held.clear()
+    for piece in pieces:
+        writer.write(piece)
+    return writer.finish()
+
+
+def rebuild(layout: Layout, done: Callable[[JournalEntry], None] | None = None) -> None:
+    """Make catalog and search index anew beside the old ones, then switch. The caller holds the lock."""
+    catalog_path = layout.catalog.with_suffix(".new")
+    search_path = layout.search.with_suffix(".new")
+    for path in (catalog_path, search_path):
+        remove_database(path)
+    engine = open_catalog(catalog_path, synchronous="OFF")
+    catalog = Catalog(engine)
+    fulltext = FulltextWriter.open(search_path)
+    try:
+        Replay(layout, catalog, Indexer(catalog, fulltext)).catch_up(done)
+    finally:
+        fulltext.close()
+        with engine.begin() as connection:
+            connection.exec_driver_sql("SELECT 1")
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        engine.dispose()
+    for new, old in ((catalog_path, layout.catalog), (search_path, layout.search)):
+        _switch(new, old)
+
+
+def remove_database(path: Path) -> None:
+    """Remove a database with its write-ahead log; the log of one file must never meet another file."""
+    for suffix in ("-wal", "-shm", ""):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _switch(new: Path, old: Path) -> None:
+    with new.open("rb") as handle:
+        os.fsync(handle.fileno())
+    for suffix in ("-wal", "-shm"):
+        new.with_name(new.name + suffix).unlink(missing_ok=True)
+        old.with_name(old.name + suffix).unlink(missing_ok=True)
+    new.rename(old)

@@ -1,0 +1,77 @@
+"""Messages too large for memory: a file that reads like ``bytes`` as far as the splitter needs.
+
+A spool file lives only while its message is on the way into the store; the next start empties the directory.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+
+_WINDOW_BYTES = 1 << 20
+
+
+class SpoolWriter:
+    """Takes a message in pieces as it arrives, and its hash on the way."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open("wb", buffering=0)
+        self._digest = hashlib.sha256()
+        self.size_bytes = 0
+
+    def write(self, octets: bytes) -> None:
+        self._file.write(octets)
+        self._digest.update(octets)
+        self.size_bytes += len(octets)
+
+    def finish(self) -> "Spooled":
+        """Close the file and return it for reading."""
+        self._file.close()
+        return Spooled(self.path, self.size_bytes, self._digest.digest())
+
+    def discard(self) -> None:
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+
+class Spooled:
+    """A message in a file. Slices and ``find`` read a window at a time."""
+
+    def __init__(self, path: Path, size_bytes: int, digest: bytes) -> None:
+        self.path = path
+        self.digest = digest
+        self._size = size_bytes
+        self._fd = os.open(path, os.O_RDONLY)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, key: slice, /) -> bytes:
+        start, stop, _ = key.indices(self._size)
+        pieces = []
+        while start < stop:
+            piece = os.pread(self._fd, min(stop - start, _WINDOW_BYTES), start)
+            if not piece:
+                raise OSError(f"{self.path}: shorter than it was written")
+            pieces.append(piece)
+            start += len(piece)
+        return b"".join(pieces)
+
+    def find(self, needle: bytes, start: int, end: int, /) -> int:
+        end = min(end, self._size)
+        while start < end:
+            window = self[start : min(start + _WINDOW_BYTES, end)]
+            at = window.find(needle)
+            if at >= 0:
+                return start + at
+            if start + len(window) >= end:
+                return -1
+            start += len(window) - len(needle) + 1
+        return -1
+
+    def discard(self) -> None:
+        """Close and remove the file. Safe to call twice."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+            self.path.unlink(missing_ok=True)

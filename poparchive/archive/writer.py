@@ -1,0 +1,219 @@
+"""An archive opened for writing: one process at a time, any thread of it.
+
+Opening repairs what a crash left (``docs/store-format.md``, the life of a batch). Closing finishes
+what is queued.
+"""
+
+import contextlib
+import itertools
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from sqlalchemy import Engine
+
+from poparchive.archive.indexer import Indexer, read_position
+from poparchive.archive.ingest import Done, Ingest
+from poparchive.archive.read import Reader
+from poparchive.archive.replay import Replay, rebuild, remove_database
+from poparchive.archive.spool import Spooled, SpoolWriter
+from poparchive.archive.storer import Received, Storer, Tally
+from poparchive.index.catalog import Catalog, LedgerRow
+from poparchive.index.engine import open_catalog
+from poparchive.index.fulltext import FulltextWriter, IndexOutdatedError
+from poparchive.model import Fate, MessageId
+from poparchive.store import layout as layouts
+from poparchive.store.errors import MissingObjectError
+from poparchive.store.fsio import Lock, writing
+from poparchive.store.journal import JournalWriter, Position
+from poparchive.store.pack import PACK_BYTES, PackReader, PackState, PackWriter
+from poparchive.store.records import AccountRecord, FateRecord, ListedRecord, RunRecord
+
+
+class Run(Protocol):
+    """How a pull of an account went; ``outcome`` is 0 done, 1 failed, 2 stopped."""
+
+    started: int
+    ended: int
+    outcome: int
+    listed: int
+    failed: int
+    deleted: int
+    octets: int
+    error: str
+    tally: Tally
+
+
+class Writer:
+    """The archive's one writer. Raises ``LockedError`` if another process has it open."""
+
+    def __init__(self, root: Path, *, pack_bytes: int = PACK_BYTES) -> None:
+        self.layout = layouts.open_layout(root)
+        with contextlib.ExitStack() as stack:
+            stack.callback(Lock(self.layout.lock).release)
+            _empty(self.layout.spool)
+            self._engine, self._catalog, self._fulltext, position = _open_indexes(self.layout)
+            stack.callback(self._engine.dispose)
+            stack.callback(self._fulltext.close)
+            packs = self._catalog.packs()
+            last = PackState(*packs[-1]) if packs else None
+            writer = PackWriter(self.layout, last, pack_bytes=pack_bytes)
+            stack.callback(writer.close)
+            journal = JournalWriter(self.layout, position)
+            stack.callback(journal.close)
+            reader = PackReader(self.layout)
+            stack.callback(reader.close)
+            self._accounts = self._catalog.accounts()
+            account, ledger, run = self._catalog.next_numbers()
+            self._account_numbers = itertools.count(account)
+            self._next_ledger = ledger
+            self._run_numbers = itertools.count(run)
+            self._spool_numbers = itertools.count()
+            storer = Storer(self._catalog, writer, journal, reader)
+            self._ingest = Ingest(storer, Indexer(self._catalog, self._fulltext))
+            self._open = stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+            return
+        # What stopped us is on its way up already; a store that failed would only say it again.
+        with contextlib.suppress(Exception):
+            self.close()
+
+    def close(self) -> None:
+        """Finish what is queued, then let go of the archive."""
+        try:
+            self._ingest.close()
+        finally:
+            self._open.close()
+
+    def account(self, name: str, host: str, user: str) -> int:
+        """Return the number of an account, noting a new one or a changed host or user."""
+        known = self._accounts.get(name)
+        if known is not None and known[1:] == (host, user):
+            return known[0]
+        number = known[0] if known else next(self._account_numbers)
+        self._accounts[name] = (number, host, user)
+        self._ingest.note(AccountRecord(number, name, host, user))
+        return number
+
+    def ledger(self, account: int) -> list[LedgerRow]:
+        """Return what is known of an account's UIDLs."""
+        return self._catalog.ledger(account)
+
+    def listed(self, account: int, pairs: Sequence[tuple[bytes, int]]) -> range:
+        """Note (UIDL, LIST size) pairs seen for the first time; return their ledger numbers."""
+        numbers = range(self._next_ledger, self._next_ledger + len(pairs))
+        if pairs:
+            self._next_ledger = numbers.stop
+            self._ingest.note(ListedRecord(account, numbers.start, tuple(pairs)))
+        return numbers
+
+    def ledger_rows(self, numbers: Sequence[int]) -> list[LedgerRow]:
+        """Return the rows with these ledger numbers."""
+        return self._catalog.ledger_rows(numbers)
+
+    def keep(self, ledger: int, octets: bytes | Spooled, tally: Tally | None = None) -> None:
+        """Queue a message for its UIDL. It is kept once a ``flush`` that follows is done."""
+        self._ingest.keep(Received(ledger, octets, tally or Tally()))
+
+    def settle(self, ledger: int, fate: Fate, reason: str) -> None:
+        """Queue any other fate of a UIDL."""
+        self._ingest.note(FateRecord(ledger, fate, reason))
+
+    def ended(self, account: int, run: Run) -> None:
+        """Queue the record of a pull that ended, behind all that it brought."""
+        number = next(self._run_numbers)
+        self._ingest.note(
+            lambda: RunRecord(
+                number,
+                account,
+                run.started,
+                run.ended,
+                run.outcome,
+                run.listed,
+                run.tally.archived,
+                run.tally.duplicates,
+                run.failed,
+                run.deleted,
+                run.octets,
+                run.error,
+            )
+        )
+
+    def spool(self) -> SpoolWriter:
+        """Return a file for a message that is too large for memory."""
+        path = self.layout.spool / f"{os.getpid()}-{next(self._spool_numbers)}"
+        with writing(path):
+            return SpoolWriter(path)
+
+    def full(self) -> bool:
+        """Whether the sender should wait; see ``when_room``."""
+        return self._ingest.full()
+
+    def when_room(self, call: Callable[[], None]) -> None:
+        """Call once, from any thread, when more can be taken in."""
+        self._ingest.when_room(call)
+
+    def flush(self) -> Done:
+        """Return a future: done when all queued so far is kept, in the catalog and searchable."""
+        return self._ingest.flush()
+
+    def prove(self, messages: Sequence[MessageId]) -> set[MessageId]:
+        """Read messages from disk again and return those whose octets have the right hash.
+
+        This is the proof that comes before ``DELE``. Call it after a ``flush`` that followed them.
+        """
+        proved = set()
+        with Reader(self.layout.root, self.layout) as reader:
+            for identity in messages:
+                located = reader.lookup.by_id(identity)
+                if located is None:
+                    raise MissingObjectError(f"message {identity.hex()} is not in the catalog")
+                for _ in reader.octets(located):
+                    pass
+                proved.add(identity)
+        return proved
+
+
+def _open_indexes(
+    layout: layouts.Layout,
+) -> tuple[Engine, Catalog, FulltextWriter, Position]:
+    """Open both databases and bring them up to the journal; what is missing is made again."""
+    if layout.journals() and not layout.catalog.exists():
+        rebuild(layout)
+    try:
+        fulltext = FulltextWriter.open(layout.search)
+    except IndexOutdatedError:
+        remove_database(layout.search)
+        rebuild(layout)
+        fulltext = FulltextWriter.open(layout.search)
+    engine = open_catalog(layout.catalog)
+    catalog = Catalog(engine)
+    if fulltext.watermark < read_position(catalog.position()).entry:
+        # The index is behind a catalog that is not: only a rebuild knows the texts in between.
+        fulltext.close()
+        engine.dispose()
+        rebuild(layout)
+        fulltext = FulltextWriter.open(layout.search)
+        engine = open_catalog(layout.catalog)
+        catalog = Catalog(engine)
+    position = Replay(layout, catalog, Indexer(catalog, fulltext)).catch_up()
+    return engine, catalog, fulltext, position
+
+
+def _empty(directory: Path) -> None:
+    directory.mkdir(mode=0o700, exist_ok=True)
+    for path in directory.iterdir():
+        path.unlink(missing_ok=True)

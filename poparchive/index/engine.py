@@ -1,0 +1,80 @@
+"""Opens the catalog: the one place that knows which database it is, and that migrates it.
+
+Writers get an SQLAlchemy engine with WAL and ``synchronous=FULL``. Readers that people wait for use
+``lookup``, which needs no SQLAlchemy.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+
+from poparchive.errors import PoparchiveError
+
+HEAD = "0001"
+"""The newest migration. A test keeps it equal to what alembic finds."""
+
+
+class CatalogError(PoparchiveError):
+    """The catalog cannot be used as it is; ``rebuild`` always can make it anew."""
+
+
+def open_catalog(path: Path, *, synchronous: str = "FULL") -> Engine:
+    """Return an engine for a catalog with all migrations applied; makes the file if need be."""
+    engine = create_engine(f"sqlite:///{path}")
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: Any, _: object) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={synchronous}")
+        connection.execute("PRAGMA cache_size=-8192")
+        connection.execute("PRAGMA busy_timeout=10000")
+
+    if _version(path) != HEAD:
+        migrate(path)
+    return engine
+
+
+def _version(path: Path) -> str | None:
+    """Return the migration the file has, without importing alembic: it takes a quarter second."""
+    if not path.exists():
+        return None
+    connection = sqlite3.connect(path)
+    try:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return str(row[0]) if row else None
+    except sqlite3.OperationalError:
+        return None
+    except sqlite3.DatabaseError as error:
+        raise CatalogError(
+            f"{path}: the catalog is damaged ({error}). Nothing is lost: remove the file and run"
+            " `poparchive rebuild`."
+        ) from error
+    finally:
+        connection.close()
+
+
+def migrations() -> Path:
+    """Return where the alembic scripts are: inside the installed package, or in the checkout."""
+    packaged = Path(__file__).parent / "migrations"
+    return packaged if packaged.exists() else Path(__file__).parents[2] / "alembic"
+
+
+def migrate(path: Path) -> None:
+    """Bring a catalog to ``HEAD``. Each migration and its mark commit together."""
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    from alembic import command
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations()).replace("%", "%%"))
+    config.attributes["url"] = f"sqlite:///{path}"
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise CatalogError(
+            f"{path}: the catalog was made by a newer poparchive ({error}). Install that version,"
+            " or remove the file and run `poparchive rebuild`."
+        ) from error

@@ -1,0 +1,121 @@
+"""The search index: one FTS5 table without a copy of the text, in a file that can be thrown away.
+
+The rowid of a document is its message's row id in the catalog, which is its date: FTS5 then gives
+newest first by itself, and a range of dates is a range of rowids. The index may lag behind the
+catalog: ``watermark`` is the last journal entry it knows. One writer, from one thread at a time.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from poparchive.errors import PoparchiveError
+from poparchive.index.fold import fold
+
+VERSION = 1
+"""Raised when the same text would be indexed otherwise; an index of another version is made anew."""
+
+COLUMNS = ("subject", "sender", "recipients", "body", "attachments", "flags")
+
+_CACHE_KIB = 16_384
+
+
+class IndexOutdatedError(PoparchiveError):
+    """The index was made by another version, or is damaged; ``rebuild`` makes it anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a message says, as text that is not folded yet."""
+
+    id: int
+    subject: str
+    sender: str
+    recipients: str
+    body: str
+    attachments: str
+    flags: str
+
+
+class FulltextWriter:
+    """Adds documents. A crash loses at most the last ``add``, which the watermark tells."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the index, making it if it is not there."""
+        connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+            connection.execute("PRAGMA busy_timeout=10000")
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                _create(connection)
+            elif version != VERSION:
+                raise IndexOutdatedError(f"{path}: the index has version {version}")
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            raise IndexOutdatedError(f"{path}: {error}") from error
+        except IndexOutdatedError:
+            connection.close()
+            raise
+        return cls(connection)
+
+    @property
+    def watermark(self) -> int:
+        """The last journal entry whose messages are in the index."""
+        row = self._connection.execute("SELECT entry FROM watermark").fetchone()
+        return int(row[0])
+
+    def add(self, documents: Iterable[Document], *, entry: int) -> None:
+        """Add documents and raise the watermark, in one transaction."""
+        rows = sorted(
+            (
+                d.id,
+                fold(d.subject),
+                fold(d.sender),
+                fold(d.recipients),
+                fold(d.body),
+                fold(d.attachments),
+                d.flags,
+            )
+            for d in documents
+        )
+        run = self._connection
+        run.execute("BEGIN IMMEDIATE")
+        try:
+            run.executemany(
+                "INSERT INTO mail(rowid, subject, sender, recipients, body, attachments, flags)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+            run.execute("UPDATE watermark SET entry = ?", (entry,))
+            run.execute("COMMIT")
+        except BaseException:
+            run.execute("ROLLBACK")
+            raise
+
+    def optimize(self) -> None:
+        """Merge all of the index's segments into one."""
+        self._connection.execute("INSERT INTO mail(mail) VALUES ('optimize')")
+
+    def close(self) -> None:
+        """Safe to call twice."""
+        self._connection.close()
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    columns = ", ".join(COLUMNS)
+    options = "content='', tokenize='unicode61 remove_diacritics 2'"
+    connection.execute("BEGIN")
+    connection.execute(f"CREATE VIRTUAL TABLE mail USING fts5({columns}, {options})")
+    connection.execute("CREATE TABLE watermark(entry INTEGER NOT NULL)")
+    connection.execute("INSERT INTO watermark VALUES (0)")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")

@@ -1,0 +1,1 @@
+"""Reads mail, and never changes it."""

@@ -1,0 +1,27 @@
+"""What can go wrong with the archive's files."""
+
+from poparchive.errors import PoparchiveError, TryLaterError
+
+
+class StoreError(PoparchiveError):
+    """Something about the archive's own files."""
+
+
+class DamageError(StoreError):
+    """Octets on disk are not what was written. Nothing is ever dropped because of it."""
+
+
+class MissingObjectError(DamageError):
+    """A recipe or the catalog names an object that the packs do not hold."""
+
+
+class FormatError(StoreError):
+    """The archive was written by a newer version, or it is no archive."""
+
+
+class WriteError(StoreError):
+    """A write or a sync failed: disk full, or a device error. The writer is dead afterwards."""
+
+
+class LockedError(TryLaterError):
+    """Another process writes to the archive."""

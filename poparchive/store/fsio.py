@@ -1,0 +1,128 @@
+"""The few ways in which the store touches the file system, each durable or loud.
+
+Every error of the operating system on the writing side becomes a ``WriteError`` that names the file.
+"""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from poparchive.store.errors import DamageError, LockedError, WriteError
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Translate the operating system's errors about ``path`` into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise WriteError(
+                f"{path}: the disk is full. The archive is whole up to the last finished batch;"
+                " make room and run the command again."
+            ) from error
+        raise WriteError(f"{path}: cannot write: {error.strerror or error}") from error
+
+
+def sync_directory(path: Path) -> None:
+    """Make the directory's entries durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_durably(path: Path, octets: bytes, *, mode: int = 0o600) -> None:
+    """Put a whole file in place: after this returns it survives a power loss, or is not there."""
+    temporary = path.with_name(path.name + ".new")
+    with writing(path):
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        try:
+            write_all(fd, octets)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        temporary.rename(path)
+        sync_directory(path.parent)
+
+
+def write_all(fd: int, octets: bytes | memoryview) -> None:
+    """Write all of ``octets``; a short write is continued."""
+    view = memoryview(octets)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def read_exactly(fd: int, length: int, offset: int, path: Path) -> bytes:
+    """Read ``length`` octets at ``offset``; fewer is damage."""
+    pieces = []
+    at, left = offset, length
+    while left:
+        try:
+            piece = os.pread(fd, left, at)
+        except OSError as error:
+            raise DamageError(f"{path}: cannot read at {at}: {error.strerror}") from error
+        if not piece:
+            raise DamageError(
+                f"{path}: ends at {at}, but octets up to {offset + length} are needed"
+            )
+        pieces.append(piece)
+        at += len(piece)
+        left -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+class Lock:
+    """The archive's one writer: an flock that the kernel gives back whatever happens to us."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with writing(path):
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held = os.pread(self._fd, 4096, 0)
+            os.close(self._fd)
+            raise LockedError(f"{path.parent}: the archive is locked by {_holder(held)}") from None
+        who = {"pid": os.getpid(), "host": socket.gethostname(), "since": int(time.time())}
+        with writing(path):
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, json.dumps(who).encode() + b"\n", 0)
+
+    def release(self) -> None:
+        """Let the next writer in. Safe to call twice."""
+        if self._fd >= 0:
+            os.ftruncate(self._fd, 0)
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def _holder(held: bytes) -> str:
+    """Say who holds the lock, from what the holder wrote into it."""
+    try:
+        who = json.loads(held)
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(who["since"]))
+        return f"process {int(who['pid'])} on {who['host']} since {since}; try again later"
+    except (ValueError, KeyError, TypeError):
+        return "another process; try again later"

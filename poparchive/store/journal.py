@@ -1,0 +1,231 @@
+"""The journal: an append-only, hash-chained log of what came from where and what became of it.
+
+``JournalWriter`` belongs to the one writing thread; an entry counts once ``append`` returned, which
+is after it was synced. ``read`` checks every hash and the chain as it goes.
+"""
+
+import hashlib
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from poparchive.store import frame, records
+from poparchive.store.errors import DamageError, FormatError, WriteError
+from poparchive.store.fsio import read_exactly, sync_directory, write_all, writing
+from poparchive.store.layout import Layout
+from poparchive.store.records import Record
+
+MAGIC = b"POPAJRNL"
+ENTRY_MAGIC = b"PAJE"
+VERSION = 1
+_HEAD = struct.Struct("<8sHH16sIQ")
+_ENTRY = struct.Struct("<4sBBHQQII32s")
+_CRC = struct.Struct("<I")
+_HASH_BYTES = 32
+FILE_HEADER_BYTES = _HEAD.size + _CRC.size
+ENTRY_HEADER_BYTES = _ENTRY.size + _CRC.size
+NO_HASH = bytes(_HASH_BYTES)
+
+FILE_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place between two entries: which file, where in it, the last entry's number and hash."""
+
+    file: int
+    offset: int
+    entry: int
+    hash: bytes
+
+
+START = Position(0, 0, 0, NO_HASH)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One batch as the journal has it. ``after`` is the position behind it."""
+
+    number: int
+    time: int
+    records: list[Record]
+    after: Position
+
+
+class TornEntryError(DamageError):
+    """The journal ends inside an entry, or its last entry does not check."""
+
+    def __init__(self, path: Path, offset: int, why: str) -> None:
+        super().__init__(f"{path}: at octet {offset}: {why}")
+        self.offset = offset
+
+
+class JournalWriter:
+    """Appends entries behind ``position`` and cuts off whatever torn octets lie there."""
+
+    def __init__(self, layout: Layout, position: Position, *, file_bytes: int = FILE_BYTES) -> None:
+        self._layout = layout
+        self._limit = file_bytes
+        self._position = position
+        self._broken = False
+        self._fd = -1
+        if position.file:
+            path = layout.journal(position.file)
+            with writing(path):
+                self._fd = os.open(path, os.O_RDWR)
+                os.ftruncate(self._fd, position.offset)
+                os.lseek(self._fd, position.offset, os.SEEK_SET)
+
+    @property
+    def position(self) -> Position:
+        return self._position
+
+    def append(self, batch: Sequence[Record], time: int) -> JournalEntry:
+        """Write one entry and sync it: when this returns, what it says is kept."""
+        if self._broken:
+            raise WriteError(f"{self._layout.root}: an earlier write to the journal failed")
+        raw = records.encode(batch)
+        stored, codec = frame.compress(raw), frame.Codec.ZSTD
+        if len(stored) >= len(raw):
+            stored, codec = raw, frame.Codec.STORED
+        before = self._position
+        number = before.entry + 1
+        head = _ENTRY.pack(
+            ENTRY_MAGIC, VERSION, codec, 0, number, time, len(raw), len(stored), before.hash
+        )
+        octets = head + _CRC.pack(zlib.crc32(head)) + stored
+        digest = hashlib.sha256(octets).digest()
+        octets += digest
+        self._broken = True
+        if self._fd < 0 or before.offset + len(octets) > self._limit:
+            before = self._begin(number)
+        with writing(self._layout.journal(before.file)):
+            write_all(self._fd, octets)
+            os.fdatasync(self._fd)
+        self._broken = False
+        self._position = Position(before.file, before.offset + len(octets), number, digest)
+        return JournalEntry(number, time, list(batch), self._position)
+
+    def close(self) -> None:
+        """Safe to call twice."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _begin(self, first: int) -> Position:
+        """Start the next file; durable before an entry goes into it."""
+        self.close()
+        number = self._position.file + 1
+        path = self._layout.journal(number)
+        head = _HEAD.pack(MAGIC, VERSION, 0, self._layout.id, number, first)
+        with writing(path):
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+            write_all(self._fd, head + _CRC.pack(zlib.crc32(head)))
+            os.fsync(self._fd)
+            sync_directory(path.parent)
+        return Position(number, FILE_HEADER_BYTES, first - 1, self._position.hash)
+
+
+def read(layout: Layout, position: Position = START) -> Iterator[JournalEntry]:
+    """Yield the entries behind ``position``.
+
+    Raises ``TornEntryError`` where the last file ends in something that is no whole entry (a crash
+    leaves that), and ``DamageError`` for anything wrong before the end.
+    """
+    numbers = layout.journals()
+    if numbers and numbers != list(range(1, len(numbers) + 1)):
+        raise DamageError(f"{layout.root}: a journal file is missing between {numbers}")
+    if position.file > len(numbers):
+        raise DamageError(f"{layout.journal(position.file)}: the journal file is missing")
+    for number in numbers:
+        if number < position.file:
+            continue
+        for entry in _read_file(layout, number, position, last=number == numbers[-1]):
+            yield entry
+            position = entry.after
+
+
+def _read_file(
+    layout: Layout, number: int, position: Position, *, last: bool
+) -> Iterator[JournalEntry]:
+    path = layout.journal(number)
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise DamageError(f"{path}: cannot open: {error.strerror}") from error
+    try:
+        size = os.fstat(fd).st_size
+        if last and size < FILE_HEADER_BYTES and position.file < number:
+            raise TornEntryError(path, 0, "the file ends inside its header")
+        _check_header(layout, number, read_exactly(fd, FILE_HEADER_BYTES, 0, path))
+        if position.file < number:
+            position = Position(number, FILE_HEADER_BYTES, position.entry, position.hash)
+        while position.offset < size:
+            try:
+                entry = _read_entry(fd, position, size, path)
+            except TornEntryError as error:
+                if last and _nothing_follows(fd, error.offset, size, path):
+                    raise
+                raise DamageError(str(error)) from error
+            yield entry
+            position = entry.after
+        if position.offset > size:
+            raise DamageError(f"{path}: has {size} octets, but {position.offset} were synced")
+    finally:
+        os.close(fd)
+
+
+def _read_entry(fd: int, position: Position, size: int, path: Path) -> JournalEntry:
+    at = position.offset
+    if size - at < ENTRY_HEADER_BYTES:
+        raise TornEntryError(path, at, "the journal ends inside an entry")
+    octets = read_exactly(fd, ENTRY_HEADER_BYTES, at, path)
+    head = octets[: _ENTRY.size]
+    magic, version, codec, flags, number, time, raw, stored, previous = _ENTRY.unpack(head)
+    if magic != ENTRY_MAGIC or zlib.crc32(head) != _CRC.unpack_from(octets, _ENTRY.size)[0]:
+        raise TornEntryError(path, at, "an entry's header is damaged")
+    if version != VERSION or flags:
+        raise FormatError(f"{path}: entry {number} has version {version}: needs a newer poparchive")
+    end = at + ENTRY_HEADER_BYTES + stored + _HASH_BYTES
+    if end > size:
+        raise TornEntryError(path, at, f"the journal ends inside entry {number}")
+    rest = read_exactly(fd, stored + _HASH_BYTES, at + ENTRY_HEADER_BYTES, path)
+    digest = hashlib.sha256(octets + rest[:stored]).digest()
+    if digest != rest[stored:]:
+        raise TornEntryError(path, at, f"entry {number} does not have the hash written with it")
+    if previous != position.hash or number != position.entry + 1:
+        raise DamageError(f"{path}: entry {number} does not follow the entry before it")
+    payload = rest[:stored]
+    if codec == frame.Codec.ZSTD:
+        payload = frame.decompress(payload, raw)
+    return JournalEntry(
+        number, time, records.decode(payload), Position(position.file, end, number, digest)
+    )
+
+
+def _nothing_follows(fd: int, offset: int, size: int, path: Path) -> bool:
+    """Tell a torn tail from damage: behind a torn tail no whole entry begins."""
+    rest = read_exactly(fd, size - offset, offset, path)
+    at = rest.find(ENTRY_MAGIC, 1)
+    while at >= 0:
+        head = rest[at : at + _ENTRY.size]
+        crc = rest[at + _ENTRY.size : at + ENTRY_HEADER_BYTES]
+        if len(crc) == _CRC.size and zlib.crc32(head) == _CRC.unpack(crc)[0]:
+            return False
+        at = rest.find(ENTRY_MAGIC, at + 1)
+    return True
+
+
+def _check_header(layout: Layout, number: int, octets: bytes) -> None:
+    path = layout.journal(number)
+    head = octets[: _HEAD.size]
+    if not head.startswith(MAGIC) or zlib.crc32(head) != _CRC.unpack_from(octets, _HEAD.size)[0]:
+        raise DamageError(f"{path}: the journal file's header is damaged")
+    _, version, flags, archive, named, _ = _HEAD.unpack(head)
+    if version != VERSION or flags:
+        raise FormatError(f"{path}: version {version}, flags {flags}: needs a newer poparchive")
+    if archive != layout.id or named != number:
+        raise DamageError(f"{path}: belongs to another archive or has another number")

@@ -1,0 +1,116 @@
+"""Where things lie in an archive's directory, and its identity.
+
+The identity binds packs and journal to the archive: a file copied in from another one is noticed.
+"""
+
+import re
+import time
+import tomllib
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from poparchive.store.errors import FormatError
+from poparchive.store.fsio import sync_directory, write_durably, writing
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """An archive's directory and the paths in it."""
+
+    root: Path
+    id: bytes
+    created: int
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "lock"
+
+    @property
+    def catalog(self) -> Path:
+        return self.root / "catalog.sqlite"
+
+    @property
+    def search(self) -> Path:
+        return self.root / "search.sqlite"
+
+    @property
+    def spool(self) -> Path:
+        return self.root / "spool"
+
+    def pack(self, number: int) -> Path:
+        return self.root / "packs" / f"{number % 256:02x}" / f"{number:08d}.pack"
+
+    def journal(self, number: int) -> Path:
+        return self.root / "journal" / f"{number:08d}.journal"
+
+    def packs(self) -> list[int]:
+        """Return the numbers of all packs on disk, ascending."""
+        return _numbers(self.root / "packs", "*/*.pack")
+
+    def journals(self) -> list[int]:
+        """Return the numbers of all journal files on disk, ascending."""
+        return _numbers(self.root / "journal", "*.journal")
+
+
+def _numbers(directory: Path, pattern: str) -> list[int]:
+    return sorted(int(p.stem) for p in directory.glob(pattern) if p.stem.isdigit())
+
+
+def create(root: Path) -> Layout:
+    """Make an empty archive. The directory may exist if it is empty."""
+    if (root / "archive.toml").exists():
+        raise FormatError(f"{root}: there is an archive here already")
+    if root.exists() and any(root.iterdir()):
+        raise FormatError(f"{root}: the directory is not empty; an archive wants one of its own")
+    with writing(root):
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in ("packs", "journal", "spool"):
+            (root / name).mkdir(mode=0o700)
+        sync_directory(root)
+    identity = uuid.uuid4()
+    created = int(time.time())
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(created))
+    text = (
+        "# An archive of poparchive. docs/store-format.md says how to read it without the program.\n"
+        f'format = {FORMAT}\nid = "{identity}"\ncreated = {stamp}\n'
+    )
+    write_durably(root / "archive.toml", text.encode())
+    return Layout(root, identity.bytes, created)
+
+
+def open_layout(root: Path) -> Layout:
+    """Read ``archive.toml``. A newer format is refused by name."""
+    path = root / "archive.toml"
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        version = int(values["format"])
+        identity = uuid.UUID(values["id"]).bytes
+        created = int(values["created"].timestamp())
+    except FileNotFoundError:
+        raise FormatError(
+            f"{root}: no archive here (archive.toml is missing); `poparchive init` makes one"
+        ) from None
+    except OSError as error:
+        raise FormatError(f"{path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FormatError(f"{path}: not readable as an archive's description: {error}") from error
+    if version > FORMAT:
+        raise FormatError(
+            f"{root}: the archive has format {version}; this poparchive reads up to {FORMAT}."
+            " Install a newer version."
+        )
+    return Layout(root, identity, created)
+
+
+def quick_root_check(root: Path) -> None:
+    """Refuse a directory that is no archive, without the cost of a TOML parser."""
+    try:
+        text = (root / "archive.toml").read_text(encoding="utf-8")
+    except OSError:
+        text = ""
+    match = re.search(r"^format *= *(\d+)", text, re.MULTILINE)
+    if match is None or int(match[1]) > FORMAT:
+        open_layout(root)

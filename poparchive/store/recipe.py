@@ -1,0 +1,130 @@
+"""Recipes: how a message is made from literal octets and blobs.
+
+A recipe is pure data; reading blobs is the caller's. ``join`` of what ``Builder`` wrote gives the
+octets that went in, which the archive proves for each message before it relies on it.
+"""
+
+import binascii
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from poparchive.store import varint
+from poparchive.store.errors import DamageError
+
+_LITERAL, _BLOB, _BASE64 = 1, 2, 3
+_END_LF, _END_CLOSED = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """Octets that stand in the recipe itself."""
+
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A blob, as it is (``line`` 0) or in base64 with lines of ``line`` characters."""
+
+    id: bytes
+    length: int
+    line: int = 0
+    lf: bool = False
+    closed: bool = False
+
+    @property
+    def made_bytes(self) -> int:
+        """How many octets of the message this makes."""
+        if not self.line:
+            return self.length
+        characters = (self.length + 2) // 3 * 4
+        lines = -(-characters // self.line)
+        ends = lines if self.closed else max(lines - 1, 0)
+        return characters + ends * (1 if self.lf else 2)
+
+    def make(self, blob: bytes) -> bytes:
+        """Return the message's octets from the blob's."""
+        if not self.line:
+            return blob
+        return encode_base64(blob, self.line, b"\n" if self.lf else b"\r\n", closed=self.closed)
+
+
+Operation = Literal | Reference
+
+
+def encode_base64(blob: bytes, line: int, end: bytes, *, closed: bool) -> bytes:
+    """Encode as MIME does: lines of ``line`` characters joined by ``end``, and a last one if closed."""
+    text = binascii.b2a_base64(blob, newline=False)
+    if len(text) > line:
+        text = end.join([text[i : i + line] for i in range(0, len(text), line)])
+    return text + end if closed and text else text
+
+
+class Builder:
+    """Writes one recipe, operation by operation. Neighbouring literals become one."""
+
+    def __init__(self) -> None:
+        self._out = bytearray()
+        self._literal = bytearray()
+
+    def literal(self, octets: bytes) -> None:
+        self._literal += octets
+
+    def reference(self, reference: Reference) -> None:
+        self._flush()
+        out = self._out
+        out.append(_BASE64 if reference.line else _BLOB)
+        out += reference.id
+        varint.put(out, reference.length)
+        if reference.line:
+            varint.put(out, reference.line)
+            out.append(_END_LF * reference.lf | _END_CLOSED * reference.closed)
+
+    def finish(self) -> bytes:
+        self._flush()
+        return bytes(self._out)
+
+    def _flush(self) -> None:
+        if self._literal:
+            self._out.append(_LITERAL)
+            varint.put_bytes(self._out, self._literal)
+            self._literal.clear()
+
+
+def operations(recipe: bytes) -> Iterator[Operation]:
+    """Yield the operations; anything that is no recipe raises ``DamageError``."""
+    at = 0
+    while at < len(recipe):
+        code = recipe[at]
+        at += 1
+        if code == _LITERAL:
+            octets, at = varint.get_bytes(recipe, at)
+            yield Literal(octets)
+            continue
+        if code not in (_BLOB, _BASE64):
+            raise DamageError(f"a recipe has the unknown operation {code}")
+        identity = recipe[at : at + 32]
+        if len(identity) < 32:
+            raise DamageError("a recipe ends inside an id")
+        length, at = varint.get(recipe, at + 32)
+        if code == _BLOB:
+            yield Reference(identity, length)
+            continue
+        line, at = varint.get(recipe, at)
+        if at >= len(recipe) or not line or line % 4:
+            raise DamageError("a recipe has a base64 operation that makes no lines")
+        end = recipe[at]
+        at += 1
+        yield Reference(identity, length, line, bool(end & _END_LF), bool(end & _END_CLOSED))
+
+
+def join(recipe: bytes, blob: Callable[[bytes], bytes]) -> Iterator[bytes]:
+    """Yield the message's octets in pieces no larger than a blob; ``blob`` fetches one by its id."""
+    for operation in operations(recipe):
+        if isinstance(operation, Literal):
+            yield operation.octets
+        else:
+            octets = blob(operation.id)
+            if len(octets) != operation.length:
+                raise DamageError(f"blob {operation.id.hex()} has a length that its recipe denies")
+            yield operation.make(octets)

@@ -1,0 +1,108 @@
+"""The journal: entries come back in order, and no change to them goes unnoticed."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poparchive.model import Fate, MessageId
+from poparchive.store import journal, layout, records
+from poparchive.store.errors import DamageError, StoreError
+from poparchive.store.journal import START, JournalWriter, TornEntryError
+
+numbers = st.integers(0, 1 << 40)
+ids = st.binary(min_size=32, max_size=32).map(MessageId)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+any_record: st.SearchStrategy[records.Record] = st.one_of(
+    st.builds(records.AccountRecord, numbers, texts, texts, texts),
+    st.builds(
+        records.ListedRecord,
+        numbers,
+        numbers,
+        st.lists(st.tuples(st.binary(max_size=80), numbers), max_size=4).map(tuple),
+    ),
+    st.builds(records.ArchivedRecord, numbers, ids),
+    st.builds(records.DuplicateRecord, numbers, ids),
+    st.builds(records.FateRecord, numbers, st.sampled_from(Fate), texts),
+    st.builds(records.RunRecord, *[numbers] * 11, texts),
+    st.builds(records.PackRecord, numbers, numbers, st.booleans()),
+)
+
+
+@given(st.lists(any_record, max_size=6))
+def test_records_round_trip(batch: list[records.Record]) -> None:
+    """What is encoded is decoded to equal values."""
+    assert records.decode(records.encode(batch)) == batch
+
+
+@given(st.binary(max_size=60))
+def test_damaged_records_raise_only_our_errors(octets: bytes) -> None:
+    """Any octets give records or our own error."""
+    with contextlib.suppress(StoreError):
+        records.decode(octets)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> layout.Layout:
+    return layout.create(tmp_path / "archive")
+
+
+def fill(archive: layout.Layout, count: int, *, file_bytes: int = journal.FILE_BYTES) -> None:
+    writer = JournalWriter(archive, START, file_bytes=file_bytes)
+    for n in range(count):
+        batch = [records.FateRecord(n, Fate.VANISHED, "gone " * (n % 7))]
+        writer.append(batch, 1000 + n)
+    writer.close()
+
+
+def test_entries_come_back_across_files(archive: layout.Layout) -> None:
+    """Entries are read in order through rotated files, and reading can start anywhere between."""
+    fill(archive, 20, file_bytes=600)
+    assert len(archive.journals()) > 2
+    entries = list(journal.read(archive))
+    assert [e.number for e in entries] == list(range(1, 21))
+    for e in entries:
+        rest = list(journal.read(archive, e.after))
+        assert [r.number for r in rest] == list(range(e.number + 1, 21))
+
+
+def test_writing_goes_on_where_it_stopped(archive: layout.Layout) -> None:
+    """A new writer continues the chain."""
+    fill(archive, 3)
+    after = list(journal.read(archive))[-1].after
+    writer = JournalWriter(archive, after)
+    writer.append([records.PackRecord(1, 2, False)], 5)
+    writer.close()
+    assert [e.number for e in journal.read(archive)] == [1, 2, 3, 4]
+
+
+def test_a_torn_tail_is_told_from_damage(archive: layout.Layout) -> None:
+    """Cut anywhere in the last entry: torn. Changed anywhere before it: damage."""
+    fill(archive, 4)
+    path = archive.journal(1)
+    whole = path.read_bytes()
+    ends = [e.after.offset for e in journal.read(archive)]
+    for cut in range(ends[2] + 1, ends[3]):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(TornEntryError):
+            list(journal.read(archive))
+    for at in range(journal.FILE_HEADER_BYTES, ends[2], 3):
+        changed = bytearray(whole)
+        changed[at] ^= 0x10
+        path.write_bytes(changed)
+        with pytest.raises(StoreError) as caught:
+            list(journal.read(archive))
+        assert not isinstance(caught.value, TornEntryError)
+
+
+def test_a_dropped_entry_is_noticed(archive: layout.Layout) -> None:
+    """Taking out a whole entry breaks the chain."""
+    fill(archive, 4)
+    path = archive.journal(1)
+    whole = path.read_bytes()
+    ends = [e.after.offset for e in journal.read(archive)]
+    path.write_bytes(whole[: ends[0]] + whole[ends[1] :])
+    with pytest.raises(DamageError, match="does not follow"):
+        list(journal.read(archive))

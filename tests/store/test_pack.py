@@ -1,0 +1,141 @@
+"""Packs: what was committed is found again, and what was damaged is named."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from poparchive.store import layout
+from poparchive.store.errors import DamageError, LockedError, StoreError, WriteError
+from poparchive.store.frame import Kind, Object, ObjectKind
+from poparchive.store.fsio import Lock
+from poparchive.store.pack import PACK_HEADER_BYTES, PackReader, PackState, PackWriter
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> layout.Layout:
+    return layout.create(tmp_path / "archive")
+
+
+def blob(text: str) -> Object:
+    octets = text.encode()
+    return Object(ObjectKind.BLOB, hashlib.sha256(octets).digest(), octets)
+
+
+def test_objects_are_read_back(archive: layout.Layout) -> None:
+    """Every location that append gave leads to its octets, in any order, across sealed packs."""
+    writer = PackWriter(archive, None, pack_bytes=2000)
+    places = {}
+    for n in range(60):
+        objects = [blob(f"{n}/{k} " * (k + 1)) for k in range(4)]
+        for one, at in zip(objects, writer.append(objects), strict=True):
+            places[one.octets] = at
+    states = writer.commit()
+    writer.close()
+    assert len(states) > 3
+    assert [s.sealed for s in states] == [True] * (len(states) - 1) + [False]
+    reader = PackReader(archive, cache_bytes=1)
+    for octets, at in sorted(places.items()):
+        assert reader.read(at) == octets
+    for state in states:
+        kinds = [f.header.kind for f in reader.frames(state.number, 0, state.length)]
+        assert (kinds[-1] is Kind.SEAL) == state.sealed
+    reader.close()
+
+
+def test_a_seal_is_the_hash_of_the_pack(archive: layout.Layout) -> None:
+    """The seal's payload is the hash of all octets before it."""
+    writer = PackWriter(archive, None, pack_bytes=600)
+    for n in range(9):
+        writer.append([blob(f"{n} " * 50)])
+    sealed = [s for s in writer.commit() if s.sealed]
+    writer.close()
+    reader = PackReader(archive)
+    for state in sealed:
+        *_, seal = reader.frames(state.number, 0, state.length)
+        before = archive.pack(state.number).read_bytes()[: seal.start]
+        assert seal.payload == hashlib.sha256(before).digest()
+    reader.close()
+
+
+def test_uncommitted_octets_are_cut_off(archive: layout.Layout) -> None:
+    """A new writer forgets what was appended and not committed, torn or whole."""
+    writer = PackWriter(archive, None)
+    writer.append([blob("kept")])
+    (state,) = writer.commit()
+    writer.append([blob("lost")])
+    writer.close()
+    archive.pack(1).open("ab").write(b"PAFR torn")
+    writer = PackWriter(archive, state)
+    (at,) = writer.append([blob("next")])
+    assert at.frame == state.length
+    writer.commit()
+    writer.close()
+    reader = PackReader(archive)
+    assert reader.read(at) == b"next"
+    reader.close()
+
+
+def test_every_cut_and_every_flip_is_named(archive: layout.Layout) -> None:
+    """A pack that is cut or changed at any octet gives an error that names the pack."""
+    writer = PackWriter(archive, None)
+    for n in range(3):
+        writer.append([blob(f"{n} " * 20), blob("x")])
+    (state,) = writer.commit()
+    writer.close()
+    path = archive.pack(1)
+    whole = path.read_bytes()
+    assert len(whole) == state.length
+    for at in range(state.length):
+        for octets in (whole[:at], whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :]):
+            path.write_bytes(octets)
+            reader = PackReader(archive)
+            with pytest.raises(StoreError, match=r"00000001\.pack"):
+                list(reader.frames(1, 0, state.length))
+            reader.close()
+
+
+def test_a_pack_shorter_than_committed_is_damage(archive: layout.Layout) -> None:
+    """A writer does not go on in a pack that lost committed octets."""
+    writer = PackWriter(archive, None)
+    writer.append([blob("kept")])
+    (state,) = writer.commit()
+    writer.close()
+    with archive.pack(1).open("r+b") as handle:
+        handle.truncate(state.length - 1)
+    with pytest.raises(DamageError, match="was cut"):
+        PackWriter(archive, state)
+
+
+def test_a_pack_of_another_archive_is_refused(archive: layout.Layout, tmp_path: Path) -> None:
+    """Packs are bound to their archive."""
+    other = layout.create(tmp_path / "other")
+    writer = PackWriter(other, None)
+    writer.append([blob("theirs")])
+    writer.commit()
+    writer.close()
+    archive.pack(1).parent.mkdir()
+    archive.pack(1).write_bytes(other.pack(1).read_bytes())
+    with pytest.raises(DamageError, match="another archive"):
+        PackWriter(archive, PackState(1, PACK_HEADER_BYTES, sealed=False))
+
+
+def test_a_writer_that_failed_stays_dead(archive: layout.Layout) -> None:
+    """After a failed write nothing more is written, even if it would succeed."""
+    writer = PackWriter(archive, None)
+    packs = archive.root / "packs"
+    packs.rmdir()
+    packs.write_text("in the way")
+    with pytest.raises(WriteError):
+        writer.append([blob("x")])
+    packs.unlink()
+    packs.mkdir()
+    with pytest.raises(WriteError, match="earlier write"):
+        writer.append([blob("x")])
+
+
+def test_one_writer_at_a_time(archive: layout.Layout) -> None:
+    """The second writer learns who holds the archive, and gets it once it is free."""
+    with Lock(archive.lock), pytest.raises(LockedError, match="process"):
+        Lock(archive.lock)
+    Lock(archive.lock).release()
