@@ -73,7 +73,6 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['blob'], ['blobs.id'], name=op.f('fk_parts_blob_blobs')),
     sa.ForeignKeyConstraint(['message'], ['messages.id'], name=op.f('fk_parts_message_messages')),
     sa.PrimaryKeyConstraint('message', 'number', 'segment', name=op.f('pk_parts')),
-    sqlite_with_rowid=False,
     sqlite_with_rowid=False
     )
     op.create_table('runs',

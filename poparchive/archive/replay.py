@@ -141,8 +141,17 @@ def gather(pieces: Iterator[bytes], spool: Path) -> bytes | Spooled:
     return writer.finish()
 
 
-def rebuild(layout: Layout, done: Callable[[JournalEntry], None] | None = None) -> None:
-    """Make catalog and search index anew beside the old ones, then switch. The caller holds the lock."""
+def rebuild(
+    layout: Layout,
+    done: Callable[[JournalEntry], None] | None = None,
+    *,
+    search_only: bool = False,
+) -> None:
+    """Make catalog and search index anew beside the old ones, then switch. The caller holds the lock.
+
+    With ``search_only`` the catalog stays; it is made beside all the same, because the index's
+    row ids follow from the journal.
+    """
     catalog_path = layout.catalog.with_suffix(".new")
     search_path = layout.search.with_suffix(".new")
     for path in (catalog_path, search_path):
@@ -154,13 +163,14 @@ def rebuild(layout: Layout, done: Callable[[JournalEntry], None] | None = None) 
         Replay(layout, catalog, Indexer(catalog, fulltext)).catch_up(done)
     finally:
         fulltext.close()
-        with engine.begin() as connection:
-            connection.exec_driver_sql("SELECT 1")
         with engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         engine.dispose()
-    for new, old in ((catalog_path, layout.catalog), (search_path, layout.search)):
-        _switch(new, old)
+    if search_only:
+        remove_database(catalog_path)
+    else:
+        _switch(catalog_path, layout.catalog)
+    _switch(search_path, layout.search)
 
 
 def remove_database(path: Path) -> None:

@@ -1,0 +1,98 @@
+"""What an archive holds and how its accounts stand, counted from the catalog. Reads only."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from poparchive.index.lookup import CatalogMissingError, open_read_only
+from poparchive.model import Fate
+from poparchive.store.layout import Layout, open_layout
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStatus:
+    """One account: its UIDLs by fate, and its last run (None if there was none)."""
+
+    name: str
+    host: str
+    user: str
+    fates: dict[Fate, int]
+    messages: int
+    last_ended: int | None
+    last_outcome: int | None
+    last_error: str | None
+
+    @property
+    def gaps(self) -> int:
+        """UIDLs that were listed and are not accounted for: still to be fetched, or refused."""
+        return self.fates.get(Fate.LISTED, 0) + self.fates.get(Fate.QUARANTINED, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveStatus:
+    """Sizes in octets; ``indexed`` is how many messages the search index knows."""
+
+    messages: int
+    raw_bytes: int
+    stored_bytes: int
+    catalog_bytes: int
+    search_bytes: int
+    indexed: int
+    accounts: tuple[AccountStatus, ...]
+
+
+def status(root: Path) -> ArchiveStatus:
+    """Count. An archive that was never pulled into has no catalog, and counts as empty."""
+    layout = open_layout(root)
+    stored = sum(layout.pack(n).stat().st_size for n in layout.packs())
+    stored += sum(layout.journal(n).stat().st_size for n in layout.journals())
+    try:
+        connection = open_read_only(layout.catalog)
+    except CatalogMissingError:
+        return ArchiveStatus(0, 0, stored, 0, 0, 0, ())
+    try:
+        query = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM messages"
+        messages, raw = connection.execute(query).fetchone()
+        accounts = connection.execute('SELECT id, name, host, "user" FROM accounts ORDER BY name')
+        found = []
+        for number, name, host, user in accounts.fetchall():
+            fates = {
+                Fate(fate): count
+                for fate, count in connection.execute(
+                    "SELECT fate, count(*) FROM uidls WHERE account = ? GROUP BY fate", (number,)
+                )
+            }
+            (own,) = connection.execute(
+                "SELECT count(DISTINCT message) FROM uidls WHERE account = ?", (number,)
+            ).fetchone()
+            last = connection.execute(
+                "SELECT ended, outcome, error FROM runs WHERE account = ? ORDER BY id DESC LIMIT 1",
+                (number,),
+            ).fetchone()
+            found.append(AccountStatus(name, host, user, fates, own, *(last or (None, None, None))))
+    finally:
+        connection.close()
+    return ArchiveStatus(
+        messages,
+        raw,
+        stored,
+        _size(layout.catalog),
+        _size(layout.search),
+        _indexed(layout),
+        tuple(found),
+    )
+
+
+def _size(path: Path) -> int:
+    files = [path, path.with_name(path.name + "-wal")]
+    return sum(f.stat().st_size for f in files if f.exists())
+
+
+def _indexed(layout: Layout) -> int:
+    try:
+        index = open_read_only(layout.search)
+    except CatalogMissingError:
+        return 0
+    try:
+        return int(index.execute("SELECT count(*) FROM mail_docsize").fetchone()[0])
+    finally:
+        index.close()

@@ -1,0 +1,142 @@
+"""From configured accounts to jobs of the sync part, and a pull of them with progress on the screen."""
+
+import asyncio
+import contextlib
+import signal
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from poparchive import credentials, observe
+from poparchive.archive.writer import Writer
+from poparchive.cli import output
+from poparchive.config import Account, Config
+from poparchive.errors import PoparchiveError
+from poparchive.pop3 import Endpoint, Login, Timeouts, TlsMode, make_context
+from poparchive.sync.plan import Policy
+from poparchive.sync.pull import DONE, STOPPED, Job, Options, Puller, Result
+
+
+def job_of(account: Account) -> Job:
+    """Translate one account of the configuration."""
+
+    def secret() -> str:
+        try:
+            return credentials.fetch(account.password, account=account.name).reveal()
+        except PoparchiveError as error:
+            error.of_account = True  # type: ignore[attr-defined]  # read by sync.pull
+            raise
+
+    return Job(
+        account.name,
+        Endpoint(
+            account.host,
+            account.port,
+            TlsMode(account.tls.value),
+            account.allow_insecure,
+            account.ca_file,
+            account.tls_fingerprint,
+        ),
+        Login(account.user, secret, account.auth),
+        Policy(account.leave_on_server.after_s, account.max_message_bytes),
+        Timeouts(account.connect_timeout_s, account.reply_timeout_s, account.stall_timeout_s),
+    )
+
+
+def options_of(config: Config, *, jobs: int | None, full: bool, dry_run: bool) -> Options:
+    """The configuration's limits, or ``--jobs`` in their place."""
+    limits = config.limits
+    return Options(
+        jobs or limits.connections,
+        max(jobs or 0, limits.connections_per_host),
+        full=full,
+        dry_run=dry_run,
+    )
+
+
+class Contexts:
+    """One TLS context for all accounts with the same authorities: making one costs 20 ms."""
+
+    def __init__(self) -> None:
+        self._made: dict[Path | None, ssl.SSLContext] = {}
+
+    def __call__(self, endpoint: Endpoint) -> ssl.SSLContext | None:
+        if endpoint.tls is TlsMode.NONE:
+            return None
+        if endpoint.ca_file not in self._made:
+            self._made[endpoint.ca_file] = make_context(endpoint.ca_file)
+        return self._made[endpoint.ca_file]
+
+
+@dataclass(slots=True)
+class _Screen:
+    """Shows pulls as bars, and logs a line for each when it ends."""
+
+    progress: output.Progress
+    hosts: dict[str, str]
+    tasks: dict[str, output.Task] = field(default_factory=dict)
+
+    def planned(self, name: str, messages: int, octets: int) -> None:
+        if messages and name not in self.tasks:
+            self.tasks[name] = self.progress.task(name, total=messages)
+
+    def received(self, name: str, octets: int) -> None:
+        self.tasks[name].advance(octets=octets)
+
+    def ended(self, result: Result) -> None:
+        if result.name in self.tasks:
+            self.tasks[result.name].finish("done" if result.outcome == DONE else "failed")
+        observe.log_pull(
+            account=result.name,
+            host=self.hosts[result.name],
+            outcome=("ok", "failed", "stopped")[result.outcome],
+            listed=result.listed,
+            archived=result.tally.archived,
+            duplicates=result.tally.duplicates,
+            octets=result.octets,
+            seconds=result.ended - result.started,
+            failed=result.failed,
+            deleted=result.deleted,
+            error=result.error or None,
+        )
+
+
+def pull(root: Path, accounts: Sequence[Account], options: Options) -> list[Result]:
+    """Pull accounts into the archive and return how each went.
+
+    SIGINT and SIGTERM end all sessions; what came until then is kept, and is not fetched again.
+    """
+    jobs = [job_of(account) for account in accounts]
+    hosts = {account.name: account.host for account in accounts}
+    with Writer(root) as writer, output.progress("pull") as bars:
+        results = asyncio.run(_pull(writer, jobs, options, _Screen(bars, hosts)))
+        writer.flush().result()
+    return results
+
+
+async def _pull(
+    writer: Writer, jobs: Sequence[Job], options: Options, screen: _Screen
+) -> list[Result]:
+    puller = Puller(writer, options, screen, Contexts())
+    task = asyncio.ensure_future(puller.pull(jobs))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        with contextlib.suppress(PoparchiveError):
+            await asyncio.wrap_future(writer.flush())
+        raise KeyboardInterrupt from None
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def exit_code(results: Sequence[Result]) -> int:
+    """0 if all went well, 75 if all that failed may go well later, else 1."""
+    failed = [r for r in results if r.outcome != DONE]
+    if not failed:
+        return 0
+    return 75 if all(r.later or r.outcome == STOPPED for r in failed) else 1

@@ -1,0 +1,99 @@
+"""The program's entry, and the one place that prints errors and decides the exit code.
+
+Whatever is imported here is imported before anybody gets an answer, so nothing is that can wait.
+"""
+
+import gc
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from poparchive import __version__
+
+INTERRUPTED = 130
+"""As shells have it: 128 and the number of SIGINT."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command line, by default the process's own, and exits."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given == ["--version"]:
+        print(f"poparchive {__version__}")  # noqa: T201 - before output.py, whose imports cost more
+        sys.exit(0)
+    for stream in (sys.stdout, sys.stderr):
+        # A character that the locale cannot write is no reason to stop in the middle of a result.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    # What is imported stays, so looking for garbage meanwhile finds none, for a tenth of the time
+    # that a small command takes. ``lazy.Command.invoke`` turns it on again.
+    gc.disable()
+    try:
+        _run(given)
+    finally:
+        gc.enable()
+
+
+def _run(arguments: Sequence[str]) -> NoReturn:
+    try:
+        try:
+            from poparchive.cli.app import run
+
+            run(arguments)
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        _let_go_of_output()
+        sys.exit(1)
+    except Exception as error:
+        sys.exit(_report(error))
+    sys.exit(0)
+
+
+def _let_go_of_output() -> None:
+    """Nobody reads any more. What is still buffered goes nowhere, so that exiting is quiet."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass
+    finally:
+        os.close(nowhere)
+
+
+def _report(error: Exception) -> int:
+    """Prints what went wrong and returns the exit code."""
+    from poparchive.cli.output import problem, verbosity, visible
+    from poparchive.errors import PoparchiveError
+
+    errors = list(_leaves(error))
+    expected = [each for each in errors if isinstance(each, PoparchiveError)]
+    if verbosity() > 0:
+        import traceback
+
+        for line in traceback.format_exception(error):
+            problem(visible(line.rstrip("\n"), keep="\n"))
+    for each in errors:
+        if isinstance(each, PoparchiveError):
+            text = str(each)
+        elif isinstance(each, OSError):
+            where = (
+                f"{os.fsdecode(each.filename)}: " if isinstance(each.filename, str | bytes) else ""
+            )
+            text = f"{where}{each.strerror or each}"
+        else:
+            text = f"this is a bug in poparchive: {type(each).__name__}: {each}"
+            if not verbosity():
+                text += " (poparchive -v shows where)"
+        problem("poparchive: " + visible(text, keep="\n"))
+    return max(each.exit_code for each in expected) if len(expected) == len(errors) else 1
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    """The errors of a group, as tasks that failed together raise them; else the error itself."""
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for each in error.exceptions for leaf in _leaves(each)]
+    return [error]

@@ -1,0 +1,60 @@
+"""Encoded words in header fields (RFC 2047), as they are written and as they should be.
+
+Promise: never raises, and takes time linear in its input.
+"""
+
+import binascii
+import re
+from typing import Final
+
+from .charset import clean, decode
+
+_WORD: Final = re.compile(
+    rb"=\?([^?*\s]{1,64})(?:\*[^?\s]{0,64})?\?([bBqQ])\?([^?]*(?:\?(?!=)[^?\s]*){0,2})\?="
+)
+"""An encoded word. Against the standard, but common: blanks and single question marks in its text,
+no blank around it, and words inside quoted strings."""
+
+_NOT_BASE64: Final = bytes(o for o in range(256) if not (o < 128 and chr(o).isalnum() or o in b"+/"))
+
+
+def decode_field(raw: bytes) -> str:
+    """The text of an unstructured or address field's value: unfolded, decoded, one line.
+
+    Runs of white space become one space. Octets beyond ASCII are text of an unknown charset.
+    """
+    if b"=?" not in raw:
+        return one_line(decode(raw))
+    pieces: list[str] = []
+    label = b""
+    pending: list[bytes] = []
+    at = 0
+    for word in _WORD.finditer(raw):
+        between = raw[at : word.start()]
+        at = word.end()
+        adjacent = label and not between.strip()
+        if not (adjacent and word[1].lower() == label):
+            pieces.append(decode(b"".join(pending), label.decode("latin-1")))
+            pending.clear()
+        if not adjacent:
+            pieces.append(decode(between))
+        # Words of one charset are joined before decoding: senders cut letters in two.
+        label = word[1].lower()
+        pending.append(_content(word[2], word[3]))
+    pieces.append(decode(b"".join(pending), label.decode("latin-1")))
+    pieces.append(decode(raw[at:]))
+    return one_line("".join(pieces))
+
+
+def one_line(text: str) -> str:
+    """``text`` with its white space folded and without control characters."""
+    return " ".join(clean(text).split())
+
+
+def _content(encoding: bytes, text: bytes) -> bytes:
+    if encoding in b"qQ":
+        return binascii.a2b_qp(text, header=True)
+    letters = text.translate(None, _NOT_BASE64)
+    if len(letters) % 4 == 1:
+        letters = letters[:-1]
+    return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))

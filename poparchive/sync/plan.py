@@ -1,0 +1,128 @@
+"""The plan of one pull: a pure function of listing, ledger and policy.
+
+UIDLs are matched as a multiset of (UIDL, LIST size), because neither RFC 1939 nor real servers keep
+them unique: popa3d gives the same UIDL to mails with equal headers, and some servers
+give an old UIDL to a new message. A pair that is listed more often than the ledger has it is new.
+What this cannot tell apart are messages with the same UIDL and the same size, both in one place.
+
+A doubt never leads to a deletion, and never to forgetting.
+"""
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from poparchive.archive.writer import LedgerRow
+from poparchive.model import Fate, Listed
+
+_KEPT = (Fate.ARCHIVED, Fate.DUPLICATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the configuration says about an account's mail.
+
+    ``leave_s`` is None to leave mail on the server for ever, 0 to delete it once proved, else the
+    seconds since it was archived.
+    """
+
+    leave_s: int | None = None
+    max_message_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do, in this order. ``ledger`` numbers of new entries are yet to be given."""
+
+    new: tuple[Listed, ...]
+    """Never listed before: to be noted, then fetched or skipped."""
+    again: tuple[tuple[Listed, LedgerRow], ...]
+    """Noted in an earlier pull, and not kept yet: to be fetched."""
+    skip: tuple[tuple[Listed, str], ...]
+    """Of the new ones, those that a rule leaves on the server, with the rule."""
+    vanished: tuple[LedgerRow, ...]
+    """Noted, never kept, and no longer listed."""
+    delete: tuple[tuple[Listed, LedgerRow], ...]
+    """Kept, and old enough to be deleted from the server, once proved."""
+    doubt: str
+    """Why nothing may be deleted, though the policy would; empty if there is no reason."""
+
+
+def plan(
+    listing: Sequence[Listed],
+    ledger: Sequence[LedgerRow],
+    policy: Policy,
+    now: int,
+    *,
+    full: bool = False,
+) -> Plan:
+    """Compare a listing with the ledger. ``full`` asks for every message again."""
+    known: defaultdict[tuple[bytes, int], deque[LedgerRow]] = defaultdict(deque)
+    for row in ledger:
+        known[row.uidl, row.size_bytes].append(row)
+    new: list[Listed] = []
+    again: list[tuple[Listed, LedgerRow]] = []
+    kept: list[tuple[Listed, LedgerRow]] = []
+    for entry in listing:
+        rows = known.get((entry.uidl, entry.size_bytes))
+        # Without a UIDL there is nothing to know a message by but its octets.
+        if full or not rows or not entry.uidl:
+            new.append(entry)
+            continue
+        row = rows.popleft()
+        if row.fate in _KEPT:
+            kept.append((entry, row))
+        elif row.fate is Fate.DELETED:
+            # Deleted, yet listed: the server kept it, or has given its UIDL to another message.
+            new.append(entry)
+        elif row.fate is not Fate.SKIPPED or not _too_large(entry, policy):
+            again.append((entry, row))
+    gone = [row for rows in known.values() for row in rows] if not full else []
+    return Plan(
+        new=tuple(new),
+        again=tuple(again),
+        skip=tuple((entry, _rule(policy)) for entry in new if _too_large(entry, policy)),
+        vanished=tuple(row for row in gone if row.fate in (Fate.LISTED, Fate.QUARANTINED)),
+        delete=tuple(_deletions(kept, listing, policy, now)),
+        doubt=_doubt(kept, listing, ledger),
+    )
+
+
+def repeated(listing: Sequence[Listed]) -> set[bytes]:
+    """Return the UIDLs that stand more than once in a listing, and the missing one."""
+    counts = Counter(entry.uidl for entry in listing)
+    return {uidl for uidl, count in counts.items() if count > 1 or not uidl}
+
+
+def _too_large(entry: Listed, policy: Policy) -> bool:
+    return policy.max_message_bytes is not None and entry.size_bytes > policy.max_message_bytes
+
+
+def _rule(policy: Policy) -> str:
+    return f"larger than max_message_bytes = {policy.max_message_bytes}"
+
+
+def _deletions(
+    kept: Sequence[tuple[Listed, LedgerRow]], listing: Sequence[Listed], policy: Policy, now: int
+) -> list[tuple[Listed, LedgerRow]]:
+    if policy.leave_s is None:
+        return []
+    before = now - policy.leave_s
+    ambiguous = repeated(listing)
+    return [
+        (entry, row)
+        for entry, row in kept
+        if row.settled is not None and row.settled <= before and entry.uidl not in ambiguous
+    ]
+
+
+def _doubt(
+    kept: Sequence[tuple[Listed, LedgerRow]],
+    listing: Sequence[Listed],
+    ledger: Sequence[LedgerRow],
+) -> str:
+    """A server that shows nothing of what it showed before may have lost its UIDLs, or be another."""
+    held = sum(1 for row in ledger if row.fate in _KEPT)
+    if held and listing and not kept:
+        return "every UIDL is new although mail of this account is archived"
+    return ""

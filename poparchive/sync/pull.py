@@ -1,0 +1,317 @@
+"""Carries out pulls: many accounts at a time, each by its plan, all into one archive.
+
+A pull that is cut at any point loses nothing: what was kept is not fetched again, what was listed is in the
+ledger. One bad account, message or server never stops the others; a failing store stops all.
+"""
+
+import asyncio
+import contextlib
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from poparchive.archive.spool import SpoolWriter
+from poparchive.archive.storer import Tally
+from poparchive.archive.writer import LedgerRow, Writer
+from poparchive.errors import PoparchiveError, TryLaterError
+from poparchive.model import Fate, Listed
+from poparchive.pop3 import Endpoint, Login, Pop3Error, Reply, Session, Timeouts, Window, connect
+from poparchive.sync.plan import Plan, Policy, plan, repeated
+
+DONE, FAILED, STOPPED = 0, 1, 2
+
+_ATTEMPTS = 5
+"""A connection that breaks is made again this often, as long as each one brings something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One account to pull."""
+
+    name: str
+    endpoint: Endpoint
+    login: Login
+    policy: Policy
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    window: Window = field(default_factory=Window)
+
+
+@dataclass(slots=True)
+class Result:
+    """How a pull of one account went. ``error`` is a sentence, empty if there was none."""
+
+    name: str
+    started: int
+    ended: int = 0
+    outcome: int = DONE
+    listed: int = 0
+    wanted: int = 0
+    failed: int = 0
+    deleted: int = 0
+    octets: int = 0
+    error: str = ""
+    note: str = ""
+    later: bool = False
+    tally: Tally = field(default_factory=Tally)
+
+
+class Observer(Protocol):
+    """Is told how pulls come along; called on the event loop."""
+
+    def planned(self, name: str, messages: int, octets: int) -> None: ...
+    def received(self, name: str, octets: int) -> None: ...
+    def ended(self, result: Result) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to pull: ``connections`` at a time in all, and to one host."""
+
+    connections: int = 20
+    connections_per_host: int = 10
+    full: bool = False
+    dry_run: bool = False
+
+
+class Puller:
+    """Pulls accounts into an open archive, on one event loop."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        options: Options,
+        observer: Observer,
+        context: Callable[[Endpoint], ssl.SSLContext | None],
+    ) -> None:
+        self._writer = writer
+        self._options = options
+        self._observer = observer
+        self._context = context
+        self._all = asyncio.Semaphore(options.connections)
+        self._hosts: dict[str, asyncio.Semaphore] = {}
+
+    async def pull(self, jobs: Sequence[Job]) -> list[Result]:
+        """Pull all jobs and return their results in the same order.
+
+        Raises only what concerns the archive itself. Cancelling ends all, and keeps what came.
+        """
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._limited(job)) for job in jobs]
+        return [task.result() for task in tasks]
+
+    async def _limited(self, job: Job) -> Result:
+        host = self._hosts.setdefault(
+            job.endpoint.host, asyncio.Semaphore(self._options.connections_per_host)
+        )
+        async with host, self._all:
+            return await self._account(job)
+
+    async def _account(self, job: Job) -> Result:
+        result = Result(job.name, int(time.time()))
+        endpoint = job.endpoint
+        number = self._writer.account(job.name, f"{endpoint.host}:{endpoint.port}", job.login.user)
+        try:
+            await self._attempts(job, number, result)
+        except (Pop3Error, PoparchiveError) as error:
+            if not isinstance(error, Pop3Error) and not _of_account(error):
+                raise
+            result.outcome, result.error = FAILED, str(error)
+            result.later = isinstance(error, TryLaterError) or getattr(error, "temporary", False)
+        except asyncio.CancelledError:
+            result.outcome, result.error = STOPPED, "stopped"
+            raise
+        finally:
+            result.ended = int(time.time())
+            if not self._options.dry_run:
+                self._record(number, result)
+            self._observer.ended(result)
+        return result
+
+    def _record(self, account: int, result: Result) -> None:
+        with contextlib.suppress(PoparchiveError):
+            self._writer.ended(account, result)
+
+    async def _attempts(self, job: Job, number: int, result: Result) -> None:
+        for attempt in range(1, _ATTEMPTS + 1):
+            before = result.octets
+            try:
+                await self._session(job, number, result)
+            except Pop3Error as error:
+                broken = getattr(error, "broken", False) and result.octets > before
+                if not broken or attempt == _ATTEMPTS:
+                    raise
+                await self._flush()
+            else:
+                return
+
+    async def _session(self, job: Job, number: int, result: Result) -> None:
+        context = self._context(job.endpoint)
+        async with connect(
+            job.endpoint,
+            job.login,
+            account=job.name,
+            timeouts=job.timeouts,
+            window=job.window,
+            context=context,
+        ) as session:
+            listing = await session.listing()
+            result.listed = len(listing)
+            ledger = await asyncio.to_thread(self._writer.ledger, number)
+            todo = plan(listing, ledger, job.policy, result.started, full=self._options.full)
+            if self._options.dry_run:
+                skipped = {id(entry) for entry, _ in todo.skip}
+                result.wanted = len(todo.again) + sum(1 for e in todo.new if id(e) not in skipped)
+                await session.quit()
+                return
+            wanted = self._note(number, todo)
+            result.wanted += len(wanted)
+            self._observer.planned(job.name, len(wanted), sum(e.size_bytes for e, _ in wanted))
+            sink = _Sink(self._writer, {e.number: n for e, n in wanted}, result, self._observer)
+            try:
+                await session.retrieve([entry for entry, _ in wanted], sink)
+            finally:
+                sink.abandon()
+            gone = await self._delete(session, job, listing, todo, wanted, result)
+            if wanted or gone:
+                # Gmail takes RETR and QUIT for "popped": all that came is kept before QUIT.
+                await self._flush()
+            await session.quit()
+            for ledger_number in gone:
+                self._writer.settle(
+                    ledger_number, Fate.DELETED, "read again from disk and hashed equal"
+                )
+            result.deleted += len(gone)
+            if gone:
+                await self._flush()
+
+    def _note(self, account: int, todo: Plan) -> list[tuple[Listed, int]]:
+        """Put into the ledger what the plan says of it; return what to fetch, with ledger numbers."""
+        numbers = self._writer.listed(account, [(e.uidl, e.size_bytes) for e in todo.new])
+        rules = {id(entry): rule for entry, rule in todo.skip}
+        wanted = [(entry, row.id) for entry, row in todo.again]
+        for entry, ledger_number in zip(todo.new, numbers, strict=True):
+            if id(entry) in rules:
+                self._writer.settle(ledger_number, Fate.SKIPPED, rules[id(entry)])
+            else:
+                wanted.append((entry, ledger_number))
+        for row in todo.vanished:
+            self._writer.settle(row.id, Fate.VANISHED, "no longer listed")
+        return sorted(wanted, key=lambda pair: pair[0].number)
+
+    async def _delete(
+        self,
+        session: Session,
+        job: Job,
+        listing: Sequence[Listed],
+        todo: Plan,
+        wanted: Sequence[tuple[Listed, int]],
+        result: Result,
+    ) -> list[int]:
+        """Prove what the policy would delete, ask for its deletion, return its ledger numbers."""
+        if job.policy.leave_s is None:
+            return []
+        if todo.doubt:
+            result.note = f"nothing is deleted: {todo.doubt}"
+            return []
+        await self._flush()
+        candidates: list[tuple[Listed, LedgerRow]] = list(todo.delete)
+        if job.policy.leave_s == 0 and wanted:
+            ambiguous = repeated(listing)
+            entries = {number: entry for entry, number in wanted}
+            rows = await asyncio.to_thread(
+                self._writer.ledger_rows, [number for _, number in wanted]
+            )
+            candidates += [
+                (entries[row.id], row)
+                for row in rows
+                if row.message is not None and entries[row.id].uidl not in ambiguous
+            ]
+        if not candidates:
+            return []
+        messages = [row.message for _, row in candidates if row.message is not None]
+        proved = await asyncio.to_thread(self._writer.prove, messages)
+        safe = [(entry, row) for entry, row in candidates if row.message in proved]
+        refused = set(await session.delete([entry.number for entry, _ in safe]))
+        return [row.id for entry, row in safe if entry.number not in refused]
+
+    async def _flush(self) -> None:
+        await asyncio.wrap_future(self._writer.flush())
+
+
+def _of_account(error: PoparchiveError) -> bool:
+    """Whether an error concerns one account only: its password could not be had, for example."""
+    return bool(getattr(error, "of_account", False))
+
+
+class _Sink:
+    """Hands messages from a session to the archive."""
+
+    def __init__(
+        self, writer: Writer, ledger: dict[int, int], result: Result, observer: Observer
+    ) -> None:
+        self._writer = writer
+        self._ledger = ledger
+        self._result = result
+        self._observer = observer
+        self._large: _Large | None = None
+
+    def message(self, number: int, octets: bytes) -> None:
+        self._writer.keep(self._ledger[number], octets, self._result.tally)
+        self.count(len(octets))
+
+    def begin(self, number: int) -> "_Large":
+        self._large = _Large(self, self._writer, self._writer.spool(), self._ledger[number])
+        return self._large
+
+    def refused(self, number: int, reply: Reply) -> None:
+        self._result.failed += 1
+        self._result.outcome = FAILED
+        self._result.error = f"message {number} was refused: {reply}"
+        self._writer.settle(self._ledger[number], Fate.QUARANTINED, f"RETR was refused: {reply}")
+
+    def full(self) -> bool:
+        return self._writer.full()
+
+    async def room(self) -> None:
+        loop = asyncio.get_running_loop()
+        free = asyncio.Event()
+        self._writer.when_room(lambda: loop.call_soon_threadsafe(free.set))
+        await free.wait()
+
+    def count(self, octets: int) -> None:
+        self._result.octets += octets
+        self._observer.received(self._result.name, octets)
+
+    def abandon(self) -> None:
+        """Remove the file of a large message that did not arrive whole."""
+        if self._large is not None:
+            self._large.abort()
+
+    def keep_large(self, ledger: int, spool: SpoolWriter) -> None:
+        self._large = None
+        self._writer.keep(ledger, spool.finish(), self._result.tally)
+        self.count(spool.size_bytes)
+
+
+class _Large:
+    """Takes one large message in pieces."""
+
+    def __init__(self, sink: _Sink, writer: Writer, spool: SpoolWriter, ledger: int) -> None:
+        self._sink = sink
+        self._spool = spool
+        self._ledger = ledger
+        self._open = True
+
+    def write(self, octets: bytes) -> None:
+        self._spool.write(octets)
+
+    def close(self) -> None:
+        self._open = False
+        self._sink.keep_large(self._ledger, self._spool)
+
+    def abort(self) -> None:
+        if self._open:
+            self._open = False
+            self._spool.discard()

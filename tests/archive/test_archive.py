@@ -1,0 +1,183 @@
+"""The archive as a whole: what goes in comes out, and both databases can be made again."""
+
+import hashlib
+import random
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.config import Config
+
+from alembic import command
+from poparchive.archive import writer as writers
+from poparchive.archive.read import Reader
+from poparchive.archive.replay import rebuild
+from poparchive.archive.writer import Writer
+from poparchive.index.engine import HEAD, migrations, open_catalog
+from poparchive.index.lookup import NotFoundError
+from poparchive.model import Fate
+from poparchive.store import layout
+from poparchive.store.errors import LockedError
+from poparchive.store.fsio import Lock
+from poparchive.store.recipe import encode_base64
+from tests.support.archives import damages, fill, octets_of, put, rows
+from tests.support.edge_mails import EDGE_MAILS as MAILS
+
+
+def sample(number: int, *, body_bytes: int = 3000) -> bytes:
+    """A mail with a text and an attachment that others share."""
+    chance = random.Random(number % 5)
+    attachment = encode_base64(chance.randbytes(body_bytes), 76, b"\r\n", closed=True)
+    return (
+        b"From: Anna <anna@example.com>\r\nTo: office@example.org\r\nSubject: Number %d\r\n"
+        b"Date: Mon, 01 Jan 2024 00:00:%02d +0000\r\nMessage-ID: <%d@example.com>\r\n"
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nHello %d\r\n--b\r\n"
+        b'Content-Type: application/pdf; name="file-%d.pdf"\r\n'
+        b"Content-Transfer-Encoding: base64\r\n\r\n"
+        % (number, number % 3, number, number, number % 5)
+        + attachment
+        + b"--b--\r\n"
+    )
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    layout.create(tmp_path / "archive")
+    return tmp_path / "archive"
+
+
+def test_odd_mails_come_back_octet_for_octet(root: Path) -> None:
+    """Every message that is known to trouble other programs comes back as it went in."""
+    mails = [octets for _, octets in MAILS]
+    fill(root, mails)
+    assert sorted(octets_of(root)) == sorted(set(mails))
+    assert damages(root) == []
+
+
+def test_a_message_is_stored_once_for_all_accounts(root: Path) -> None:
+    """The same mail in two accounts is one message with two UIDLs, and the second a duplicate."""
+    fill(root, [sample(1), sample(2)], account="anna")
+    fill(root, [sample(2), sample(3)], account="office")
+    with Reader(root) as reader:
+        assert reader.lookup.count_messages() == 3
+        located = reader.lookup.message(hashlib.sha256(sample(2)).hexdigest()[:10])
+        assert reader.lookup.accounts_of(located.key) == ["anna", "office"]
+        assert reader.lookup.message("<2@example.com>") == located
+    fates = [row[4] for row in rows(root / "catalog.sqlite")["uidls"]]
+    assert fates == [Fate.ARCHIVED, Fate.ARCHIVED, Fate.DUPLICATE, Fate.ARCHIVED]
+
+
+def test_attachments_are_stored_once(root: Path) -> None:
+    """Mails that carry the same attachment share its blob."""
+    fill(root, [sample(n) for n in range(40)])
+    names = {row[5] for row in rows(root / "catalog.sqlite")["parts"] if row[5]}
+    assert names == {f"file-{n}.pdf" for n in range(5)}
+    assert len(rows(root / "catalog.sqlite")["blobs"]) == 5
+
+
+def test_a_rebuild_gives_equal_rows(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catalog and search index made from packs and journal are equal to those that were lost."""
+    monkeypatch.setattr("poparchive.archive.storer.BATCH_MESSAGES", 7)
+    monkeypatch.setattr("poparchive.archive.storer.FRAME_BYTES", 5000)
+    fill(root, [sample(n) for n in range(30)], account="anna")
+    fill(root, [sample(n) for n in range(20, 50)] + [m for _, m in MAILS], account="office")
+    with Writer(root, pack_bytes=20_000) as writer:
+        account = writer.account("anna", "pop.example.com:995", "someone else")
+        (first, second) = writer.listed(account, [(b"gone", 5), (b"large", 1 << 30)])
+        writer.settle(first, Fate.VANISHED, "no longer listed")
+        writer.settle(second, Fate.SKIPPED, "too large")
+        put(writer, [sample(n) for n in range(60, 80)])
+    before = rows(root / "catalog.sqlite")
+    index = rows(root / "search.sqlite")
+    found = _search(root, "hello")
+    archive = layout.open_layout(root)
+    rebuild(archive)
+    assert rows(root / "catalog.sqlite") == before
+    assert rows(root / "search.sqlite") == index
+    assert _search(root, "hello") == found
+    (root / "catalog.sqlite").unlink()
+    (root / "search.sqlite").unlink()
+    Writer(root).close()
+    assert rows(root / "catalog.sqlite") == before
+    assert _search(root, "hello") == found
+    assert damages(root) == []
+
+
+def _search(root: Path, word: str) -> list[int]:
+    connection = sqlite3.connect(root / "search.sqlite")
+    query = "SELECT rowid FROM mail WHERE mail MATCH ? ORDER BY rowid"
+    found = [row[0] for row in connection.execute(query, (word,))]
+    connection.close()
+    return found
+
+
+def test_ids_are_dates(root: Path) -> None:
+    """The row id is the date times four and a slot; messages of one second get ids of their own."""
+    fill(root, [sample(n, body_bytes=10) for n in range(30)])
+    found = rows(root / "catalog.sqlite")["messages"]
+    assert len({row[0] for row in found}) == 30
+    near = [(int(str(row[0])), int(str(row[2]))) for row in found]
+    assert all(key // 4 - date <= 10 for key, date in near)
+
+
+def test_the_second_writer_learns_who_is_first(root: Path) -> None:
+    """A locked archive is an error that names the holder, and reading goes on."""
+    fill(root, [sample(1)])
+    with Lock(layout.open_layout(root).lock):
+        with pytest.raises(LockedError, match="process"):
+            Writer(root)
+        assert octets_of(root) == [sample(1)]
+
+
+def test_large_messages_go_through_a_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A spooled message is stored in segments, proved from the pack, and comes back exactly."""
+    monkeypatch.setattr("poparchive.mime.split.SEGMENT_BYTES", 50_000)
+    message = sample(7, body_bytes=3 << 20)
+    with Writer(root) as writer:
+        account = writer.account("anna", "pop.example.com:995", "anna")
+        for _ in range(2):
+            (ledger,) = writer.listed(account, [(b"u", len(message))])
+            spool = writer.spool()
+            for at in range(0, len(message), 65_536):
+                spool.write(message[at : at + 65_536])
+            writer.keep(ledger, spool.finish())
+        writer.flush().result()
+        assert list((root / "spool").iterdir()) == []
+        assert writer.prove([writers.MessageId(hashlib.sha256(message).digest())])
+    assert octets_of(root) == [message]
+    assert damages(root) == []
+
+
+def test_an_unknown_id_is_a_sentence(root: Path) -> None:
+    """What names no message, or too many, is an error for people."""
+    fill(root, [sample(1)])
+    with Reader(root) as reader:
+        for name in ("0" * 64, "zz", "1234567", "<nobody@example.com>"):
+            with pytest.raises(NotFoundError):
+                reader.lookup.message(name)
+
+
+def test_migrations_and_tables_agree(tmp_path: Path) -> None:
+    """`alembic check` finds nothing to do, and HEAD is the newest migration."""
+    path = tmp_path / "catalog.sqlite"
+    open_catalog(path).dispose()
+    config = Config()
+    config.set_main_option("script_location", str(migrations()))
+    config.attributes["url"] = f"sqlite:///{path}"
+    command.check(config)
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (HEAD,)
+    connection.close()
+
+
+def test_every_flip_in_the_archive_is_named(root: Path) -> None:
+    """A changed octet anywhere in pack or journal is found by verify."""
+    fill(root, [sample(n, body_bytes=200) for n in range(3)])
+    archive = layout.open_layout(root)
+    for path in (archive.pack(1), archive.journal(1)):
+        whole = path.read_bytes()
+        for at in range(0, len(whole), 61):
+            path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+            assert damages(root), (path, at)
+        path.write_bytes(whole)
+    assert damages(root) == []

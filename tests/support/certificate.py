@@ -1,0 +1,44 @@
+"""Self-signed certificates for servers on loopback, made by the openssl program."""
+
+import shutil
+import ssl
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """For ``localhost`` and 127.0.0.1; it is its own authority."""
+
+    cert: Path
+    key: Path
+
+    def server_context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.cert, self.key)
+        return context
+
+    def client_context(self) -> ssl.SSLContext:
+        """One that trusts this certificate alone, and checks names."""
+        return ssl.create_default_context(cafile=str(self.cert))
+
+
+@cache
+def certificate_missing() -> str | None:
+    """Why none can be made here."""
+    return None if shutil.which("openssl") else "openssl is missing (Debian: openssl)"
+
+
+def make_certificate(directory: Path) -> Certificate:
+    made = Certificate(directory / "cert.pem", directory / "key.pem")
+    elliptic = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    files = ["-keyout", str(made.key), "-out", str(made.cert)]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-nodes", "-days", "3650", *elliptic, *names, *files],
+        check=True,
+        capture_output=True,
+    )
+    return made
