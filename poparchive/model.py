@@ -49,3 +49,15 @@ class Listed:
     number: int
     uidl: bytes
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """What the ledger knows of one UIDL. ``message`` is None until it is kept."""
+
+    id: int
+    uidl: bytes
+    size_bytes: int
+    fate: Fate
+    message: MessageId | None
+    settled: int | None

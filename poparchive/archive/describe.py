@@ -8,17 +8,12 @@ import itertools
 from collections.abc import Sequence
 
 from poparchive.index.catalog import MessageFacts, PartFacts
-from poparchive.index.fulltext import Document
+from poparchive.index.fulltext import ATTACHMENT, Document
 from poparchive.mime import headers
-from poparchive.mime.split import Leaf, Octets
+from poparchive.mime.split import Leaf, Octets, skeleton
 from poparchive.mime.text import Extract, effective_date, extract
 from poparchive.model import Location, MessageId
 from poparchive.store import recipe as recipes
-
-WHOLE_BYTES = 256 << 10
-"""Up to this size a message is parsed as it is; larger ones without the bodies that hold no text."""
-
-_TEXT_BYTES = 2 << 20
 
 
 def describe(
@@ -57,28 +52,8 @@ def document(key: int, facts: MessageFacts, text: Extract) -> Document:
         recipients=f"{text.recipients} {text.copies}" if text.copies else text.recipients,
         body=text.body,
         attachments=" ".join(names),
-        flags="attachment" if names else "",
+        flags=ATTACHMENT if names else "",
     )
-
-
-def skeleton(message: Octets, leaves: Sequence[Leaf]) -> bytes:
-    """Return the message without the bodies that hold no text, bounded in size."""
-    if len(message) <= WHOLE_BYTES:
-        return message[0 : len(message)]
-    kept = []
-    at = 0
-    left = _TEXT_BYTES
-    for leaf in leaves:
-        textual = leaf.type.startswith("text/")
-        between = message[at : min(leaf.start, at + WHOLE_BYTES)]
-        kept.append(between)
-        if textual and left > 0:
-            stop = min(leaf.end, leaf.start + left)
-            kept.append(message[leaf.start : stop])
-            left -= stop - leaf.start
-        at = leaf.end
-    kept.append(message[at : min(len(message), at + WHOLE_BYTES)])
-    return b"".join(kept)
 
 
 def parts_of(message: Octets, leaves: Sequence[Leaf], recipe: bytes) -> list[PartFacts]:

@@ -46,7 +46,7 @@ class Ingest:
         self._error: BaseException | None = None
         self._lock = threading.Lock()
         self._in_flight = 0
-        self._on_room: list[Callable[[], None]] = []
+        self._on_room: list[Callable[[], object]] = []
         self._threads = [
             threading.Thread(target=self._run, args=(body,), name=name, daemon=True)
             for name, body in (("store", self._store), ("index", self._index))
@@ -70,7 +70,7 @@ class Ingest:
         """Whether the sender should wait for ``when_room``."""
         return self._in_flight > IN_FLIGHT_BYTES and self._error is None
 
-    def when_room(self, call: Callable[[], None]) -> None:
+    def when_room(self, call: Callable[[], object]) -> None:
         """Call once, from another thread, when there is room (or an error)."""
         with self._lock:
             waits = self._in_flight > IN_FLIGHT_BYTES and self._error is None

@@ -3,13 +3,21 @@
 A ``Reader`` needs no lock and never waits; it sees what was committed when it looks. One thread each.
 """
 
+import binascii
+import contextlib
 import hashlib
+import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from poparchive.archive.spool import SpoolWriter
 from poparchive.index.lookup import Located, Lookup
+from poparchive.mime import headers
+from poparchive.mime.split import Leaf, Octets, header_end, leaves, skeleton
+from poparchive.mime.text import Extract, extract
 from poparchive.model import Location
 from poparchive.store import recipe
 from poparchive.store.errors import DamageError, MissingObjectError
@@ -18,6 +26,16 @@ from poparchive.store.pack import PackReader
 
 IN_MEMORY_BYTES = 32 << 20
 """Larger messages are hashed in a first reading and served in a second, so that memory stays small."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A leaf part with its content decoded; ``name`` is None unless it is an attachment."""
+
+    number: int
+    type: str
+    name: str | None
+    content: bytes
 
 
 class Reader:
@@ -61,6 +79,41 @@ class Reader:
         self._check(message, hashlib.sha256(octets).digest())
         return octets
 
+    def header(self, message: Located) -> bytes:
+        """Return the header block, proved with the rest of the message."""
+        with self._whole(message) as octets:
+            return octets[0 : header_end(octets)]
+
+    def text(self, message: Located) -> Extract:
+        """Return what the message says. Memory is bounded whatever its size."""
+        with self._whole(message) as octets:
+            return extract(skeleton(octets, leaves(octets)))
+
+    def parts(self, message: Located) -> Iterator[Part]:
+        """Yield the leaf parts with their content decoded, one in memory at a time."""
+        with self._whole(message) as octets:
+            for leaf in leaves(octets):
+                name = headers.filename(leaf.header)
+                if name is None and headers.is_attachment(leaf.header):
+                    name = ""
+                yield Part(leaf.number, leaf.type, name, _decoded(octets, leaf))
+
+    @contextlib.contextmanager
+    def _whole(self, message: Located) -> Iterator[Octets]:
+        """Give the message in memory, or in a temporary file if it is large."""
+        if message.size_bytes <= IN_MEMORY_BYTES:
+            yield self.raw(message)
+            return
+        with tempfile.TemporaryDirectory(prefix="poparchive-") as directory:
+            writer = SpoolWriter(Path(directory) / "message")
+            for piece in self.octets(message):
+                writer.write(piece)
+            spooled = writer.finish()
+            try:
+                yield spooled
+            finally:
+                spooled.discard()
+
     def forget(self) -> None:
         """Drop what is cached, so that the next message is read from disk."""
         self._packs.drop()
@@ -83,3 +136,14 @@ class Reader:
                 f"message {message.id.hex()}: the stored octets are not the ones that were archived;"
                 " run `poparchive verify`"
             )
+
+
+def _decoded(message: Octets, leaf: Leaf) -> bytes:
+    """Undo a part's transfer encoding; what cannot be decoded is given as it is."""
+    body = message[leaf.start : leaf.end]
+    if leaf.encoding == b"base64":
+        with contextlib.suppress(binascii.Error):
+            return binascii.a2b_base64(body)
+    if leaf.encoding == b"quoted-printable":
+        return binascii.a2b_qp(body)
+    return body

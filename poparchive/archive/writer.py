@@ -20,10 +20,10 @@ from poparchive.archive.read import Reader
 from poparchive.archive.replay import Replay, rebuild, remove_database
 from poparchive.archive.spool import Spooled, SpoolWriter
 from poparchive.archive.storer import Received, Storer, Tally
-from poparchive.index.catalog import Catalog, LedgerRow
+from poparchive.index.catalog import Catalog
 from poparchive.index.engine import open_catalog
 from poparchive.index.fulltext import FulltextWriter, IndexOutdatedError
-from poparchive.model import Fate, MessageId
+from poparchive.model import Fate, LedgerRow, MessageId
 from poparchive.store import layout as layouts
 from poparchive.store.errors import MissingObjectError
 from poparchive.store.fsio import Lock, writing
@@ -162,7 +162,7 @@ class Writer:
         """Whether the sender should wait; see ``when_room``."""
         return self._ingest.full()
 
-    def when_room(self, call: Callable[[], None]) -> None:
+    def when_room(self, call: Callable[[], object]) -> None:
         """Call once, from any thread, when more can be taken in."""
         self._ingest.when_room(call)
 

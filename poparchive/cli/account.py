@@ -177,14 +177,12 @@ def test(
 
 async def _look(account: Account) -> list[str]:
     """Logs in and returns what is worth knowing, a line each."""
-    from poparchive.cli import wiring
-    from poparchive.pop3.client import connect
+    from poparchive.cli.jobs import job_of
+    from poparchive.pop3 import connect
 
+    job = job_of(account)
     async with connect(
-        wiring.endpoint(account),
-        wiring.login(account),
-        account=account.name,
-        timeouts=wiring.timeouts(account),
+        job.endpoint, job.login, account=account.name, timeouts=job.timeouts
     ) as session:
         listed = await session.listing()
         await session.quit()

@@ -29,10 +29,31 @@ SECTIONS = (
             "account": Entry(
                 "poparchive.cli.account:app", "Add, list, test and remove mail accounts."
             ),
+            "demo": Entry(
+                "poparchive.cli.demo:demo", "Show all of it on sample mail; leaves nothing behind."
+            ),
         },
     ),
-    Section("Daily", {}),
-    Section("Care", {}),
+    Section(
+        "Daily",
+        {
+            "pull": Entry("poparchive.cli.pull:pull", "Fetch what is new."),
+            "run": Entry("poparchive.cli.run:run", "Pull on schedule until stopped."),
+            "status": Entry("poparchive.cli.status:status", "How accounts and archive stand."),
+            "search": Entry("poparchive.cli.search:search", "Find messages, newest first."),
+            "show": Entry("poparchive.cli.show:show", "Show one message."),
+            "export": Entry("poparchive.cli.export:export", "Write messages as mbox or .eml."),
+        },
+    ),
+    Section(
+        "Care",
+        {
+            "verify": Entry("poparchive.cli.verify:verify", "Read and hash everything again."),
+            "rebuild": Entry(
+                "poparchive.cli.rebuild:rebuild", "Make catalog and search index again."
+            ),
+        },
+    ),
 )
 
 

@@ -76,7 +76,7 @@ def _agree(config: Path, archive: Path) -> None:
 
 
 def write_new(path: Path, text: str) -> None:
-    """Writes a file that only its owner may read. Raises where it exists, or cannot be written."""
+    """Writes a file that only its owner may read; fails where there is one already."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -84,7 +84,6 @@ def write_new(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(fd)
-    except FileExistsError:
-        raise PoparchiveError(f"{path} is there already; nothing was changed") from None
     except OSError as error:
-        raise PoparchiveError(f"{path}: cannot be written: {error.strerror}") from error
+        where = error.filename or path
+        raise PoparchiveError(f"{where}: cannot be written: {error.strerror}") from error

@@ -1,11 +1,11 @@
 """From configured accounts to jobs of the sync part, and a pull of them with progress on the screen."""
 
 import asyncio
-import contextlib
 import signal
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from poparchive import credentials, observe
@@ -102,36 +102,62 @@ class _Screen:
         )
 
 
-def pull(root: Path, accounts: Sequence[Account], options: Options) -> list[Result]:
+class Stop:
+    """Ends a pull from a signal handler, whether its event loop has started or not."""
+
+    def __init__(self) -> None:
+        self._wanted = False
+        self._cancel: Callable[[], object] | None = None
+
+    def set(self) -> None:
+        self._wanted = True
+        if self._cancel is not None:
+            self._cancel()
+
+    def attach(self, cancel: Callable[[], object]) -> None:
+        """Say how to end what runs now."""
+        self._cancel = cancel
+        if self._wanted:
+            cancel()
+
+
+def pull(
+    root: Path, accounts: Sequence[Account], options: Options, *, stop: Stop | None = None
+) -> list[Result]:
     """Pull accounts into the archive and return how each went.
 
-    SIGINT and SIGTERM end all sessions; what came until then is kept, and is not fetched again.
+    SIGINT and SIGTERM (or ``stop``) end all sessions and raise ``KeyboardInterrupt``; what came
+    until then is kept, and is not fetched again.
     """
     jobs = [job_of(account) for account in accounts]
     hosts = {account.name: account.host for account in accounts}
-    with Writer(root) as writer, output.progress("pull") as bars:
-        results = asyncio.run(_pull(writer, jobs, options, _Screen(bars, hosts)))
-        writer.flush().result()
+    ending = stop or Stop()
+    handled = [] if stop else [signal.SIGINT, signal.SIGTERM]
+    before = [(number, signal.signal(number, lambda *_: ending.set())) for number in handled]
+    try:
+        with Writer(root) as writer, output.progress("pull") as bars:
+            results = asyncio.run(_pull(writer, jobs, options, _Screen(bars, hosts), ending))
+            writer.flush().result()
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+    if results is None:
+        raise KeyboardInterrupt
     return results
 
 
 async def _pull(
-    writer: Writer, jobs: Sequence[Job], options: Options, screen: _Screen
-) -> list[Result]:
+    writer: Writer, jobs: Sequence[Job], options: Options, screen: _Screen, stop: Stop
+) -> list[Result] | None:
+    """Return None if the pull was stopped."""
     puller = Puller(writer, options, screen, Contexts())
     task = asyncio.ensure_future(puller.pull(jobs))
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
+    stop.attach(partial(loop.call_soon_threadsafe, task.cancel))
     try:
         return await task
     except asyncio.CancelledError:
-        with contextlib.suppress(PoparchiveError):
-            await asyncio.wrap_future(writer.flush())
-        raise KeyboardInterrupt from None
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+        return None
 
 
 def exit_code(results: Sequence[Result]) -> int:

@@ -60,7 +60,7 @@ class Settings:
             return named
         places = [user_config_file(), SYSTEM_CONFIG]
         for place in places:
-            if place.exists():
+            if _there(place):
                 return place
         raise UsageError(
             f"there is no configuration; looked for {places[0]} and {places[1]}."
@@ -125,6 +125,14 @@ def _archive_key(path: Path) -> Path | None:
     if not isinstance(archive, str) or not archive or archive.startswith("~") or "\0" in archive:
         return None
     return path.absolute().parent / archive
+
+
+def _there(path: Path) -> bool:
+    """Whether the file exists. In a home that one may not look into, as after su, there is none."""
+    try:
+        return path.exists()
+    except PermissionError:
+        return False
 
 
 def user_config_file() -> Path:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, bindparam, func, select, update
 
 from poparchive.index import schema
-from poparchive.model import Fate, Location, MessageId
+from poparchive.model import Fate, LedgerRow, Location, MessageId
 
 T = TypeVar("T")
 
@@ -58,18 +58,6 @@ class MessageFacts:
     place: Location
     parsed: int
     parts: Sequence[PartFacts]
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
-    """What the ledger knows of one UIDL. ``message`` is None until it is kept."""
-
-    id: int
-    uidl: bytes
-    size_bytes: int
-    fate: Fate
-    message: MessageId | None
-    settled: int | None
 
 
 @dataclass(slots=True)

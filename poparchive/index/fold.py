@@ -8,13 +8,13 @@ Japanese and Korean become overlapping pairs of characters.
 import re
 import unicodedata
 
-_LETTERS = str.maketrans(
+_LETTERS = tuple(
     {
         "ł": "l", "Ł": "l", "ø": "o", "Ø": "o", "đ": "d", "Đ": "d", "ð": "d", "Ð": "d",
         "þ": "th", "Þ": "th", "ß": "ss", "ẞ": "ss", "æ": "ae", "Æ": "ae", "œ": "oe", "Œ": "oe",
         "ı": "i", "İ": "i", "ħ": "h", "Ħ": "h", "ŧ": "t", "Ŧ": "t", "ŋ": "n", "Ŋ": "n", "ĸ": "k",
-        "\0": " ", "\u00ad": None, "\u200b": None, "\u200c": None, "\u200d": None, "\ufeff": None,
-    }
+        "\0": " ", "\u00ad": "", "\u200b": "", "\u200c": "", "\u200d": "", "\ufeff": "",
+    }.items()
 )  # fmt: skip
 
 _CJK = "\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3100-\u318f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
@@ -26,12 +26,38 @@ def fold(text: str) -> str:
     """Return text for the tokenizer. Text in ASCII comes back as it is."""
     if text.isascii():
         return text.replace("\0", " ") if "\0" in text else text
-    text = unicodedata.normalize("NFKC", text).translate(_LETTERS)
+    if not unicodedata.is_normalized("NFKC", text):
+        text = unicodedata.normalize("NFKC", text)
+    # One search for each letter is faster than one table for all: most texts have none of them.
+    for letter, plain in _LETTERS:
+        if letter in text:
+            text = text.replace(letter, plain)
     return _RUN.sub(_pairs, text)
+
+
+def fold_query(text: str) -> str:
+    """Return a query's words for the tokenizer; ends in ``*`` if only their beginning is meant.
+
+    A run of one character is the beginning of a pair; longer ones are their pairs in a row.
+    """
+    folded = fold(text)
+    if folded.isascii():
+        return folded
+    words = folded.split(" ")
+    # Text ends a run with its last character alone; in a query that would ask for the run's end.
+    kept = [
+        word
+        for before, word in zip(["", *words], words, strict=False)
+        if not (_RUN.fullmatch(word) and len(word) == 1 and _RUN.fullmatch(before))
+    ]
+    last = kept[-1] or (kept[-2] if len(kept) > 1 else "")
+    single = bool(_RUN.fullmatch(last)) and len(last) == 1
+    return " ".join(kept).rstrip() + ("*" if single else "")
 
 
 def _pairs(match: re.Match[str]) -> str:
     run = match[0]
-    if len(run) < 3:
+    if len(run) == 1:
         return f" {run} "
-    return " " + " ".join([run[i : i + 2] for i in range(len(run) - 1)]) + " "
+    # The last character stands alone besides, so that it can be found by itself.
+    return " " + " ".join([run[i : i + 2] for i in range(len(run))]) + " "

@@ -13,64 +13,81 @@ import re
 from functools import lru_cache
 from typing import Final
 
-_GUESSED: Final = frozenset(
+_GUESSED: Final = (
     "ascii usascii ansix341968 ansix341986 iso646us 646 us iso88591 latin1 l1 ibm819 cp819 "
     "windows1252 cp1252 ansi 8bit binary unknown unknown8bit unknownus default defaultcharset "
-    "none null".split()
+    "none null"
 )
 """Labels that say nothing: senders put them on text of any charset (WHATWG: all windows-1252)."""
 
-_CODECS: Final = {
-    **dict.fromkeys(["utf8", "unicode11utf8", "utf8mb4", "utf80", "cp65001"], "utf-8"),
-    **dict.fromkeys(["utf7", "unicode11utf7"], "utf-7"),
-    **dict.fromkeys(["utf16", "ucs2", "unicode", "iso10646ucs2"], "utf-16"),
-    **{"utf16le": "utf-16-le", "utf16be": "utf-16-be"},
-    **{"utf32": "utf-32", "utf32le": "utf-32-le", "utf32be": "utf-32-be"},
+_NAMES: Final = {
+    "utf-8": "utf8 unicode11utf8 utf8mb4 utf80 cp65001",
+    "utf-7": "utf7 unicode11utf7",
+    "utf-16": "utf16 ucs2 unicode iso10646ucs2",
+    "utf-16-le": "utf16le",
+    "utf-16-be": "utf16be",
+    "utf-32": "utf32",
+    "utf-32-le": "utf32le",
+    "utf-32-be": "utf32be",
     # GB 18030 holds GBK and GB 2312 whole, and senders label all three as the smallest.
-    **dict.fromkeys(
-        ["gb18030", "gbk", "gb2312", "gb23121980", "gb", "cp936", "euccn", "windows936"], "gb18030"
-    ),
-    **dict.fromkeys(["hz", "hzgb2312", "hzgb"], "hz"),
-    **dict.fromkeys(["big5", "big5hkscs", "big5tw", "cp950", "windows950"], "big5hkscs"),
-    **dict.fromkeys(["eucjp", "ujis"], "euc_jp"),
-    **dict.fromkeys(
-        ["shiftjis", "sjis", "cp932", "mskanji", "windows31j", "windows932", "ms932"], "cp932"
-    ),
-    **dict.fromkeys(
-        ["iso2022jp", "iso2022jp1", "iso2022jp2", "iso2022jp3", "iso2022jpext", "cp50220", "jis"],
-        "iso2022_jp_ext",
-    ),
-    **dict.fromkeys(
-        ["euckr", "ksc5601", "ksc56011987", "ksc56011989", "cp949", "uhc", "windows949"], "cp949"
-    ),
-    **{"iso2022kr": "iso2022_kr", "johab": "johab"},
-    **{"koi8r": "koi8_r", "koi8": "koi8_r", "koi8u": "koi8_u", "koi8ru": "koi8_u"},
-    **dict.fromkeys(["tis620", "windows874", "cp874", "iso885911"], "cp874"),
-    **{f"{kind}{number}": f"cp{number}" for number in range(1250, 1259) if number != 1252
-       for kind in ("windows", "cp", "win", "microsoftcp")},
-    **{f"iso8859{n}": f"iso8859-{n}" for n in (2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14, 15, 16)},
-    **{"iso88598i": "iso8859-8", "iso88598e": "iso8859-8", "iso88596i": "iso8859-6"},
-    **{"latin2": "iso8859-2", "latin3": "iso8859-3", "latin4": "iso8859-4", "latin5": "iso8859-9"},
-    **{"latin6": "iso8859-10", "latin9": "iso8859-15", "latin10": "iso8859-16", "l2": "iso8859-2"},
-    **{"cyrillic": "iso8859-5", "arabic": "iso8859-6", "greek": "iso8859-7", "hebrew": "iso8859-8"},
-    **{f"{kind}{number}": f"cp{number}"
-       for number in (437, 737, 775, 850, 852, 855, 857, 858, 860, 861, 862, 863, 865, 866, 869)
-       for kind in ("ibm", "cp", "dos")},
-    **dict.fromkeys(["macintosh", "macroman", "mac"], "mac_roman"),
-    **{"maccyrillic": "mac_cyrillic", "macukrainian": "mac_cyrillic", "maccentraleurroman": "mac_latin2"},
-    **{"macce": "mac_latin2", "macgreek": "mac_greek", "macturkish": "mac_turkish"},
-    **{"kz1048": "kz1048", "ptcp154": "ptcp154"},
+    "gb18030": "gb18030 gbk gb2312 gb23121980 gb cp936 euccn windows936",
+    "hz": "hz hzgb2312 hzgb",
+    "big5hkscs": "big5 big5hkscs big5tw cp950 windows950",
+    "euc_jp": "eucjp ujis",
+    "cp932": "shiftjis sjis cp932 mskanji windows31j windows932 ms932",
+    "iso2022_jp_ext": "iso2022jp iso2022jp1 iso2022jp2 iso2022jp3 iso2022jpext cp50220 jis",
+    "cp949": "euckr ksc5601 ksc56011987 ksc56011989 cp949 uhc windows949",
+    "iso2022_kr": "iso2022kr",
+    "johab": "johab",
+    "koi8_r": "koi8r koi8",
+    "koi8_u": "koi8u koi8ru",
+    "cp874": "tis620 windows874 cp874 iso885911",
+    "iso8859-2": "latin2 l2",
+    "iso8859-3": "latin3",
+    "iso8859-4": "latin4",
+    "iso8859-5": "cyrillic",
+    "iso8859-6": "arabic iso88596i",
+    "iso8859-7": "greek",
+    "iso8859-8": "hebrew iso88598i iso88598e",
+    "iso8859-9": "latin5",
+    "iso8859-10": "latin6",
+    "iso8859-15": "latin9",
+    "iso8859-16": "latin10",
+    "mac_roman": "macintosh macroman mac",
+    "mac_cyrillic": "maccyrillic macukrainian",
+    "mac_latin2": "macce maccentraleurroman",
+    "mac_greek": "macgreek",
+    "mac_turkish": "macturkish",
+    "kz1048": "kz1048",
+    "ptcp154": "ptcp154",
 }
-"""Charset names without punctuation, and the codec for each. A closed list on purpose: among
-Python's codecs are ones that take quadratic time (punycode, idna) or are no charsets at all."""
+"""Codecs, and the charset names (without punctuation) of each. A closed list on purpose: some of
+Python's codecs take quadratic time (punycode, idna) or are no charsets at all."""
+
+_ISO_PARTS: Final = (*range(2, 11), 13, 14, 15, 16)
+_WINDOWS_PAGES: Final = (1250, 1251, 1253, 1254, 1255, 1256, 1257, 1258)
+_DOS_PAGES: Final = (437, 737, 775, 850, 852, 855, 857, 858, 860, 861, 862, 863, 865, 866, 869)
+
+_CODECS: Final[dict[str, str | None]] = {
+    **{name: codec for codec, names in _NAMES.items() for name in names.split()},
+    **{f"iso8859{part}": f"iso8859-{part}" for part in _ISO_PARTS},
+    **{
+        f"{kind}{page}": f"cp{page}"
+        for page in _WINDOWS_PAGES
+        for kind in ("windows", "cp", "win", "microsoftcp")
+    },
+    **{f"{kind}{page}": f"cp{page}" for page in _DOS_PAGES for kind in ("ibm", "cp", "dos")},
+    **dict.fromkeys(_GUESSED.split()),
+}
 
 _SHIFTED: Final = frozenset(["utf-7", "hz", "iso2022_jp_ext", "iso2022_kr"])
-_WIDE: Final = frozenset(
-    ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
-)
+_WIDE: Final = frozenset(["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
 _DOUBLE_OCTET: Final = frozenset(["gb18030", "big5hkscs", "euc_jp", "cp932", "cp949", "johab"])
 
-_CONTROLS: Final = bytes(o for o in range(32) if o not in b"\t\n\r") + b"\x7f"
+_CONTROLS: Final = bytes(o for o in range(32) if o not in b"\t\n") + b"\x7f"
+_SAMPLE: Final = 4_000
+"""Octets or characters that are looked at to tell charsets apart."""
+_C1: Final = bytes(range(0x80, 0xA0))
 _UNDEFINED_1252: Final = b"\x81\x8d\x8f\x90\x9d"
 _JAPANESE_SHIFT: Final = re.compile(rb"\x1b\$[@B]|\x1b\(J")
 _UTF8_C1: Final = re.compile(rb"\xc2[\x80-\x9f]")
@@ -82,14 +99,13 @@ _CP1250_LETTERS: Final = re.compile(rb"[A-Za-z\xe6\xea\xf3][\xb3\xb9\xbf\x9f][a-
 _LATIN2_LETTERS: Final = re.compile(rb"[A-Za-z\xe6\xea\xf3][\xb3\xb1\xb6\xbf][a-z\xe6\xea\xf3]")
 """Between two letters these octets are Polish in windows-1250 and ISO 8859-2; in windows-1252 they
 are superscripts, an inverted question mark, a plus-minus and a pilcrow, which stand alone."""
+_POLISH_HINTS: Final = b"\xb3\xb9\xbf\x9f\xb1\xb6"
 
 
 @lru_cache(maxsize=1024)
 def codec(label: str) -> str | None:
     """The codec for a charset's name as mail writes it; None where the name says nothing."""
     name = "".join(filter(str.isalnum, label[:64].lower()))
-    if name in _GUESSED:
-        return None
     return _CODECS.get(name) or _CODECS.get(name.removeprefix("x").removeprefix("cs"))
 
 
@@ -107,9 +123,9 @@ def decode(octets: bytes, label: str = "") -> str:
         if b"\0" in octets:
             return clean(octets.decode(name, "replace"))
         name = None
-    octets = octets.translate(None, _CONTROLS)
     if b"\r" in octets:
         octets = octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    octets = octets.translate(None, _CONTROLS)
     if octets.isascii():
         return octets.decode("ascii")
     if name in _DOUBLE_OCTET:
@@ -141,28 +157,29 @@ def _double_octet(octets: bytes, name: str) -> str:
 
 
 def _not_utf8(octets: bytes, name: str | None) -> str:
-    if name == "utf-8":
+    if name is None or name == "utf-8":
         # Either a false label or a few foreign octets, as from a list's footer or a cut letter.
         text = octets.decode("utf-8", "surrogateescape")
         stray = wide = 0
-        for match in _STRAY_OR_WIDE.finditer(text, 0, 20_000):
+        for match in _STRAY_OR_WIDE.finditer(text, 0, _SAMPLE):
             if match[1]:
                 stray += 1
             else:
                 wide += 1
         if stray <= wide:
             return _STRAY.sub(lambda run: _guess(run[0].encode("utf-8", "surrogateescape")), text)
-        name = None
-    if name is None:
         return _guess(octets)
-    if name == "iso8859-2" and octets.translate(None, bytes(range(0x80, 0xA0))) != octets:
+    if name == "iso8859-2" and octets.translate(None, _C1) != octets:
         name = "cp1250"  # ISO 8859-2 has no letters there, and Windows mailers labelled so
     return octets.decode(name, "replace")
 
 
 def _guess(octets: bytes) -> str:
-    windows = len(_CP1250_LETTERS.findall(octets, 0, 20_000))
-    latin2 = len(_LATIN2_LETTERS.findall(octets, 0, 20_000))
+    octets = octets.translate(None, _UNDEFINED_1252)
+    if len(octets.translate(None, _POLISH_HINTS)) == len(octets):
+        return octets.decode("cp1252")
+    windows = len(_CP1250_LETTERS.findall(octets, 0, _SAMPLE))
+    latin2 = len(_LATIN2_LETTERS.findall(octets, 0, _SAMPLE))
     if windows or latin2:
         return octets.decode("cp1250" if windows >= latin2 else "iso8859-2", "replace")
-    return octets.translate(None, _UNDEFINED_1252).decode("cp1252")
+    return octets.decode("cp1252")

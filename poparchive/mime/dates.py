@@ -6,6 +6,7 @@ that names no real zone counts as UTC, as RFC 5322 says of those it does not kno
 
 import re
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
 MAX_CHARS: Final = 200
@@ -35,15 +36,22 @@ _ISO: Final = re.compile(
     r"(?P<year>\d{4})[-/](?P<month>\d{2})[-/](?P<day>\d{2})[\sT]+" + _TIME + _ZONE
 )
 
-_MONTHS: Final = {
-    name: number
-    for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)
+_NAMES: Final = "janfebmaraprmayjunjulaugsepoctnovdec"
+_MONTHS: Final = {_NAMES[at : at + 3]: at // 3 + 1 for at in range(0, 36, 3)}
+_HOURS: Final = {
+    -8: "PST",
+    -7: "PDT MST",
+    -6: "MDT CST",
+    -5: "CDT EST",
+    -4: "EDT",
+    1: "BST CET MET MEZ",
+    2: "CEST MEST MESZ EET",
+    3: "EEST MSK",
+    4: "MSD",
+    8: "HKT SGT",
+    9: "JST KST",
 }
-_ZONES: Final = {
-    **{"EDT": -4, "EST": -5, "CDT": -5, "CST": -6, "MDT": -6, "MST": -7, "PDT": -7, "PST": -8},
-    **{"BST": 1, "CET": 1, "MET": 1, "MEZ": 1, "CEST": 2, "MEST": 2, "MESZ": 2, "EET": 2},
-    **{"EEST": 3, "MSK": 3, "MSD": 4, "JST": 9, "KST": 9, "HKT": 8, "SGT": 8},
-}
+_ZONES: Final = {name: hours for hours, names in _HOURS.items() for name in names.split()}
 """Names that mean one zone only; others, and the military letters, count as UTC (RFC 5322 4.3)."""
 
 
@@ -65,19 +73,25 @@ def _moment(found: re.Match[str]) -> int | None:
     day, month, year, hour, minute, second, half, zone = found.group(
         "day", "month", "year", "hour", "minute", "second", "half", "zone"
     )
-    number = int(month) if month.isdecimal() else _MONTHS.get(month.lower(), 0)
-    try:
-        days = date(_full_year(year), number, int(day)).toordinal() - _EPOCH
-    except ValueError:
-        return None
+    days = _days(year, month, day)
     hours, minutes = int(hour), int(minute)
     if half and hours <= 12:
-        hours = hours % 12 + 12 * (half in "pmPM" and half[0] in "pP")
-    if hours > 24 or minutes > 59:
+        hours = hours % 12 + 12 * (half[0] in "pP")
+    if days is None or hours > 24 or minutes > 59:
         return None
     seconds = days * 86400 + hours * 3600 + minutes * 60 + min(int(second or 0), 60)
     moment = seconds - _offset_s(zone)
     return moment if moment >= 0 else None
+
+
+@lru_cache(maxsize=1024)
+def _days(year: str, month: str, day: str) -> int | None:
+    """Days since the epoch; None for a day that is none."""
+    number = int(month) if month.isdecimal() else _MONTHS.get(month.lower(), 0)
+    try:
+        return date(_full_year(year), number, int(day)).toordinal() - _EPOCH
+    except ValueError:
+        return None
 
 
 def _full_year(digits: str) -> int:
@@ -87,6 +101,7 @@ def _full_year(digits: str) -> int:
     return year
 
 
+@lru_cache(maxsize=256)
 def _offset_s(zone: str | None) -> int:
     if not zone:
         return 0

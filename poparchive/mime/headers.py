@@ -24,7 +24,8 @@ _NAME_PARAMETER: Final = re.compile(
     rb'(?:"((?:[^"\\]|\\.)*+)"|([^;"][^;]*)|"([^;]*))',
     re.I | re.S,
 )
-_QUOTED_PAIR: Final = re.compile(rb"\\(.)", re.S)
+_QUOTED_PAIR: Final = re.compile(rb'\\([\\"])')
+"""Not RFC 5322's, which drops the backslashes of Windows paths that some mailers wrote as they are."""
 _PERCENT: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 _MAX_PIECES: Final = 1000
 _NOT_FILES: Final = ("text/", "multipart/", "message/")

@@ -17,9 +17,7 @@ _UNSEEN: Final = re.compile(
     r"|(script|style|title|template)(?![a-z0-9:-]).*?(?:</\1(?![a-z0-9:-])[^<>]*>?|\Z))",
     re.DOTALL | re.IGNORECASE,
 )
-_PREFORMATTED: Final = re.compile(
-    r"(?<=<pre)([^<>]*>)(.*?)(?=</pre|\Z)", re.DOTALL | re.IGNORECASE
-)
+_PREFORMATTED: Final = re.compile(r"(?<=<pre)([^<>]*>)(.*?)(?=</pre|\Z)", re.DOTALL | re.IGNORECASE)
 _TAG: Final = re.compile(
     r"<(/?[a-zA-Z!?][^\s<>/]*)"
     r"(?:(?:[^<>\"']++|\"[^\"<]*+\"|'[^'<]*+')*+>|[^<>]*+(?:>|(?=<)))"
@@ -39,17 +37,19 @@ _LONG_NUMBER: Final = re.compile(r"&#\d{9,};?")
 _BREAK: Final = "\x01"
 """Stands for a line's end while white space is folded; decoded text holds no such character."""
 
-_LINES: Final = frozenset(
+_BLOCKS: Final = (
     "p div br hr tr table tbody thead tfoot li ul ol dl dd dt h1 h2 h3 h4 h5 h6 pre blockquote "
     "center form fieldset legend section article header footer nav aside main address option "
-    "select caption figure figcaption body title".split()
+    "select caption figure figcaption body"
 )
-_SPACES: Final = frozenset("td th img input button".split())
+_INLINE: Final = "a b i u em span font strong small big label td th"
+_LINES: Final = frozenset(_BLOCKS.split())
+_SPACES: Final = frozenset(["td", "th", "img", "input", "button"])
 _ENDS: Final = {
     name: re.compile(rf"<(/?){name}(?![a-z0-9:-])[^<>]*>", re.IGNORECASE)
-    for name in "div span p td th tr table tbody center a font b i u em strong section "
-    "article ul ol li h1 h2 h3 h4 h5 h6 blockquote pre form select label small big".split()
+    for name in (_LINES - {"br", "hr"}).union(_INLINE.split())
 }
+"""Elements that may be concealed, and what their tags look like."""
 _INVISIBLE: Final = "\u200b\u00ad\ufeff\u034f\u2060"
 """Soft hyphens and the like, which would split words, and what newsletters pad previews with."""
 _PADDING: Final = re.compile(r"\u200c(?=\s)")
@@ -66,7 +66,7 @@ class _Separators(dict[str, str]):
 _SEPARATORS: Final = _Separators()
 _SEPARATORS.update(
     (prefix + spelled, _SEPARATORS[name])
-    for name in _LINES | _SPACES | {"a", "b", "i", "u", "em", "span", "font", "strong", "o:p"}
+    for name in _LINES | _SPACES | set(_INLINE.split())
     for spelled in (name, name.upper(), name.capitalize())
     for prefix in ("", "/")
 )

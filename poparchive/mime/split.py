@@ -8,7 +8,7 @@ Memory is bounded by ``SEGMENT_BYTES`` for any message that is read through ``Oc
 """
 
 import binascii
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,6 +20,11 @@ SEGMENT_BYTES = 4 << 20
 
 SMALL_BYTES = 1 << 10
 """Smaller bodies stay literals: an object of its own costs some 45 octets that do not compress."""
+
+WHOLE_BYTES = 256 << 10
+"""Up to this size a message is parsed as it is; larger ones without the bodies that hold no text."""
+
+_TEXT_BYTES = 2 << 20
 
 _MAX_DEPTH = 20
 _MAX_LEAVES = 10_000
@@ -91,6 +96,31 @@ def pieces(
         yield from _body(message, leaf, segment)
         at = leaf.end
     yield from _literals(message, at, len(message), segment)
+
+
+def skeleton(message: Octets, leaves: Sequence[Leaf]) -> bytes:
+    """Return the message without the bodies that hold no text, bounded in size."""
+    if len(message) <= WHOLE_BYTES:
+        return message[0 : len(message)]
+    kept = []
+    at = 0
+    left = _TEXT_BYTES
+    for leaf in leaves:
+        textual = leaf.type.startswith("text/")
+        between = message[at : min(leaf.start, at + WHOLE_BYTES)]
+        kept.append(between)
+        if textual and left > 0:
+            stop = min(leaf.end, leaf.start + left)
+            kept.append(message[leaf.start : stop])
+            left -= stop - leaf.start
+        at = leaf.end
+    kept.append(message[at : min(len(message), at + WHOLE_BYTES)])
+    return b"".join(kept)
+
+
+def header_end(message: Octets) -> int:
+    """Return where the header block ends."""
+    return len(_header(message, 0, len(message))[0])
 
 
 def _literals(message: Octets, start: int, end: int, segment: int) -> Iterator[Literal | Body]:

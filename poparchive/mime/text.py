@@ -14,7 +14,7 @@ from typing import Final
 from . import dates, headers
 from .body import TEXT_BYTES, Body, read, tree
 from .charset import clean, decode
-from .words import decode_field, one_line
+from .words import decode_field
 
 READ_BYTES: Final = 32 << 20
 """Octets of a message that are looked at; text stands before large attachments."""
@@ -28,6 +28,8 @@ _CLOCK_SKEW_S: Final = 2 * 86_400
 _YEAR_10000: Final = 253_402_300_800
 
 _HEADER_END: Final = re.compile(rb"\n\r?\n|\r\r")
+_SEPARATOR: Final = re.compile(rb">?From (?![ \t]*:)")
+"""An mbox's separator that a server or mailer kept as the first line."""
 _ODD_LINE_END: Final = re.compile(rb"\r+\n|\r")
 _MISREAD: Final = re.compile(
     "[\xc2-\xf4][\x80-\xbf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]"
@@ -36,7 +38,7 @@ _MISREAD: Final = re.compile(
 """Marks of UTF-8 or Polish that was read as windows-1252, and of encoded words left as they were."""
 _QUOTED_NAME: Final = re.compile(r'"([^"\\,;:<>@()\[\]]*)"(?=\s*<)')
 _COMMENT_NAME: Final = re.compile(r"<?([^\s<>()]+@[^\s<>()]+)>?\s*\(([^()]+)\)")
-_EXPECTED: Final = ("from", "subject", "date", "message-id")
+_EXPECTED: Final = frozenset(["from", "subject", "date", "message-id"])
 
 
 class ParseStatus(enum.IntEnum):
@@ -78,8 +80,10 @@ def extract(raw: bytes) -> Extract:
     cut = len(raw) > READ_BYTES
     if cut:
         raw = raw[:READ_BYTES]
-    if raw.startswith((b"From ", b">From ")):  # an mbox's separator that was kept as a line
+    if _SEPARATOR.match(raw):
         raw = raw[raw.find(b"\n") + 1 :]
+    if b"\n" not in raw:
+        raw = raw.replace(b"\r", b"\n")
     root = tree(raw)
     if root is None and b"\r" in raw:
         mended = _ODD_LINE_END.sub(b"\n", raw)
@@ -130,15 +134,15 @@ class _Fields:
     __slots__ = ("_raw", "_read", "cut_short")
 
     def __init__(self, raw: bytes, read: dict[str, list[str]]) -> None:
-        lowered = {name.lower(): values for name, values in read.items()}
+        lowered = {name.lower().rstrip(): values for name, values in read.items()}
         if len(lowered) < len(read):
             lowered = {}
             for name, values in read.items():
-                lowered.setdefault(name.lower(), []).extend(values)
+                lowered.setdefault(name.lower().rstrip(), []).extend(values)
         self._raw = raw
         self._read = lowered
         self.cut_short = False
-        if not all(name in lowered for name in _EXPECTED):
+        if not lowered.keys() >= _EXPECTED:
             # The parser stops at a line that is no field; see whether fields come after it.
             block = self._block()
             self.cut_short = any(
@@ -156,7 +160,8 @@ class _Fields:
         values = self._read.get(name)
         if values:
             text = values[0]
-            if text.isprintable() and not _MISREAD.search(text):
+            odd = "=?" in text if text.isascii() else _MISREAD.search(text)
+            if not odd and text.isprintable():
                 return text[:FIELD_CHARS].strip()
         elif self._read:
             return ""

@@ -15,7 +15,9 @@ _WORD: Final = re.compile(
 """An encoded word. Against the standard, but common: blanks and single question marks in its text,
 no blank around it, and words inside quoted strings."""
 
-_NOT_BASE64: Final = bytes(o for o in range(256) if not (o < 128 and chr(o).isalnum() or o in b"+/"))
+_NOT_BASE64: Final = bytes(
+    o for o in range(256) if not ((o < 128 and chr(o).isalnum()) or o in b"+/")
+)
 
 
 def decode_field(raw: bytes) -> str:

@@ -12,8 +12,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from poparchive.archive.writer import LedgerRow
-from poparchive.model import Fate, Listed
+from poparchive.model import Fate, LedgerRow, Listed
 
 _KEPT = (Fate.ARCHIVED, Fate.DUPLICATE)
 

@@ -10,14 +10,26 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from poparchive.archive.spool import SpoolWriter
 from poparchive.archive.storer import Tally
-from poparchive.archive.writer import LedgerRow, Writer
+from poparchive.archive.writer import Writer
 from poparchive.errors import PoparchiveError, TryLaterError
-from poparchive.model import Fate, Listed
-from poparchive.pop3 import Endpoint, Login, Pop3Error, Reply, Session, Timeouts, Window, connect
+from poparchive.model import Fate, LedgerRow, Listed
+from poparchive.pop3 import (
+    ClosedError,
+    Endpoint,
+    Login,
+    Pop3Error,
+    Reply,
+    Session,
+    TimedOutError,
+    Timeouts,
+    Window,
+    connect,
+)
 from poparchive.sync.plan import Plan, Policy, plan, repeated
 
 DONE, FAILED, STOPPED = 0, 1, 2
@@ -139,7 +151,7 @@ class Puller:
             try:
                 await self._session(job, number, result)
             except Pop3Error as error:
-                broken = getattr(error, "broken", False) and result.octets > before
+                broken = isinstance(error, ClosedError | TimedOutError) and result.octets > before
                 if not broken or attempt == _ATTEMPTS:
                     raise
                 await self._flush()
@@ -277,7 +289,7 @@ class _Sink:
     async def room(self) -> None:
         loop = asyncio.get_running_loop()
         free = asyncio.Event()
-        self._writer.when_room(lambda: loop.call_soon_threadsafe(free.set))
+        self._writer.when_room(partial(loop.call_soon_threadsafe, free.set))
         await free.wait()
 
     def count(self, octets: int) -> None:

@@ -49,12 +49,12 @@ class RawClient:
 
     def body(self) -> bytes:
         """A multi-line reply after its status line, dots undone, without the final dot."""
-        lines = []
+        lines: list[bytes] = []
         at_start = True
         while True:
             line = self.line()
             if not line:
-                raise EOFError(f"the server hung up after {sum(map(len, lines))} octets")
+                raise EOFError(f"the server hung up after {len(b''.join(lines))} octets")
             if at_start and line == b".\r\n":
                 return b"".join(lines)
             lines.append(line[1:] if at_start and line.startswith(b".") else line)

@@ -6,8 +6,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poparchive.index.catalog import LedgerRow
-from poparchive.model import Fate, Listed, MessageId
+from poparchive.model import Fate, LedgerRow, Listed, MessageId
 from poparchive.sync.plan import Policy, plan
 
 NOW = 1_700_000_000

@@ -1,0 +1,64 @@
+"""The last run as Markdown, for ``docs/benchmarks.md``.
+
+``python -m bench.report [--work DIR] [--write PAGE]`` prints it, or puts it into the page between
+its two marks.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from bench.table import HEADINGS, Row
+
+WORK = Path(__file__).parent / "work"
+RESULTS = "results.jsonl"
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+
+
+def last_run(results: Path) -> tuple[dict[str, Any], list[Row]]:
+    """The facts and the rows of the last run in the file."""
+    facts: dict[str, Any] = {}
+    rows: list[Row] = []
+    for line in results.read_text().splitlines():
+        record = json.loads(line)
+        kind = record.pop("kind")
+        if kind == "run":
+            facts, rows = record, []
+        else:
+            rows.append(Row(**{**record, "walls_s": tuple(record["walls_s"])}))
+    return facts, rows
+
+
+def markdown(facts: dict[str, Any], rows: list[Row]) -> str:
+    lines = [f"- {name}: {value}" for name, value in facts.items()]
+    lines += ["", line_of(HEADINGS), line_of(["---"] * len(HEADINGS))]
+    lines += [line_of(row.cells()) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def line_of(cells: list[str] | tuple[str, ...]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.report", description=__doc__)
+    parser.add_argument("--work", type=Path, default=WORK)
+    parser.add_argument("--write", type=Path, metavar="PAGE")
+    given = parser.parse_args()
+    try:
+        text = markdown(*last_run(given.work / RESULTS))
+    except FileNotFoundError:
+        raise SystemExit("there are no results yet: run python -m bench first") from None
+    if not given.write:
+        print(text, end="")
+        return
+    before, begin, rest = given.write.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise SystemExit(f"{given.write} does not have the marks {BEGIN} and {END}")
+    given.write.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""``poparchive export``: messages out of the archive, for other programs."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from poparchive.cli import output
+from poparchive.cli.paths import Settings
+from poparchive.errors import UsageError
+
+
+def export(
+    context: typer.Context,
+    query: Annotated[
+        list[str] | None, typer.Argument(metavar="[QUERY]...", help="Without one: all messages.")
+    ] = None,
+    kind: Annotated[str, typer.Option("--format", metavar="mbox|eml")] = "mbox",
+    target: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", metavar="PATH", help="A file for mbox, a directory for eml; - is stdout."
+        ),
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option("--account", metavar="NAME", help="Only this account's mail.")
+    ] = None,
+    dialect: Annotated[str, typer.Option("--dialect", metavar="mboxrd")] = "mboxrd",
+) -> int:
+    """Export messages. Each one's octets are proved by their hash first; a damaged one is named and
+    left out, and the exit code is then 1."""
+    from poparchive.archive.read import Reader
+    from poparchive.store.errors import DamageError
+    from poparchive.transfer import EmlTarget, MboxTarget, choose
+
+    if kind not in ("mbox", "eml"):
+        raise UsageError(f"--format {kind!r}: this version writes mbox and eml")
+    if kind == "eml" and (target is None or str(target) == "-"):
+        raise UsageError("--format eml writes one file a message: name a directory with --output")
+    root = Settings.of(context).archive_dir()
+    text = " ".join(query or [])
+    done = damaged = 0
+    with Reader(root) as reader, contextlib.ExitStack() as stack:
+        chosen = choose(reader, text, account)
+        writer: EmlTarget | MboxTarget
+        if kind == "eml":
+            assert target is not None
+            writer = EmlTarget(target)
+        else:
+            writer = MboxTarget(stack.enter_context(_stream(target)), dialect)
+        bars = stack.enter_context(output.progress("export"))
+        task = bars.task("messages", total=len(chosen))
+        for key in chosen:
+            located = reader.lookup.by_key(key)
+            try:
+                writer.write(reader.octets(located), located)
+                done += 1
+            except DamageError as error:
+                damaged += 1
+                output.problem(output.visible(str(error)))
+            task.advance(octets=located.size_bytes)
+    output.note(f"{done} messages exported" + (f", {damaged} damaged" if damaged else ""))
+    return int(damaged > 0 or (done == 0 and bool(text)))
+
+
+@contextlib.contextmanager
+def _stream(target: Path | None) -> Iterator[BinaryIO]:
+    """Give standard output, or a file that appears under its name only when it is whole."""
+    if target is None or str(target) == "-":
+        if sys.stdout.isatty():
+            raise UsageError("an mbox is not for a terminal: give --output FILE, or pipe it")
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    temporary = target.with_name(target.name + ".part")
+    try:
+        with temporary.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.rename(target)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,66 @@
+"""``poparchive run``: the daemon."""
+
+import contextlib
+import signal
+import threading
+from types import FrameType
+
+import typer
+
+from poparchive.cli.paths import Settings
+
+
+def run(context: typer.Context) -> None:
+    """Pull every account on its schedule until SIGTERM or SIGINT; what came until then is kept."""
+    from poparchive import observe
+    from poparchive.cli import jobs
+    from poparchive.config import Account, Every
+    from poparchive.errors import PoparchiveError, TryLaterError, UsageError
+    from poparchive.schedule import Schedule, Task
+
+    settings = Settings.of(context)
+    config = settings.config()
+    settings.start_logging(service=True)
+    if not config.accounts:
+        raise UsageError(
+            f"{config.path}: there is no account to pull; see `poparchive account add`"
+        )
+    root = settings.archive_dir()
+    options = jobs.options_of(config, jobs=None, full=False, dry_run=False)
+    stopping = threading.Event()
+
+    def pull(names: list[str]) -> None:
+        stop = jobs.Stop()
+        current.append(stop)
+        try:
+            if not stopping.is_set():
+                with contextlib.suppress(KeyboardInterrupt):
+                    jobs.pull(root, config.select(names), options, stop=stop)
+        except TryLaterError as error:
+            # Another command has the archive; the next time comes soon enough.
+            observe.event("pull put off", reason=str(error))
+        except PoparchiveError as error:
+            observe.event("pull failed", level=40, error=str(error))
+        finally:
+            current.remove(stop)
+
+    def task(account: Account) -> Task:
+        schedule = account.schedule
+        if isinstance(schedule, Every):
+            return Task(account.name, every_s=schedule.seconds)
+        return Task(account.name, cron=schedule.fields())
+
+    current: list[jobs.Stop] = []
+    schedule = Schedule([task(account) for account in config.accounts], pull)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopping.set()
+        for one in tuple(current):
+            one.set()
+        schedule.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    observe.event("started", accounts=len(config.accounts), archive=str(root))
+    schedule.run([account.name for account in config.accounts])
+    observe.event("stopped")

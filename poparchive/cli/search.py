@@ -1,0 +1,132 @@
+"""``poparchive search``: finds messages. Imports only what it uses: people wait for it."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from poparchive.cli import output
+from poparchive.cli.paths import Settings
+from poparchive.errors import UsageError
+
+if TYPE_CHECKING:
+    from poparchive.index.search import Hit
+
+_SORTS = {"date": "newest", "relevance": "relevance", "size": "size"}
+
+
+def search(
+    context: typer.Context,
+    query: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[QUERY]...", help="Words; docs/search.md has the language."),
+    ] = None,
+    sort: Annotated[str, typer.Option(metavar="relevance|date|size")] = "date",
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many.")] = 20,
+    offset: Annotated[int, typer.Option(min=0, metavar="N", help="Leave out the first N.")] = 0,
+    count: Annotated[bool, typer.Option("--count", help="Only how many there are.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
+    ids: Annotated[bool, typer.Option("--ids", help="Only the ids.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="How the query was understood.")
+    ] = False,
+) -> None:
+    """Find messages, newest first."""
+    from poparchive.index.search import Searcher
+
+    if sort not in _SORTS:
+        raise UsageError(f"--sort {sort!r}: there are {', '.join(_SORTS)}")
+    root = Settings.of(context).archive_dir()
+    text = " ".join(query or [])
+    with Searcher(root / "catalog.sqlite", root / "search.sqlite") as searcher:
+        if explain:
+            output.result(output.visible(searcher.explain(text), keep="\n"))
+            return
+        if count:
+            output.result(str(searcher.count(text)))
+            return
+        hits = searcher.search(text, limit=limit, offset=offset, sort=_SORTS[sort])
+    if ids:
+        for hit in hits:
+            output.result(hit.id.hex())
+    elif as_json:
+        _print_json(context, text, hits)
+    elif output.on_terminal():
+        _print_with_snippets(context, text, hits)
+    else:
+        for hit in hits:
+            cells = (output.rfc3339(hit.date), hit.id.hex()[:12], hit.sender, hit.subject)
+            output.result("\t".join(output.visible(cell) for cell in cells))
+    if not hits:
+        output.note("nothing found")
+
+
+def _print_json(context: typer.Context, query: str, hits: "list[Hit]") -> None:
+    for hit, snippet, _ in _snippets(context, query, hits):
+        row = {
+            "id": hit.id.hex(),
+            "message_id": hit.message_id,
+            "date": output.rfc3339(hit.date),
+            "from": hit.sender,
+            "to": hit.recipients,
+            "cc": hit.copies,
+            "subject": hit.subject,
+            "size_bytes": hit.size_bytes,
+            "accounts": hit.accounts,
+            "attachments": [
+                {"name": name, "type": kind, "size_bytes": size}
+                for name, kind, size in hit.attachments
+            ],
+            "snippet": snippet,
+            "thread": None,
+        }
+        output.result(output.json_line(row))
+
+
+def _print_with_snippets(context: typer.Context, query: str, hits: "list[Hit]") -> None:
+    width = output.terminal_width()
+    for hit, snippet, marks in _snippets(context, query, hits):
+        head = f"{output.human_date(hit.date)}  {hit.id.hex()[:12]}  "
+        sender = output.fit(output.visible(hit.sender), 30)
+        room = width - len(head) - output.cells(sender) - 2
+        subject = output.fit(output.visible(hit.subject), max(room, 10))
+        output.result(
+            output.style(head, "dim") + output.style(sender, "cyan") + "  "
+            + output.style(subject, "bold")
+        )  # fmt: skip
+        pieces = []
+        at = 0
+        for start, end in marks:
+            pieces.append(output.visible(snippet[at:start]))
+            pieces.append(output.style(output.visible(snippet[start:end]), "yellow"))
+            at = end
+        pieces.append(output.visible(snippet[at:]))
+        if snippet:
+            output.result("    " + "".join(pieces))
+        if hit.attachments:
+            names = ", ".join(name or "(unnamed)" for name, _, _ in hit.attachments)
+            output.result("    " + output.style("attached: " + output.visible(names), "green"))
+
+
+def _snippets(
+    context: typer.Context, query: str, hits: "list[Hit]"
+) -> "list[tuple[Hit, str, list[tuple[int, int]]]]":
+    """Read the messages found, and take from each what shows best why it was."""
+    from poparchive.archive.read import Reader
+    from poparchive.errors import PoparchiveError
+    from poparchive.index.search import terms
+    from poparchive.index.snippet import snippet
+
+    if not hits:
+        return []
+    wanted = terms(query)
+    found = []
+    with Reader(Settings.of(context).archive_dir()) as reader:
+        for hit in hits:
+            try:
+                body = reader.text(reader.lookup.by_key(hit.key)).body
+            except PoparchiveError as error:
+                # One damaged message must not hide the others that were found.
+                output.problem(output.visible(str(error)))
+                body = ""
+            found.append((hit, *snippet(body, wanted)))
+    return found

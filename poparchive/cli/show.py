@@ -1,0 +1,122 @@
+"""``poparchive show``: one message, in the form that is asked for."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from poparchive.cli import output
+from poparchive.cli.paths import Settings
+from poparchive.errors import PoparchiveError, UsageError
+
+if TYPE_CHECKING:
+    from poparchive.archive.read import Reader
+    from poparchive.index.lookup import Located
+
+
+class NoPartError(PoparchiveError):
+    """The message has no such part."""
+
+
+def show(
+    context: typer.Context,
+    identity: Annotated[
+        str, typer.Argument(metavar="ID", help="Beginning of the id, or a Message-ID in <>.")
+    ],
+    raw: Annotated[
+        bool, typer.Option("--raw", help="The exact octets that the server sent.")
+    ] = False,
+    headers: Annotated[bool, typer.Option("--headers", help="All header fields.")] = False,
+    text: Annotated[bool, typer.Option("--text", help="The readable text (the default).")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    part: Annotated[
+        int | None, typer.Option("--part", metavar="N", help="The content of leaf part N.")
+    ] = None,
+    save_attachments: Annotated[
+        Path | None, typer.Option("--save-attachments", metavar="DIR", help="Write them there.")
+    ] = None,
+) -> None:
+    """Show one message. Its octets are proved by their hash before anything is shown."""
+    from poparchive.archive.read import Reader
+
+    if sum(map(bool, (raw, headers, text, as_json, part is not None, save_attachments))) > 1:
+        raise UsageError("show one thing at a time: --raw, --headers, --text, --json, --part ...")
+    root = Settings.of(context).archive_dir()
+    with Reader(root) as reader:
+        message = reader.lookup.message(identity)
+        if raw:
+            _write(reader.octets(message))
+        elif headers:
+            block = reader.header(message).decode("utf-8", "surrogateescape")
+            output.result(output.visible(block.replace("\r\n", "\n"), keep="\n\t"))
+        elif part is not None:
+            found = [p for p in reader.parts(message) if p.number == part]
+            if not found:
+                raise NoPartError(f"message {message.id.hex()[:12]} has no part {part}")
+            _write([found[0].content])
+        elif save_attachments is not None:
+            _save(reader, message, save_attachments)
+        elif as_json:
+            output.result(output.json_line(_fields(reader, message)))
+        else:
+            _print(reader, message)
+
+
+def _write(pieces: Iterable[bytes]) -> None:
+    stream = sys.stdout.buffer
+    for piece in pieces:
+        stream.write(piece)
+    stream.flush()
+
+
+def _print(reader: "Reader", message: "Located") -> None:
+    from poparchive.mime.text import printable
+
+    text = printable(reader.text(message))
+    output.result(output.visible(text.rstrip("\n"), keep="\n\t"))
+    output.note(
+        f"\n{message.id.hex()}, {output.human_size(message.size_bytes)},"
+        f" in {', '.join(reader.lookup.accounts_of(message.key))}"
+    )
+
+
+def _fields(reader: "Reader", message: "Located") -> dict[str, object]:
+    return {
+        "id": message.id.hex(),
+        "message_id": message.message_id,
+        "date": output.rfc3339(message.date),
+        "from": message.sender,
+        "to": message.recipients,
+        "cc": message.copies,
+        "subject": message.subject,
+        "size_bytes": message.size_bytes,
+        "accounts": reader.lookup.accounts_of(message.key),
+        "attachments": [
+            {"part": number, "name": name, "type": kind, "size_bytes": size}
+            for number, name, kind, size in reader.lookup.attachments_of(message.key)
+        ],
+        "text": reader.text(message).body,
+    }
+
+
+def _save(reader: "Reader", message: "Located", directory: Path) -> None:
+    from poparchive.formats.names import file_name
+
+    directory.mkdir(parents=True, exist_ok=True)
+    saved = 0
+    for part in reader.parts(message):
+        if part.name is None:
+            continue
+        name = file_name(part.name or f"part-{part.number}")
+        path = directory / name
+        count = 1
+        while path.exists():
+            count += 1
+            path = directory / f"{count}-{name}"
+        path.write_bytes(part.content)
+        saved += 1
+        output.result(str(path))
+    if not saved:
+        output.note(f"message {message.id.hex()[:12]} has no attachments")

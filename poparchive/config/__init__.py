@@ -1,0 +1,26 @@
+"""The configuration: TOML in, one frozen ``Config`` out, or every problem at once.
+
+Nothing here reads the environment or looks for a file; whoever calls says which file. A password
+never stands in the configuration, only where it is to be had (``PasswordRef``).
+"""
+
+from poparchive.config.errors import ConfigError, Problem
+from poparchive.config.load import load, parse
+from poparchive.config.schedule import Cron, Every, Schedule
+from poparchive.config.values import Account, Config, LeaveOnServer, Limits, PasswordRef, Tls
+
+__all__ = [
+    "Account",
+    "Config",
+    "ConfigError",
+    "Cron",
+    "Every",
+    "LeaveOnServer",
+    "Limits",
+    "PasswordRef",
+    "Problem",
+    "Schedule",
+    "Tls",
+    "load",
+    "parse",
+]

@@ -1,0 +1,230 @@
+"""Reads a configuration and reports everything that is wrong with it in one go."""
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from poparchive.config import values
+from poparchive.config.errors import ConfigError, Problem
+from poparchive.config.lines import Key, key_lines
+from poparchive.config.schedule import parse_schedule
+from poparchive.config.units import size_bytes
+from poparchive.config.values import Account, Config, Limits, Tls
+
+Parser = Callable[[object, Path], object]
+
+
+def _alone(parse: Callable[[object], object]) -> Parser:
+    """A parser that needs no directory."""
+    return lambda value, _: parse(value)
+
+
+def _size(value: object) -> int:
+    size = size_bytes(value) if isinstance(value, str) else value
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise ValueError(f'must be octets or a size such as "2GiB", not {values.shown(value)}')
+    return size
+
+
+ACCOUNT_KEYS: Mapping[str, Parser] = {
+    "host": _alone(values.parse_host),
+    "port": _alone(lambda value: values.parse_whole(value, 1, 65535)),
+    "user": _alone(values.parse_text),
+    "password": values.parse_password,
+    "tls": _alone(lambda value: Tls(values.parse_choice(value, tuple(Tls)))),
+    "allow_insecure": _alone(values.parse_flag),
+    "auth": _alone(values.parse_auth),
+    "schedule": _alone(parse_schedule),
+    "leave_on_server": _alone(values.parse_leave),
+    "max_message_bytes": _alone(_size),
+    "tls_fingerprint": _alone(values.parse_fingerprint),
+    "ca_file": values.parse_path,
+    "connect_timeout_s": _alone(values.parse_seconds),
+    "reply_timeout_s": _alone(values.parse_seconds),
+    "stall_timeout_s": _alone(values.parse_seconds),
+}
+LIMITS_KEYS: Mapping[str, Parser] = {
+    "connections": _alone(lambda value: values.parse_whole(value, 1, 1000)),
+    "connections_per_host": _alone(lambda value: values.parse_whole(value, 1, 1000)),
+}
+TOP_KEYS: Mapping[str, Parser] = {"archive": values.parse_path}
+TABLES = ("defaults", "limits", "accounts")
+REQUIRED = ("host", "user", "password")
+
+# What other programs call our keys; spelling alone would not lead from one to the other.
+OTHER_NAMES = {
+    "server": "host", "hostname": "host", "username": "user", "login": "user", "ssl": "tls",
+    "pass": "password", "passwd": "password", "interval": "schedule", "every": "schedule",
+    "delete": "leave_on_server", "keep": "leave_on_server", "fingerprint": "tls_fingerprint",
+    "max_size": "max_message_bytes", "mechanism": "auth",
+}  # fmt: skip
+
+_NAME = re.compile(r"[^\W_][\w.@+-]{0,63}")
+
+
+def load(path: Path) -> Config:
+    """Reads the file. Raises ``ConfigError`` with every problem of it, or why it is unreadable."""
+    try:
+        octets = path.read_bytes()
+    except OSError as error:
+        message = f"cannot be read: {error.strerror or error}"
+        raise ConfigError(path, [Problem(0, "", message)]) from error
+    try:
+        text = octets.decode()
+    except UnicodeDecodeError as error:
+        line = octets.count(b"\n", 0, error.start) + 1
+        raise ConfigError(path, [Problem(line, "", "is not UTF-8")]) from error
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Config:
+    """Like ``load``, of a text that stands, or will stand, in the file ``path``."""
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message, line = _syntax(str(error), text)
+        raise ConfigError(path, [Problem(line, "", message)]) from error
+    except RecursionError as error:
+        raise ConfigError(path, [Problem(0, "", "is nested too deeply")]) from error
+    return _Reader(path, key_lines(text)).config(tree)
+
+
+def _syntax(message: str, text: str) -> tuple[str, int]:
+    """tomllib's message without the place, and the line of it."""
+    match = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
+    if match is None:
+        return f"is not TOML: {message}", 0
+    line = int(match[1]) if match[1] else text.count("\n") + 1
+    return f"is not TOML: {message[: match.start()]}", line
+
+
+class _Reader:
+    """One reading: collects problems, and gives a ``Config`` only when there are none."""
+
+    def __init__(self, path: Path, lines: Mapping[Key, int]) -> None:
+        self.path = path
+        self.base = path.absolute().parent
+        self.lines = lines
+        self.problems: list[Problem] = []
+
+    def config(self, tree: Mapping[str, Any]) -> Config:
+        top = {key: value for key, value in tree.items() if key not in TABLES}
+        settings, _ = self._table(top, (), TOP_KEYS, also=TABLES)
+        limits, _ = self._table(tree.get("limits", {}), ("limits",), LIMITS_KEYS)
+        defaults, wrong = self._table(tree.get("defaults", {}), ("defaults",), ACCOUNT_KEYS)
+        accounts = self._accounts(tree.get("accounts", {}), defaults, wrong)
+        if self.problems:
+            raise ConfigError(self.path, self.problems)
+        return Config(
+            archive=settings.get("archive"),
+            accounts=tuple(accounts),
+            defaults=MappingProxyType(defaults),
+            limits=Limits(**limits),
+            path=self.path,
+        )
+
+    def _accounts(
+        self, tables: object, defaults: Mapping[str, Any], wrong: frozenset[str]
+    ) -> list[Account]:
+        if not isinstance(tables, dict):
+            self._problem(("accounts",), "must be tables such as [accounts.office]")
+            return []
+        found = (self._account(name, table, defaults, wrong) for name, table in tables.items())
+        return [account for account in found if account is not None]
+
+    def _account(
+        self, name: str, table: object, defaults: Mapping[str, Any], wrong: frozenset[str]
+    ) -> Account | None:
+        place = ("accounts", name)
+        before = len(self.problems)
+        if not _NAME.fullmatch(name):
+            self._problem(
+                place,
+                "is no name for an account: letters, digits and . _ - @ + are, up to 64,"
+                " a letter or digit first",
+            )
+        own, own_wrong = self._table(table, place, ACCOUNT_KEYS)
+        given = {k: v for k, v in {**defaults, **own}.items() if k not in own_wrong}
+        # What was given, but wrongly, has been reported: it is not missing, and contradicts nothing.
+        wrong = own_wrong | (wrong - own.keys())
+        if isinstance(table, dict):
+            for key in REQUIRED:
+                if key not in given.keys() | wrong:
+                    self._problem((*place, key), "is missing", at=place)
+        if "allow_insecure" not in wrong:
+            self._consistent(place, given)
+        if len(self.problems) > before or wrong:
+            return None
+        given.setdefault("port", given.get("tls", Tls.IMPLICIT).default_port)
+        return Account(name=name, **given)
+
+    def _consistent(self, place: Key, given: Mapping[str, Any]) -> None:
+        """What holds between keys of one account."""
+        if given.get("tls") is not Tls.NONE:
+            return
+        if not given.get("allow_insecure"):
+            self._problem(
+                (*place, "tls"),
+                'is "none", which sends mail and password readable to everyone on the way;'
+                " write allow_insecure = true if that is meant",
+                at=place,
+            )
+        for key in ("tls_fingerprint", "ca_file"):
+            if key in given:
+                self._problem((*place, key), 'has no use with tls = "none"', at=place)
+
+    def _table(
+        self, table: object, place: Key, keys: Mapping[str, Parser], also: tuple[str, ...] = ()
+    ) -> tuple[dict[str, Any], frozenset[str]]:
+        """Parses the keys of one table. Returns the good values and the names of wrong ones."""
+        if not isinstance(table, dict):
+            self._problem(place, f"must be a table, [{'.'.join(place)}]")
+            return {}, frozenset(keys)
+        good: dict[str, Any] = {}
+        wrong: set[str] = set()
+        for key, value in table.items():
+            if key not in keys:
+                self._problem((*place, key), _unknown(key, (*keys, *also)))
+                continue
+            try:
+                good[key] = keys[key](value, self.base)
+            except ValueError as error:
+                self._problem((*place, key), str(error))
+                wrong.add(key)
+        return good, frozenset(wrong)
+
+    def _problem(self, key: Key, message: str, at: Key = ()) -> None:
+        """Notes a problem at the line of its key, or of ``at`` where the key is not there."""
+        line = self.lines.get(key) or self.lines.get(at, 0)
+        self.problems.append(Problem(line, show_key(key), message))
+
+
+def _unknown(key: str, known: tuple[str, ...]) -> str:
+    other = OTHER_NAMES.get(key.lower())
+    near = [other] if other in known else get_close_matches(key.lower().replace("-", "_"), known, 1)
+    return f"is not a key here; did you mean {near[0]}?" if near else "is not a key here"
+
+
+def show_key(key: Key) -> str:
+    """A key as TOML writes it."""
+    return ".".join(
+        part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else toml_string(part) for part in key
+    )
+
+
+def toml_string(text: str) -> str:
+    """A text as a TOML basic string, in printable ASCII and other printable characters."""
+    pieces = []
+    for character in text:
+        if character in '"\\':
+            pieces.append("\\" + character)
+        elif character.isprintable():
+            pieces.append(character)
+        else:
+            code = ord(character)
+            pieces.append(f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
+    return '"' + "".join(pieces) + '"'

@@ -1,0 +1,1 @@
+"""Other programs' mail files."""

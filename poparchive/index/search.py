@@ -1,0 +1,165 @@
+"""Runs queries. Reads only, with the standard library only, and never waits for the writer.
+
+Newest first is the order of the rowids, so the first page of the commonest word costs as much as that of a
+rare one. One ``Searcher`` belongs to one thread.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from poparchive.errors import PoparchiveError
+from poparchive.index.lookup import open_read_only
+from poparchive.index.plan import Statement, plan
+from poparchive.index.query import And, Node, Or, Words, parse
+
+CANDIDATES = 2000
+"""By relevance, this many of the newest matches are ranked: ranking all hits of a common word among
+a million messages takes over a second."""
+
+# Words in subject and addresses say more about a message than words in its body, in COLUMNS' order.
+_WEIGHTS = "1.0, 8.0, 5.0, 4.0, 0.5, 0.0"
+
+SORTS = ("newest", "relevance", "size")
+
+
+class SearchError(PoparchiveError):
+    """The index could not be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One message found. ``attachments`` are (name, type, size in octets)."""
+
+    key: int
+    id: bytes
+    message_id: str
+    date: int
+    sender: str
+    recipients: str
+    copies: str
+    subject: str
+    size_bytes: int
+    accounts: tuple[str, ...]
+    attachments: tuple[tuple[str, str, int], ...]
+
+
+class Searcher:
+    """Catalog and search index, opened for questions."""
+
+    def __init__(self, catalog: Path, search: Path) -> None:
+        self._connection = open_read_only(search)
+        quoted = str(catalog.absolute())
+        for character in "%?#":
+            quoted = quoted.replace(character, f"%{ord(character):02x}")
+        if not catalog.exists():
+            raise SearchError(f"{catalog}: not there; run `poparchive rebuild`")
+        self._connection.execute("ATTACH ? AS cat", (f"file:{quoted}?mode=ro",))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._connection.close()
+
+    def search(
+        self, query: str, *, limit: int = 20, offset: int = 0, sort: str = "newest"
+    ) -> list[Hit]:
+        """Return one page of what a query finds. Raises ``QuerySyntaxError``."""
+        statement = plan(parse(query))
+        return [self._hit(key) for key in self._keys(statement, limit, offset, sort)]
+
+    def count(self, query: str) -> int:
+        """Return how many messages a query finds."""
+        statement = plan(parse(query))
+        row = self._run(statement.rows("count(*)"), statement.parameters).fetchone()
+        return int(row[0])
+
+    def keys(self, query: str) -> Iterator[int]:
+        """Yield the row ids of all that a query finds, oldest first."""
+        statement = plan(parse(query))
+        for row in self._run(statement.rows() + " ORDER BY 1", statement.parameters):
+            yield row[0]
+
+    def explain(self, query: str) -> str:
+        """Return how a query was understood, and what the databases are asked."""
+        tree = parse(query)
+        statement = plan(tree)
+        return f"{tree}\nmatch: {statement.match or '(every message)'}\nsql: {statement.rows()}"
+
+    def _keys(self, statement: Statement, limit: int, offset: int, sort: str) -> list[int]:
+        if sort == "relevance" and statement.match:
+            sql = statement.rows(f"{{id}}, bm25(mail, {_WEIGHTS})") + " ORDER BY mail.rowid DESC"
+            rows = self._run(f"{sql} LIMIT {CANDIDATES}", statement.parameters).fetchall()
+            rows.sort(key=lambda row: row[1])
+            return [row[0] for row in rows[offset : offset + limit]]
+        if sort == "size":
+            sql = (
+                f"SELECT id FROM cat.messages WHERE id IN ({statement.rows()})"  # noqa: S608
+                " ORDER BY size_bytes DESC, id DESC"
+            )
+        else:
+            sql = f"{statement.rows()} ORDER BY {statement.key} DESC"
+        page = (*statement.parameters, limit, offset)
+        return [row[0] for row in self._run(sql + " LIMIT ? OFFSET ?", page)]
+
+    def _run(self, sql: str, values: tuple[object, ...]) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(sql, values)
+        except sqlite3.DatabaseError as error:
+            raise SearchError(
+                f"the search index could not be asked ({error}); `poparchive rebuild"
+                " --search-only` makes it anew"
+            ) from error
+
+    def _hit(self, key: int) -> Hit:
+        query = (
+            "SELECT id, sha256, message_id, date, sender, recipients, copies, subject, size_bytes"
+            " FROM cat.messages WHERE id = ?"
+        )
+        row = self._run(query, (key,)).fetchone()
+        if row is None:
+            raise SearchError(
+                "the search index names a message that the catalog does not have;"
+                " `poparchive rebuild` makes both anew"
+            )
+        accounts = self._run(
+            "SELECT DISTINCT a.name FROM cat.uidls u JOIN cat.accounts a ON a.id = u.account"
+            " WHERE u.message = ? ORDER BY a.name",
+            (key,),
+        )
+        attachments = self._run(
+            "SELECT name, type, size_bytes FROM cat.parts"
+            " WHERE message = ? AND segment = 0 AND name IS NOT NULL ORDER BY number",
+            (key,),
+        )
+        named = tuple(name for (name,) in accounts)
+        files = tuple((name, kind, size) for name, kind, size in attachments)
+        values: tuple[Any, ...] = (*row, named, files)
+        return Hit(*values)
+
+
+def terms(query: str) -> list[Words]:
+    """Return the words that a query wants in a message, for marking them in its text."""
+    found: list[Words] = []
+
+    def walk(node: Node) -> None:
+        if isinstance(node, Words) and node.column in ("", "subject"):
+            found.append(node)
+        elif isinstance(node, And):
+            for inner in node.all:
+                walk(inner)
+        elif isinstance(node, Or):
+            for inner in node.any:
+                walk(inner)
+
+    walk(parse(query))
+    return found

@@ -1,0 +1,93 @@
+"""What can go wrong between us and a POP3 server.
+
+Every error says which account and server, which command (never its argument when that is a secret)
+and what the server answered. ``temporary`` is for whoever decides when to try again.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from poparchive.errors import PoparchiveError, TryLaterError
+
+if TYPE_CHECKING:
+    from poparchive.pop3.replies import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Whose connection to which server: the beginning of every message."""
+
+    host: str
+    port: int
+    account: str = ""
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        server = f"{host}:{self.port}"
+        return f"account {self.account}, server {server}" if self.account else f"server {server}"
+
+
+class Pop3Error(PoparchiveError):
+    """Root of this part's errors. ``where`` is set by the transport before anyone else sees it."""
+
+    temporary: bool = False
+    """Trying the same again later may work."""
+
+    def __init__(self, detail: str, *, command: str = "", reply: "Reply | None" = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.command = command
+        self.reply = reply
+        self.where: Where | None = None
+
+    def at(self, where: Where) -> Self:
+        """The same error, knowing whose connection it was; the first to say so is right."""
+        self.where = self.where or where
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.detail}" if self.where else self.detail
+
+
+class ConnectError(Pop3Error):
+    """There is no connection: no such host, refused, unreachable."""
+
+    temporary = True
+
+
+class TlsError(Pop3Error):
+    """TLS is not to be had, or the certificate is not one we trust. Nothing secret was sent."""
+
+
+class TimedOutError(Pop3Error):
+    """The server took longer than ``Timeouts`` allow; the connection is closed."""
+
+    temporary = True
+
+
+class ClosedError(Pop3Error):
+    """The server hung up, or the network did."""
+
+    temporary = True
+
+
+class ProtocolError(Pop3Error):
+    """What the server sent is not POP3, or not the answer to what was asked; we have hung up."""
+
+
+class CommandError(Pop3Error):
+    """Our own fault, found before anything was sent: a bad argument, or not in this state."""
+
+
+class ReplyError(Pop3Error):
+    """The server answered -ERR. The connection is in step and can go on."""
+
+
+class AuthError(ReplyError):
+    """The server refused the log-in, or offers none that we may use."""
+
+
+class BusyError(ReplyError, TryLaterError):
+    """-ERR with [IN-USE], [LOGIN-DELAY] (RFC 2449 section 8.1) or [SYS/TEMP] (RFC 3206)."""
+
+    temporary = True

@@ -1,0 +1,193 @@
+"""What a server says, as values: status lines, response codes, listings, capabilities.
+
+Nothing here waits or knows a connection. Servers phrase ``+OK`` lines as they like, so only what
+RFC 1939 fixes is read from them. What cannot be read raises ``ProtocolError``.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from poparchive.model import Listed
+from poparchive.pop3.errors import ProtocolError
+
+LISTING_LINE_MAX_BYTES = 1_024
+"""Longest text behind the number in UIDL and LIST. RFC 1939 allows 70 octets; some send more."""
+
+LISTING_MAX_BYTES = 256 * 1024 * 1024
+"""Most octets of one listing: some millions of messages, and an end to a server gone mad."""
+
+SHOWN_MAX_CHARS = 500
+"""How much of a server's text an error message repeats."""
+
+TEMPORARY_CODES = ("IN-USE", "LOGIN-DELAY", "SYS/TEMP")
+
+_CODE = re.compile(rb"\s*\[([A-Za-z0-9][A-Za-z0-9/_.+-]{0,63})\]")
+_STAMP = re.compile(rb"<[^<>\s]+@[^<>\s]*>")
+_STAT = re.compile(rb"(\d{1,10})\s+(\d{1,19})(?:\s|$)")
+_UIDL_LINE = re.compile(
+    rb"^[ \t]*(\d{1,10})(?:[ \t]+([^\r\n]{0,%d}))?\r\n" % LISTING_LINE_MAX_BYTES, re.MULTILINE
+)
+# RFC 1939 section 5 lets servers say more behind the size, and clients ignore it.
+_LIST_LINE = re.compile(
+    rb"^[ \t]*(\d{1,10})[ \t]+(\d{1,18})(?:[ \t][^\r\n]{0,%d})?\r\n" % LISTING_LINE_MAX_BYTES,
+    re.MULTILINE,
+)
+
+
+def visible(octets: bytes) -> str:
+    """Text from a server for an error message: control characters escaped, not too long."""
+    text = octets.decode("utf-8", "backslashreplace")
+    shown = (
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii")
+        for c in text[:SHOWN_MAX_CHARS]
+    )
+    return "".join(shown) + (" ..." if len(text) > SHOWN_MAX_CHARS else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A status line. ``text`` is what follows ``+OK`` or ``-ERR``, without blanks around it."""
+
+    ok: bool
+    text: bytes
+    code: str = ""
+    """The response code without brackets, in capitals (RFC 2449 section 8); empty without one."""
+
+    @property
+    def temporary(self) -> bool:
+        """An -ERR that says of itself that it will pass."""
+        return not self.ok and any(
+            self.code == code or self.code.startswith(f"{code}/") for code in TEMPORARY_CODES
+        )
+
+    def __str__(self) -> str:
+        return f"{'+OK' if self.ok else '-ERR'} {visible(self.text)}".rstrip()
+
+
+def parse_reply(line: bytes) -> Reply | None:
+    """The status line ``line`` (without its line end), or None if it is none.
+
+    Lower case is accepted; what follows must not continue the word.
+    """
+    head = line[:4].upper()
+    if head.startswith(b"+OK"):
+        ok, rest = True, line[3:]
+    elif head == b"-ERR":
+        ok, rest = False, line[4:]
+    else:
+        return None
+    if rest[:1].isalnum():
+        return None
+    found = _CODE.match(rest)
+    return Reply(ok, rest.strip(), found[1].decode("ascii").upper() if found else "")
+
+
+def parse_stamp(greeting: bytes) -> bytes:
+    """The stamp that APOP hashes, angle brackets included, or empty (RFC 1939 section 7)."""
+    found = _STAMP.search(greeting)
+    return found[0] if found else b""
+
+
+def parse_stat(reply: Reply) -> tuple[int, int]:
+    """Messages in the drop, and their octets."""
+    found = _STAT.match(reply.text)
+    if not found:
+        raise ProtocolError(f"STAT was answered without two numbers: {reply}", command="STAT")
+    return int(found[1]), int(found[2])
+
+
+def parse_capabilities(body: bytes) -> dict[str, tuple[str, ...]]:
+    """Tags in capitals with their parameters. A tag given twice (Courier's USER) gets those of both."""
+    result: dict[str, tuple[str, ...]] = {}
+    for line in body.decode("ascii", "replace").splitlines():
+        tag, *parameters = line.split() or [""]
+        if tag:
+            result[tag.upper()] = (*result.get(tag.upper(), ()), *parameters)
+    return result
+
+
+class _Lines:
+    """A listing, read while it arrives, a whole piece by one pattern.
+
+    The pattern is anchored to the beginning of a line and takes exactly one line end, so as many
+    matches as line ends prove that it took every line.
+    """
+
+    def __init__(self, command: str, line: re.Pattern[bytes]) -> None:
+        self._command = command
+        self._line = line
+        self._rest = b""
+        self._length_bytes = 0
+
+    def feed(self, octets: bytes) -> None:
+        """Take a piece, cut anywhere."""
+        self._length_bytes += len(octets)
+        if self._length_bytes > LISTING_MAX_BYTES:
+            raise ProtocolError(
+                f"{self._command} lists more than {LISTING_MAX_BYTES} octets", command=self._command
+            )
+        end = octets.rfind(b"\n") + 1
+        if end:
+            lines = self._rest + octets[:end]
+            found = self._line.findall(lines)
+            if len(found) != lines.count(b"\n"):
+                raise self._unreadable(next(x for x in lines.splitlines(True) if not self._fits(x)))
+            self._keep(found)
+            self._rest = b""
+        self._rest += octets[end:]
+        if len(self._rest) > LISTING_LINE_MAX_BYTES + 32:
+            raise self._unreadable(self._rest)
+
+    def close(self) -> None:
+        """All of it came; a listing ends with a whole line."""
+        if self._rest:
+            raise self._unreadable(self._rest)
+
+    def _fits(self, line: bytes) -> bool:
+        return self._line.fullmatch(line) is not None
+
+    def _unreadable(self, line: bytes) -> ProtocolError:
+        return ProtocolError(
+            f"{self._command} has a line that cannot be read: {visible(line[:120].rstrip())}",
+            command=self._command,
+        )
+
+    def _keep(self, found: Sequence[tuple[bytes, bytes]]) -> None:
+        raise NotImplementedError
+
+
+class Sizes(_Lines):
+    """LIST: ``by_number`` has the octets of each message."""
+
+    def __init__(self) -> None:
+        super().__init__("LIST", _LIST_LINE)
+        self.by_number: dict[int, int] = {}
+
+    def _keep(self, found: Sequence[tuple[bytes, bytes]]) -> None:
+        self.by_number.update((int(number), int(size)) for number, size in found)
+
+
+class Uidls(_Lines):
+    """UIDL, joined with what LIST said before: ``listed``, in the server's order.
+
+    A message that only UIDL names has size 0. One that only LIST names comes last, with an empty
+    UIDL: whoever decides what to fetch must see that it is there.
+    """
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__("UIDL", _UIDL_LINE)
+        self._sizes = sizes.by_number
+        self.listed: list[Listed] = []
+
+    def _keep(self, found: Sequence[tuple[bytes, bytes]]) -> None:
+        size_of = self._sizes.get
+        self.listed += [
+            Listed(number := int(digits), uidl.rstrip(), size_of(number, 0))
+            for digits, uidl in found
+        ]
+
+    def close(self) -> None:
+        super().close()
+        missing = self._sizes.keys() - {entry.number for entry in self.listed}
+        self.listed += [Listed(number, b"", self._sizes[number]) for number in sorted(missing)]

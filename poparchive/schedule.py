@@ -1,0 +1,97 @@
+"""When to pull: APScheduler's jobs, one for each account, and a clean end.
+
+One instance of an account's pull at a time; runs that were missed become one. A pull holds the archive
+only while it runs, so that other commands find it free in between. Jobs that are due together run together.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+JITTER_S = 30
+"""So that many accounts, and many archives, do not ask one server in the same second."""
+
+_GRACE_S = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to do for one account: ``every_s`` apart, or when a calendar's fields say (``CronTrigger``'s)."""
+
+    name: str
+    every_s: int | None = None
+    cron: Mapping[str, str] | None = None
+
+
+class Schedule:
+    """Calls ``pull`` with the names of accounts that are due, from one thread at a time."""
+
+    def __init__(self, tasks: Sequence[Task], pull: Callable[[list[str]], None]) -> None:
+        self._pull = pull
+        self._due: set[str] = set()
+        self._wake = threading.Condition()
+        self._stopping = False
+        # Jobs only say that an account is due: that takes no time, so none is ever missed for long.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
+        self._scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(1)})
+        for task in tasks:
+            self._scheduler.add_job(
+                self._mark,
+                _trigger(task),
+                args=[task.name],
+                id=task.name,
+                coalesce=True,
+                max_instances=1,
+                misfire_grace_time=_GRACE_S,
+            )
+
+    def run(self, first: Sequence[str]) -> None:
+        """Pull ``first`` at once, then what falls due, until ``stop``; blocks."""
+        self._due.update(first)
+        self._scheduler.start()
+        try:
+            while True:
+                with self._wake:
+                    self._wake.wait_for(lambda: self._due or self._stopping)
+                    if self._stopping:
+                        return
+                    names, self._due = sorted(self._due), set()
+                self._pull(names)
+        finally:
+            self._scheduler.shutdown(wait=False)
+
+    def stop(self) -> None:
+        """End ``run`` when the pull under way has ended. Callable from a signal handler's thread."""
+        threading.Thread(target=self._stop, daemon=True).start()
+
+    def _stop(self) -> None:
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+
+    def _mark(self, name: str) -> None:
+        with self._wake:
+            self._due.add(name)
+            self._wake.notify()
+
+    def next_times(self) -> dict[str, int]:
+        """Return when each account is due next, in seconds since the epoch."""
+        return {
+            job.id: int(job.next_run_time.timestamp()) if job.next_run_time else int(time.time())
+            for job in self._scheduler.get_jobs()
+        }
+
+
+def _trigger(task: Task) -> BaseTrigger:
+    if task.cron is not None:
+        return CronTrigger(**task.cron, jitter=JITTER_S)
+    every = task.every_s or 900
+    return IntervalTrigger(seconds=every, jitter=min(JITTER_S, every // 4))

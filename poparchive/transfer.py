@@ -1,0 +1,62 @@
+"""Export: messages of an archive into other programs' files, in constant memory."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from poparchive.archive.read import Reader
+from poparchive.formats.mbox import MboxWriter
+from poparchive.formats.names import file_name
+from poparchive.index.lookup import Located
+from poparchive.index.search import Searcher
+
+
+def choose(reader: Reader, query: str, account: str | None) -> list[int]:
+    """Return the row ids of what to export: in the order of dates if there is a query, else in the
+    order of the packs, which is the fastest to read."""
+    if not query:
+        return [m.key for m in reader.lookup.stored_order(account)]
+    if account is not None:
+        query = f'({query}) account:"{account}"'
+    layout = reader.layout
+    with Searcher(layout.catalog, layout.search) as searcher:
+        return list(searcher.keys(query))
+
+
+class MboxTarget:
+    """One mbox."""
+
+    def __init__(self, stream: BinaryIO, dialect: str) -> None:
+        self._writer = MboxWriter(stream, dialect)
+
+    def write(self, pieces: Iterator[bytes], message: Located) -> None:
+        # The first piece comes after the whole message was proved: damage leaves no half of one.
+        first = next(pieces, b"")
+        self._writer.write(_chain(first, pieces), sender=message.sender, date=message.date)
+
+
+class EmlTarget:
+    """A directory of files, one a message, with its exact octets."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._directory = directory
+
+    def write(self, pieces: Iterator[bytes], message: Located) -> None:
+        first = next(pieces, b"")
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(message.date))
+        subject = (
+            file_name(message.subject, fallback="no subject").encode()[:60].decode(errors="ignore")
+        )
+        name = file_name(f"{stamp} {subject} {message.id.hex()[:12]}.eml")
+        temporary = self._directory / f".{message.id.hex()}.part"
+        with temporary.open("wb") as stream:
+            for piece in _chain(first, pieces):
+                stream.write(piece)
+        temporary.rename(self._directory / name)
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
