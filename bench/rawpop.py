@@ -27,7 +27,7 @@ class Account:
         self._window = window
         self._greeted = False
         self._leaving = False
-        self._seen = b""
+        self._seen = self.last = b""
         self.unsent = f"USER {user}\r\nPASS {password}\r\nSTAT\r\n".encode()
         self.socket = socket.socket()
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -43,6 +43,7 @@ class Account:
 
     def receive(self) -> None:
         octets = self.socket.recv(RECEIVE_OCTETS)
+        self.last = octets[-80:]
         if self._leaving:
             self.socket.close()
             self.finished = True
@@ -107,7 +108,8 @@ def main() -> None:
                 live += 1
             ready = selector.select(STALL_S)
             if not ready:
-                raise SystemExit(f"nothing arrived for {STALL_S} s")
+                stalled = next(iter(selector.get_map().values())).data
+                raise SystemExit(f"{stalled.user}: nothing for {STALL_S} s after {stalled.last!r}")
             for key, events in ready:
                 account = key.data
                 if events & selectors.EVENT_READ:

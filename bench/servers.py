@@ -73,8 +73,8 @@ def hand_over(mail: Mailboxes, state: Path) -> None:
         (state / user).mkdir(parents=True, exist_ok=True)
         if os.geteuid() == 0:
             maildir = mail.maildir(user)
-            written = (state / user, maildir, *(maildir / name for name in ("cur", "new", "tmp")))
-            for path in written:
+            own = (state / user, *(state / user).rglob("*"))
+            for path in (*own, maildir, *(maildir / name for name in ("cur", "new", "tmp"))):
                 os.chown(path, dovecot.NOBODY, dovecot.NOBODY)
 
 

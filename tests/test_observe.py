@@ -19,8 +19,9 @@ def _logging_as_before() -> Iterator[None]:
     root, ours = logging.getLogger(), logging.getLogger(observe.LOGGER)
     before = (list(root.handlers), root.level, ours.level)
     yield
-    root.handlers[:], root.level, ours.level = before
-    logging.getLogger(observe.LOGGER).manager._clear_cache()  # type: ignore[attr-defined] # untyped
+    root.handlers[:] = before[0]
+    root.setLevel(before[1])
+    ours.setLevel(before[2])
 
 
 def pull(**changes: object) -> None:

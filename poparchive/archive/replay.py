@@ -14,7 +14,6 @@ from poparchive.archive.indexer import Indexer, read_position
 from poparchive.archive.spool import Spooled, SpoolWriter
 from poparchive.archive.storer import Stored
 from poparchive.index.catalog import Catalog
-from poparchive.index.engine import open_catalog
 from poparchive.index.fulltext import FulltextWriter
 from poparchive.mime.split import leaves
 from poparchive.model import Location, MessageId
@@ -156,16 +155,13 @@ def rebuild(
     search_path = layout.search.with_suffix(".new")
     for path in (catalog_path, search_path):
         remove_database(path)
-    engine = open_catalog(catalog_path, synchronous="OFF")
-    catalog = Catalog(engine)
+    catalog = Catalog(catalog_path, synchronous="OFF")
     fulltext = FulltextWriter.open(search_path)
     try:
         Replay(layout, catalog, Indexer(catalog, fulltext)).catch_up(done)
     finally:
         fulltext.close()
-        with engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        engine.dispose()
+        catalog.close()
     if search_only:
         remove_database(catalog_path)
     else:

@@ -12,8 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from sqlalchemy import Engine
-
 from poparchive.archive.indexer import Indexer, read_position
 from poparchive.archive.ingest import Done, Ingest
 from poparchive.archive.read import Reader
@@ -21,7 +19,6 @@ from poparchive.archive.replay import Replay, rebuild, remove_database
 from poparchive.archive.spool import Spooled, SpoolWriter
 from poparchive.archive.storer import Received, Storer, Tally
 from poparchive.index.catalog import Catalog
-from poparchive.index.engine import open_catalog
 from poparchive.index.fulltext import FulltextWriter, IndexOutdatedError
 from poparchive.model import Fate, LedgerRow, MessageId
 from poparchive.store import layout as layouts
@@ -54,8 +51,8 @@ class Writer:
         with contextlib.ExitStack() as stack:
             stack.callback(Lock(self.layout.lock).release)
             _empty(self.layout.spool)
-            self._engine, self._catalog, self._fulltext, position = _open_indexes(self.layout)
-            stack.callback(self._engine.dispose)
+            self._catalog, self._fulltext, position = _open_indexes(self.layout)
+            stack.callback(self._catalog.close)
             stack.callback(self._fulltext.close)
             packs = self._catalog.packs()
             last = PackState(*packs[-1]) if packs else None
@@ -189,7 +186,7 @@ class Writer:
 
 def _open_indexes(
     layout: layouts.Layout,
-) -> tuple[Engine, Catalog, FulltextWriter, Position]:
+) -> tuple[Catalog, FulltextWriter, Position]:
     """Open both databases and bring them up to the journal; what is missing is made again."""
     if layout.journals() and not layout.catalog.exists():
         rebuild(layout)
@@ -199,18 +196,16 @@ def _open_indexes(
         remove_database(layout.search)
         rebuild(layout)
         fulltext = FulltextWriter.open(layout.search)
-    engine = open_catalog(layout.catalog)
-    catalog = Catalog(engine)
+    catalog = Catalog(layout.catalog)
     if fulltext.watermark < read_position(catalog.position()).entry:
         # The index is behind a catalog that is not: only a rebuild knows the texts in between.
         fulltext.close()
-        engine.dispose()
+        catalog.close()
         rebuild(layout)
         fulltext = FulltextWriter.open(layout.search)
-        engine = open_catalog(layout.catalog)
-        catalog = Catalog(engine)
+        catalog = Catalog(layout.catalog)
     position = Replay(layout, catalog, Indexer(catalog, fulltext)).catch_up()
-    return engine, catalog, fulltext, position
+    return catalog, fulltext, position
 
 
 def _empty(directory: Path) -> None:

@@ -11,7 +11,10 @@ from poparchive.cli import output
 _CONFIG = 'archive = "{root}/archive"\n'
 
 # A server of ours on loopback; a real one has TLS, and needs none of these but --host.
-_SERVER = ["--host", "127.0.0.1", "--port", "{port}", "--tls", "none", "--allow-insecure", "--password-file", "{root}/password"]
+_SERVER = [
+    *("--host", "127.0.0.1", "--port", "{port}", "--tls", "none", "--allow-insecure"),
+    *("--password-file", "{root}/password"),
+]
 
 _PASSWORD = "only for the demonstration"  # noqa: S105 - the server lives as long as this command
 

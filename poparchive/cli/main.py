@@ -8,7 +8,6 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from poparchive import __version__
 
@@ -16,8 +15,8 @@ INTERRUPTED = 130
 """As shells have it: 128 and the number of SIGINT."""
 
 
-def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Runs the command line, by default the process's own, and exits."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line, by default the process's own, and exits; it never returns."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given == ["--version"]:
         print(f"poparchive {__version__}")  # noqa: T201 - before output.py, whose imports cost more
@@ -35,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         gc.enable()
 
 
-def _run(arguments: Sequence[str]) -> NoReturn:
+def _run(arguments: Sequence[str]) -> None:
     try:
         try:
             from poparchive.cli.app import run
@@ -49,6 +48,7 @@ def _run(arguments: Sequence[str]) -> NoReturn:
         _let_go_of_output()
         sys.exit(1)
     except Exception as error:
+        # The last boundary: what no part foresaw is told as a bug, in a line instead of a traceback.
         sys.exit(_report(error))
     sys.exit(0)
 

@@ -6,7 +6,6 @@ wrong.
 """
 
 import os
-import tomllib
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,6 +117,8 @@ class Settings:
 
 def _archive_key(path: Path) -> Path | None:
     """The archive that a configuration names, or None where reading it in full has to say why not."""
+    import tomllib
+
     try:
         archive = tomllib.loads(path.read_text(encoding="utf-8")).get("archive")
     except (OSError, ValueError, RecursionError):

@@ -7,11 +7,13 @@ again is equal to the one that was lost. One ``Catalog`` belongs to one thread a
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from poparchive.index import schema
+from poparchive.index.engine import open_catalog
 from poparchive.model import Fate, LedgerRow, Location, MessageId
 
 T = TypeVar("T")
@@ -89,10 +91,16 @@ def text_of(uidl: bytes) -> str:
 class Catalog:
     """The catalog's one writer."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, path: Path, *, synchronous: str = "FULL") -> None:
+        self._engine = engine = open_catalog(path, synchronous=synchronous)
         with engine.connect() as connection:
             self._next_blob = _next(connection, schema.blobs.c.id)
+
+    def close(self) -> None:
+        """Move what the write-ahead log holds into the file, and close it. Safe to call twice."""
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._engine.dispose()
 
     def position(self) -> str | None:
         """Return the journal position after the last applied entry, as ``apply`` was given it."""

@@ -85,7 +85,7 @@ def transfer_encoding(block: bytes) -> str:
 
 
 def filename(block: bytes) -> str | None:
-    """The name that the sender gave the part: the disposition's, else the type's; None for neither.
+    """The name that the sender gave the part: the disposition's, else the type's; never empty.
 
     Percent-encoded and continued parameters (RFC 2231) are put together, encoded words (RFC 2047)
     decoded although they are forbidden in parameters. Only for display and search: it may hold
@@ -93,7 +93,7 @@ def filename(block: bytes) -> str | None:
     """
     for name in (b"content-disposition", b"content-type"):
         value = field(block, name)
-        if value and (found := name_parameter(value)) is not None:
+        if value and (found := name_parameter(value)):
             return found
     return None
 

@@ -1,5 +1,6 @@
 """The program's entry: exit codes, errors in one place, and nothing imported that is not needed."""
 
+import logging
 import os
 import re
 import signal
@@ -302,6 +303,27 @@ def test_settings_of_a_call_without_options() -> None:
             return None
 
     assert Settings.of(Context()).named_archive() is None
+
+
+@pytest.mark.parametrize(
+    ("verbosity", "service", "level"),
+    [
+        (-1, False, logging.ERROR), (-1, True, logging.ERROR), (0, False, logging.WARNING),
+        (1, False, logging.INFO), (2, False, logging.DEBUG), (0, True, logging.INFO),
+        (1, True, logging.DEBUG), (9, True, logging.DEBUG),
+    ],
+)  # fmt: skip
+def test_log_levels(verbosity: int, service: bool, level: int) -> None:
+    """A command logs what is wrong, a service what it does; -v and -q say more or less."""
+    root, ours = logging.getLogger(), logging.getLogger("poparchive")
+    before = (list(root.handlers), root.level, ours.level)
+    try:
+        Settings(verbosity=verbosity).start_logging(service=service)
+        assert ours.level == level
+    finally:
+        root.handlers[:] = before[0]
+        root.setLevel(before[1])
+        ours.setLevel(before[2])
 
 
 # ---- as a process --------------------------------------------------------------------------------

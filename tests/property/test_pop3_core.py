@@ -12,7 +12,9 @@ from tests.support.conversation import Collector, as_sent, cuts, feed, logged_in
 
 # Made of what matters to the framing, so that boundaries are met all the time.
 TRICKY = st.lists(
-    st.sampled_from([b"\r\n", b".", b"..", b"\r", b"\n", b"\r\n.", b"\r\n.\r", b"x", b"\0", b"\xff"]),
+    st.sampled_from(
+        [b"\r\n", b".", b"..", b"\r", b"\n", b"\r\n.", b"\r\n.\r", b"x", b"\0", b"\xff"]
+    ),
     max_size=30,
 ).map(b"".join)
 OCTETS = TRICKY | st.binary(max_size=60)
@@ -71,7 +73,8 @@ def test_only_our_own_errors(octets: bytes, positions: list[int], spool: int) ->
 
 @settings(max_examples=100, deadline=None)
 @given(
-    octets=st.binary(max_size=80) | st.sampled_from([b"+OK", b"-ERR [IN-USE] x", b"+ok\t", b"+OKAY"])
+    octets=st.binary(max_size=80)
+    | st.sampled_from([b"+OK", b"-ERR [IN-USE] x", b"+ok\t", b"+OKAY"])
 )
 def test_any_line_is_a_reply_or_none(octets: bytes) -> None:
     """Status lines are parsed without failing, and shown without control characters."""
@@ -88,7 +91,9 @@ UIDL = st.binary(min_size=1, max_size=90).map(
 
 @settings(max_examples=100, deadline=None)
 @given(
-    entries=st.lists(st.tuples(UIDL, st.integers(0, 10**12), st.sampled_from([b" ", b"   ", b"\t"]))),
+    entries=st.lists(
+        st.tuples(UIDL, st.integers(0, 10**12), st.sampled_from([b" ", b"   ", b"\t"]))
+    ),
     positions=st.lists(st.integers(0, 10_000), max_size=10),
 )
 def test_listings(entries: list[tuple[bytes, int, bytes]], positions: list[int]) -> None:

@@ -7,6 +7,7 @@ sends this. ``Step.TLS``: TLS begins. ``Step.HANG_UP``: the server closes the co
 
 import asyncio
 import enum
+import itertools
 import ssl
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -208,4 +209,4 @@ class Collector:
 def cuts(octets: bytes, positions: Iterable[int]) -> list[bytes]:
     """``octets`` in pieces, cut at ``positions``."""
     ends = sorted({p % (len(octets) + 1) for p in positions} | {0, len(octets)})
-    return [octets[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    return [octets[a:b] for a, b in itertools.pairwise(ends)]
