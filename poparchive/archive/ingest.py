@@ -20,7 +20,7 @@ from poparchive.store.records import Record
 IN_FLIGHT_BYTES = 20 << 20
 """More than two batches, so that one can be stored while one is indexed; little enough for memory."""
 
-_GROUP_MESSAGES = 128
+GROUP_MESSAGES = 128
 _GROUP_BYTES = 1 << 20
 
 Done = Future[None]
@@ -139,7 +139,7 @@ class Ingest:
                 group.append(item)
                 weight += _weight(item)
                 group_bytes += len(item.octets)
-                if len(group) >= _GROUP_MESSAGES or group_bytes >= _GROUP_BYTES:
+                if len(group) >= GROUP_MESSAGES or group_bytes >= _GROUP_BYTES:
                     item = _NOTHING
                     break
                 item = self._next(blocking=False)

@@ -154,11 +154,16 @@ class _Check:
             yield Damage(str(error))
 
     def catalog(self, reader: Reader) -> Iterator[Damage]:
-        """Compare the journal with the ledger and the messages, record by record."""
+        """Compare the journal with the ledger and the messages, record by record.
+
+        Entries that the catalog has yet to apply are no damage: a pull is under way, or was killed,
+        and the next one applies them.
+        """
         lookup = reader.lookup
+        applied = self._applied()
         try:
             for entry in journal.read(self._layout):
-                if entry.number > self.last.number:
+                if entry.number > min(applied, self.last.number):
                     return
                 for record in entry.records:
                     match record:

@@ -267,7 +267,7 @@ class Connection(asyncio.BufferedProtocol):
                         self,
                         _context(self._endpoint, context),
                         server_hostname=self._endpoint.host,
-                        ssl_handshake_timeout=self._timeouts.connect_s,
+                        ssl_handshake_timeout=self._timeouts.connect_s + 1,
                     )
                 self._conversation.secured()
                 self.check_certificate()
@@ -327,7 +327,7 @@ async def open_connection(
                     endpoint.port,
                     ssl=_context(endpoint, context) if implicit else None,
                     server_hostname=endpoint.host if implicit else None,
-                    ssl_handshake_timeout=timeouts.connect_s if implicit else None,
+                    ssl_handshake_timeout=timeouts.connect_s + 1 if implicit else None,
                     happy_eyeballs_delay=0.25,
                 )
             connection.check_certificate()

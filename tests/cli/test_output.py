@@ -2,8 +2,6 @@
 
 import io
 import json
-import os
-import pty
 import re
 import subprocess
 import sys
@@ -254,23 +252,19 @@ def test_progress_is_silent_when_piped(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal bars show count, octets and name, with nothing raw from outside."""
-    pytest.importorskip("rich")
-    reader, writer = pty.openpty()
-    with os.fdopen(writer, "w") as stream:
-        monkeypatch.setattr(sys, "stderr", stream)
-        monkeypatch.setenv("TERM", "xterm")
-        monkeypatch.setenv("COLUMNS", "120")
-        with output.progress("pull", unit="messages") as shown:
-            use(shown)
-        output.set_verbosity(-1)
-        try:
-            with output.progress("silent") as silent:
-                use(silent)
-        finally:
-            output.set_verbosity(0)
-        stream.flush()
-        drawn = os.read(reader, 65536).decode()
-    os.close(reader)
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    with output.progress("pull", unit="messages") as shown:
+        use(shown)
+    output.set_verbosity(-1)
+    try:
+        with output.progress("silent") as silent:
+            use(silent)
+    finally:
+        output.set_verbosity(0)
+    drawn = terminal.getvalue()
     assert "4/10 messages, 4.0 KiB" in drawn
     assert "office \\x1b[2J" in drawn
     assert "done \\x1b[2J" in drawn

@@ -7,7 +7,7 @@ from poparchive.pop3 import commands as c
 from poparchive.pop3 import pipeline as pipeline_module
 from poparchive.pop3.commands import command
 from poparchive.pop3.pipeline import ONE_AT_A_TIME, Pipeline, Questions, Refusals, Retrieval, Window
-from tests.support.conversation import Collector, feed, logged_in
+from tests.support.conversation import Collector, feed, feeding, logged_in
 
 NOOP = command(c.NOOP)
 
@@ -55,7 +55,7 @@ def retrieve(octets: bytes, spool: int, *, last: bool = True) -> tuple[Collector
     if last:
         conversation.send([NOOP])
     try:
-        for event in feed(conversation, octets):
+        for event in feeding(conversation, octets):
             retrieval.take(event)
     except ProtocolError:
         retrieval.cut(in_step=False)

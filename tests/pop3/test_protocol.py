@@ -16,7 +16,7 @@ from poparchive.pop3.protocol import (
     Part,
     Whole,
 )
-from tests.support.conversation import cuts, feed, logged_in
+from tests.support.conversation import cuts, feed, feeding, logged_in
 
 STLS, CAPA, PASS, NOOP, QUIT = map(command, (c.STLS, c.CAPA, c.PASS, c.NOOP, c.QUIT))
 OK = Reply(True, b"")
@@ -146,9 +146,7 @@ def test_events_before_an_error_count() -> None:
     conversation = logged_in()
     conversation.send([NOOP, c.retr(1, 0)])
     octets = b"+OK\r\n+OK\r\nhi\r\n.\r\nwhat?\r\n"
-    conversation.room()[: len(octets)] = octets
-    conversation.filled(len(octets))
-    events = conversation.events()
+    events = feeding(conversation, octets)
     assert next(events) == Answer(NOOP, OK)
     assert next(events) == Whole(c.retr(1, 0), b"hi\r\n")
     with pytest.raises(ProtocolError, match=r"unasked: what\?"):

@@ -9,7 +9,7 @@ import asyncio
 import enum
 import itertools
 import ssl
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -51,7 +51,7 @@ async def scripted(
     host: str = "127.0.0.1",
 ) -> AsyncIterator[Server]:
     """A server for one connection. On leaving, the script must have been followed to its end, and
-    the client must have sent nothing beyond it."""
+    the client must have sent nothing beyond it. Without a script no connection need come about."""
     over = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -69,7 +69,8 @@ async def scripted(
     server = Server(host, listener.sockets[0].getsockname()[1])
     try:
         yield server
-        await asyncio.wait_for(over.wait(), 10)
+        if script:
+            await asyncio.wait_for(over.wait(), 10)
         assert not server.failure, server.failure
     finally:
         listener.close()
@@ -108,7 +109,7 @@ async def _follow(
             return
         elif step is Step.SILENCE:
             await writer.drain()
-            await reader.read(1)
+            await _rest(reader)
             return
     await writer.drain()
     if pending or (pending := await _rest(reader)):
@@ -122,16 +123,19 @@ async def _rest(reader: asyncio.StreamReader) -> bytes:
         return b""
 
 
-def feed(conversation: Conversation, octets: bytes) -> list[Event]:
+def feeding(conversation: Conversation, octets: bytes) -> Iterator[Event]:
     """Give ``octets`` to the core as one read, or as several where its room is too small."""
-    events = list[Event]()
     while octets:
         room = conversation.room()
         now, octets = octets[: len(room)], octets[len(room) :]
         room[: len(now)] = now
         conversation.filled(len(now))
-        events += conversation.events()
-    return events
+        yield from conversation.events()
+
+
+def feed(conversation: Conversation, octets: bytes) -> list[Event]:
+    """The same, all events at once."""
+    return list(feeding(conversation, octets))
 
 
 def logged_in(spool_bytes: int = SPOOL_BYTES) -> Conversation:
