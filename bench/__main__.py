@@ -14,7 +14,7 @@ from bench.context import Context
 from bench.corpus import DEFAULT
 from bench.peers import Fdm, Getmail, versions
 from bench.product import PROJECT
-from bench.report import RESULTS, WORK
+from bench.report import RESULTS, default_work
 from bench.servers import dovecot_version
 from bench.table import Table, machine
 from poparchive import __version__
@@ -42,7 +42,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="on a twentieth of the mail; nothing is judged"
     )
-    parser.add_argument("--work", type=Path, default=WORK, help="scratch directory (keeps mail)")
+    parser.add_argument("--work", type=Path, default=default_work(), help="scratch directory")
     parser.add_argument("--corpus", type=Path, default=DEFAULT, help="the shared mail corpus")
     parser.add_argument(
         "--peer",

@@ -9,6 +9,7 @@ interpreter of their own (``starter.py``), whose size is the floor of what can b
 import json
 import math
 import os
+import pwd
 import signal
 import statistics
 import subprocess
@@ -47,8 +48,9 @@ class Command:
     def full_argv(self) -> list[str]:
         argv = [str(argument) for argument in self.argv]
         if self.user and os.geteuid() == 0:
-            as_user = ["--reuid", self.user, "--regid", self.user, "--clear-groups"]
-            return ["setpriv", *as_user, *argv]
+            entry = pwd.getpwnam(self.user)
+            ids = ["--reuid", str(entry.pw_uid), "--regid", str(entry.pw_gid)]
+            return ["setpriv", *ids, "--clear-groups", *argv]
         return argv
 
     def environment(self) -> dict[str, str]:

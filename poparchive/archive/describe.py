@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from poparchive.index.catalog import MessageFacts, PartFacts
 from poparchive.index.fulltext import ATTACHMENT, Document
-from poparchive.mime import headers
+from poparchive.mime.parts import attachment_name
 from poparchive.mime.split import Leaf, Octets, skeleton
 from poparchive.mime.text import Extract, effective_date, extract
 from poparchive.model import Location, MessageId
@@ -63,9 +63,7 @@ def parts_of(message: Octets, leaves: Sequence[Leaf], recipe: bytes) -> list[Par
     loose = itertools.count()
     following = 0
     for leaf in leaves:
-        name = headers.filename(leaf.header)
-        if name is None and headers.is_attachment(leaf.header):
-            name = ""
+        name = attachment_name(leaf)
         mine = []
         while following < len(references) and references[following][0] < leaf.end:
             start, reference = references[following]

@@ -15,7 +15,7 @@ from typing import Self
 
 from poparchive.archive.spool import SpoolWriter
 from poparchive.index.lookup import Located, Lookup
-from poparchive.mime import headers
+from poparchive.mime.parts import attachment_name
 from poparchive.mime.split import Leaf, Octets, header_end, leaves, skeleton
 from poparchive.mime.text import Extract, extract
 from poparchive.model import Location
@@ -93,9 +93,7 @@ class Reader:
         """Yield the leaf parts with their content decoded, one in memory at a time."""
         with self._whole(message) as octets:
             for leaf in leaves(octets):
-                name = headers.filename(leaf.header)
-                if name is None and headers.is_attachment(leaf.header):
-                    name = ""
+                name = attachment_name(leaf)
                 yield Part(leaf.number, leaf.type, name, _decoded(octets, leaf))
 
     @contextlib.contextmanager

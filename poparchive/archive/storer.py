@@ -142,10 +142,13 @@ class Storer:
         self, fresh: list[tuple[MessageId, bytes, list[Leaf], list[Literal | Body]]]
     ) -> None:
         contents = {}
+        ids = {}
         for _, _, _, cut in fresh:
             for piece in cut:
                 if isinstance(piece, Body):
-                    contents[hashlib.sha256(piece.content).digest()] = piece.content
+                    digest = hashlib.sha256(piece.content).digest()
+                    contents[digest] = piece.content
+                    ids[id(piece)] = digest
         known = self._known(contents)
         for identity, octets, parts, cut in fresh:
             blobs: list[tuple[Object, bool]] = []
@@ -154,7 +157,7 @@ class Storer:
                 if isinstance(piece, Literal):
                     builder.literal(octets[piece.start : piece.end])
                 else:
-                    self._refer(builder, piece, known, blobs)
+                    self._refer(builder, piece, ids[id(piece)], known, blobs)
             made = builder.finish()
             if b"".join(recipe.join(made, contents.__getitem__)) != octets:
                 raise DamageError(
@@ -173,7 +176,7 @@ class Storer:
                 continue
             blobs: list[tuple[Object, bool]] = []
             digest = hashlib.sha256(piece.content).digest()
-            self._refer(builder, piece, self._known({digest: piece.content}), blobs)
+            self._refer(builder, piece, digest, self._known({digest: piece.content}), blobs)
             self._add(blobs)
         made = builder.finish()
         self._finish(identity, message, parts, made, [])
@@ -202,10 +205,10 @@ class Storer:
         self,
         builder: recipe.Builder,
         piece: Body,
+        identity: bytes,
         known: set[bytes],
         blobs: list[tuple[Object, bool]],
     ) -> None:
-        identity = hashlib.sha256(piece.content).digest()
         if identity not in known and identity not in self._pending_blobs:
             self._pending_blobs.add(identity)
             solid = (

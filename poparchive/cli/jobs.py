@@ -12,10 +12,9 @@ from poparchive import credentials, observe
 from poparchive.archive.writer import Writer
 from poparchive.cli import output
 from poparchive.config import Account, Config
-from poparchive.errors import PoparchiveError
 from poparchive.pop3 import Endpoint, Login, Timeouts, TlsMode, make_context
 from poparchive.sync.plan import Policy
-from poparchive.sync.pull import DONE, STOPPED, Job, Options, Puller, Result
+from poparchive.sync.pull import DONE, STOPPED, AccountError, Job, Options, Puller, Result
 
 
 def job_of(account: Account) -> Job:
@@ -24,9 +23,8 @@ def job_of(account: Account) -> Job:
     def secret() -> str:
         try:
             return credentials.fetch(account.password, account=account.name).reveal()
-        except PoparchiveError as error:
-            error.of_account = True  # type: ignore[attr-defined]  # read by sync.pull
-            raise
+        except credentials.CredentialError as error:
+            raise AccountError(str(error)) from error
 
     return Job(
         account.name,

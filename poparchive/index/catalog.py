@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from poparchive.index import schema
-from poparchive.index.engine import open_catalog
+from poparchive.index.engine import insert_rows, open_catalog
 from poparchive.model import Fate, LedgerRow, Location, MessageId
 
 T = TypeVar("T")
@@ -201,44 +201,47 @@ class Catalog:
             return []
         ids = _free_ids(connection, [m.date for m in changes.messages])
         blobs = self._blobs(connection, changes)
-        connection.execute(
-            schema.messages.insert(),
+        insert_rows(
+            connection,
+            schema.messages,
             [
-                {
-                    "id": key,
-                    "sha256": m.sha256,
-                    "date": m.date,
-                    "size_bytes": m.size_bytes,
-                    "message_id": m.message_id,
-                    "subject": m.subject,
-                    "sender": m.sender,
-                    "recipients": m.recipients,
-                    "copies": m.copies,
-                    "pack": m.place.pack,
-                    "frame": m.place.frame,
-                    "offset": m.place.offset,
-                    "length": m.place.length,
-                    "entry": changes.entry,
-                    "parsed": m.parsed,
-                }
+                (
+                    key,
+                    m.sha256,
+                    m.date,
+                    m.size_bytes,
+                    m.message_id,
+                    m.subject,
+                    m.sender,
+                    m.recipients,
+                    m.copies,
+                    m.place.pack,
+                    m.place.frame,
+                    m.place.offset,
+                    m.place.length,
+                    changes.entry,
+                    m.parsed,
+                )
                 for key, m in zip(ids, changes.messages, strict=True)
             ],
         )
-        parts = [
-            {
-                "message": key,
-                "number": p.number,
-                "segment": p.segment,
-                "blob": blobs[p.blob] if p.blob else None,
-                "type": p.type,
-                "name": p.name,
-                "size_bytes": p.size_bytes,
-            }
-            for key, m in zip(ids, changes.messages, strict=True)
-            for p in m.parts
-        ]
-        if parts:
-            connection.execute(schema.parts.insert(), parts)
+        insert_rows(
+            connection,
+            schema.parts,
+            [
+                (
+                    key,
+                    p.number,
+                    p.segment,
+                    blobs[p.blob] if p.blob else None,
+                    p.type,
+                    p.name,
+                    p.size_bytes,
+                )
+                for key, m in zip(ids, changes.messages, strict=True)
+                for p in m.parts
+            ],
+        )
         return ids
 
     def _blobs(self, connection: Connection, changes: Changes) -> dict[bytes, int]:
@@ -258,18 +261,10 @@ class Catalog:
             place = changes.blobs[identity]
             found[identity] = self._next_blob
             new.append(
-                {
-                    "id": self._next_blob,
-                    "sha256": identity,
-                    "pack": place.pack,
-                    "frame": place.frame,
-                    "offset": place.offset,
-                    "length": place.length,
-                }
+                (self._next_blob, identity, place.pack, place.frame, place.offset, place.length)
             )
             self._next_blob += 1
-        if new:
-            connection.execute(table.insert(), new)
+        insert_rows(connection, table, new)
         return found
 
     def _uidls(self, connection: Connection, changes: Changes) -> None:
@@ -295,8 +290,7 @@ class Catalog:
                 rows[ledger].update(values)
             else:
                 updates.append({"ledger": ledger, **values})
-        if rows:
-            connection.execute(schema.uidls.insert(), list(rows.values()))
+        insert_rows(connection, schema.uidls, [tuple(row.values()) for row in rows.values()])
         uidls = schema.uidls
         if updates:
             connection.execute(

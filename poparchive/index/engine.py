@@ -4,11 +4,14 @@ Writers get an SQLAlchemy engine with WAL and ``synchronous=FULL``. Readers that
 ``lookup``, which needs no SQLAlchemy.
 """
 
+import functools
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import sqlite as sqlite_dialect
 
 from poparchive.errors import PoparchiveError
 
@@ -34,6 +37,22 @@ def open_catalog(path: Path, *, synchronous: str = "FULL") -> Engine:
     if _version(path) != HEAD:
         migrate(path)
     return engine
+
+
+@functools.cache
+def _insert_statement(table: Table) -> str:
+    dialect = sqlite_dialect.dialect(paramstyle="qmark")
+    return str(table.insert().compile(dialect=dialect))
+
+
+def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
+    """Insert rows that have a value for every column, in the order of the table's definition.
+
+    Goes to the driver as it is: binding parameters one by one takes SQLAlchemy longer than SQLite
+    takes to write the row.
+    """
+    if rows:
+        connection.exec_driver_sql(_insert_statement(table), list(rows))
 
 
 def _version(path: Path) -> str | None:

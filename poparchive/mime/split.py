@@ -41,7 +41,10 @@ class Octets(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A part without parts: its header block and where its body is."""
+    """A part without parts: what its header says of its body, and where the body is.
+
+    ``header`` holds the fields Content-Type and Content-Disposition only, as they came.
+    """
 
     number: int
     header: bytes
@@ -207,7 +210,11 @@ def _walk(message: Octets, start: int, end: int, depth: int, found: list[Leaf]) 
         _walk(message, body, end, depth + 1, found)
         return
     name = kind.decode("ascii", "replace") if b"/" in kind else "text/plain"
-    found.append(Leaf(len(found) + 1, header, body, end, name, encoding))
+    disposition = _field(header, lower, b"content-disposition:")[0]
+    about = b"Content-Type:" + value + b"\n" if value else b""
+    if disposition:
+        about += b"Content-Disposition:" + disposition
+    found.append(Leaf(len(found) + 1, about, body, end, name, encoding))
 
 
 _ENCODED = (b"base64", b"quoted-printable")

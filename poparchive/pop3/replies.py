@@ -7,6 +7,7 @@ RFC 1939 fixes is read from them. What cannot be read raises ``ProtocolError``.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 from poparchive.model import Listed
 from poparchive.pop3.errors import ProtocolError
@@ -25,10 +26,13 @@ TEMPORARY_CODES = ("IN-USE", "LOGIN-DELAY", "SYS/TEMP")
 _CODE = re.compile(rb"\s*\[([A-Za-z0-9][A-Za-z0-9/_.+-]{0,63})\]")
 _STAMP = re.compile(rb"<[^<>\s]+@[^<>\s]*>")
 _STAT = re.compile(rb"(\d{1,10})\s+(\d{1,19})(?:\s|$)")
+# Any number of lines as RFC 1939 has them, which nearly all are; no UIDL here has a blank in it.
+_UIDL_USUAL = re.compile(rb"(?:\d{1,10}+ [!-~\x80-\xff]{1,%d}+\r\n)*+" % LISTING_LINE_MAX_BYTES)
+_LIST_USUAL = re.compile(rb"(?:\d{1,10}+ \d{1,18}+\r\n)*+")
+# One line as it may be. RFC 1939 section 5 lets LIST say more behind the size.
 _UIDL_LINE = re.compile(
     rb"^[ \t]*(\d{1,10})(?:[ \t]+([^\r\n]{0,%d}))?\r\n" % LISTING_LINE_MAX_BYTES, re.MULTILINE
 )
-# RFC 1939 section 5 lets servers say more behind the size, and clients ignore it.
 _LIST_LINE = re.compile(
     rb"^[ \t]*(\d{1,10})[ \t]+(\d{1,18})(?:[ \t][^\r\n]{0,%d})?\r\n" % LISTING_LINE_MAX_BYTES,
     re.MULTILINE,
@@ -108,14 +112,16 @@ def parse_capabilities(body: bytes) -> dict[str, tuple[str, ...]]:
 
 
 class _Lines:
-    """A listing, read while it arrives, a whole piece by one pattern.
+    """A listing, read while it arrives, a whole piece at a time: there may be a million lines.
 
-    The pattern is anchored to the beginning of a line and takes exactly one line end, so as many
-    matches as line ends prove that it took every line.
+    If the usual pattern takes the piece, its words are numbers and values by turns. Else the lines
+    are matched by the patient one: it is anchored to the beginning of a line and takes exactly one
+    line end, so as many matches as line ends prove that it took every line.
     """
 
-    def __init__(self, command: str, line: re.Pattern[bytes]) -> None:
+    def __init__(self, command: str, usual: re.Pattern[bytes], line: re.Pattern[bytes]) -> None:
         self._command = command
+        self._usual = usual
         self._line = line
         self._rest = b""
         self._length_bytes = 0
@@ -129,11 +135,7 @@ class _Lines:
             )
         end = octets.rfind(b"\n") + 1
         if end:
-            lines = self._rest + octets[:end]
-            found = self._line.findall(lines)
-            if len(found) != lines.count(b"\n"):
-                raise self._unreadable(next(x for x in lines.splitlines(True) if not self._fits(x)))
-            self._keep(found)
+            self._read(self._rest + octets[:end])
             self._rest = b""
         self._rest += octets[end:]
         if len(self._rest) > LISTING_LINE_MAX_BYTES + 32:
@@ -144,8 +146,16 @@ class _Lines:
         if self._rest:
             raise self._unreadable(self._rest)
 
-    def _fits(self, line: bytes) -> bool:
-        return self._line.fullmatch(line) is not None
+    def _read(self, lines: bytes) -> None:
+        if self._usual.fullmatch(lines):
+            words = lines.split()
+            self._keep(list(map(int, words[::2])), words[1::2])
+            return
+        found = self._line.findall(lines)
+        if len(found) != lines.count(b"\n"):
+            odd = (x for x in lines.splitlines(keepends=True) if not self._line.fullmatch(x))
+            raise self._unreadable(next(odd, lines))
+        self._keep([int(number) for number, _ in found], [rest.rstrip() for _, rest in found])
 
     def _unreadable(self, line: bytes) -> ProtocolError:
         return ProtocolError(
@@ -153,7 +163,7 @@ class _Lines:
             command=self._command,
         )
 
-    def _keep(self, found: Sequence[tuple[bytes, bytes]]) -> None:
+    def _keep(self, numbers: Sequence[int], values: Sequence[bytes]) -> None:
         raise NotImplementedError
 
 
@@ -161,11 +171,11 @@ class Sizes(_Lines):
     """LIST: ``by_number`` has the octets of each message."""
 
     def __init__(self) -> None:
-        super().__init__("LIST", _LIST_LINE)
+        super().__init__("LIST", _LIST_USUAL, _LIST_LINE)
         self.by_number: dict[int, int] = {}
 
-    def _keep(self, found: Sequence[tuple[bytes, bytes]]) -> None:
-        self.by_number.update((int(number), int(size)) for number, size in found)
+    def _keep(self, numbers: Sequence[int], values: Sequence[bytes]) -> None:
+        self.by_number.update(zip(numbers, map(int, values), strict=True))
 
 
 class Uidls(_Lines):
@@ -176,18 +186,17 @@ class Uidls(_Lines):
     """
 
     def __init__(self, sizes: Sizes) -> None:
-        super().__init__("UIDL", _UIDL_LINE)
+        super().__init__("UIDL", _UIDL_USUAL, _UIDL_LINE)
         self._sizes = sizes.by_number
+        self._seen = set[int]()
         self.listed: list[Listed] = []
 
-    def _keep(self, found: Sequence[tuple[bytes, bytes]]) -> None:
-        size_of = self._sizes.get
-        self.listed += [
-            Listed(number := int(digits), uidl.rstrip(), size_of(number, 0))
-            for digits, uidl in found
-        ]
+    def _keep(self, numbers: Sequence[int], values: Sequence[bytes]) -> None:
+        sizes = map(self._sizes.get, numbers, repeat(0))
+        self.listed += map(Listed, numbers, values, sizes)
+        self._seen.update(numbers)
 
     def close(self) -> None:
         super().close()
-        missing = self._sizes.keys() - {entry.number for entry in self.listed}
-        self.listed += [Listed(number, b"", self._sizes[number]) for number in sorted(missing)]
+        for number in sorted(self._sizes.keys() - self._seen):
+            self.listed.append(Listed(number, b"", self._sizes[number]))

@@ -129,6 +129,9 @@ class Connection(asyncio.BufferedProtocol):
             await self._finished
         except asyncio.CancelledError:
             # Nobody takes the rest of the answers, so this connection is of no more use.
+            if self._taker:
+                self._taker = None
+                taker.cut(in_step=False)
             self._fail(ClosedError("we have hung up, because the work was cancelled"))
             raise
         finally:
@@ -137,7 +140,6 @@ class Connection(asyncio.BufferedProtocol):
                 self._timer.cancel()
             if self._making_room:
                 self._making_room.cancel()
-                self._making_room = None
 
     # What the event loop calls.
 
@@ -178,7 +180,8 @@ class Connection(asyncio.BufferedProtocol):
                 assert taker
                 taker.take(event)
                 moved = True
-            if taker and not self._making_room:
+            finished = not conversation.unanswered and self._pipeline.exhausted
+            if taker and not finished and not self._making_room:
                 if taker.full():
                     self._stop_reading(taker)
                 else:
@@ -194,7 +197,7 @@ class Connection(asyncio.BufferedProtocol):
         if conversation.state is State.HANDSHAKE:
             # Until start_tls() has the socket, nothing may be read as if it were clear text.
             self._transport.pause_reading()
-        if taker and not conversation.unanswered and self._pipeline.exhausted:
+        if taker and finished:
             self._taker = None
             self._finished.set_result(None)
 
@@ -208,7 +211,8 @@ class Connection(asyncio.BufferedProtocol):
             await taker.room()
         except Exception as error:  # as in _advance
             self._fail(error)
-        self._making_room = None
+        finally:
+            self._making_room = None
         self._progress_s = self._loop.time()
         if self._transport and not self._failure:
             self._transport.resume_reading()
@@ -318,6 +322,8 @@ async def open_connection(
     if endpoint.tls is TlsMode.NONE and not endpoint.allow_insecure:
         raise TlsError("TLS is switched off, which needs allow_insecure = true").at(where)
     connection = Connection(endpoint, where, timeouts, spool_bytes)
+    # asyncio's own limit for the handshake comes second, so that ours is the one that is reported.
+    handshake_s = timeouts.connect_s + 1 if implicit else None
     try:
         with _translated(endpoint, where, timeouts):
             async with asyncio.timeout(timeouts.connect_s):
@@ -327,7 +333,7 @@ async def open_connection(
                     endpoint.port,
                     ssl=_context(endpoint, context) if implicit else None,
                     server_hostname=endpoint.host if implicit else None,
-                    ssl_handshake_timeout=timeouts.connect_s + 1 if implicit else None,
+                    ssl_handshake_timeout=handshake_s,
                     happy_eyeballs_delay=0.25,
                 )
             connection.check_certificate()

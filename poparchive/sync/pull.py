@@ -38,6 +38,10 @@ _ATTEMPTS = 5
 """A connection that breaks is made again this often, as long as each one brings something."""
 
 
+class AccountError(PoparchiveError):
+    """One account cannot be pulled, whatever its server says: its password cannot be had."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One account to pull."""
@@ -126,9 +130,7 @@ class Puller:
         number = self._writer.account(job.name, f"{endpoint.host}:{endpoint.port}", job.login.user)
         try:
             await self._attempts(job, number, result)
-        except (Pop3Error, PoparchiveError) as error:
-            if not isinstance(error, Pop3Error) and not _of_account(error):
-                raise
+        except (Pop3Error, AccountError) as error:
             result.outcome, result.error = FAILED, str(error)
             result.later = isinstance(error, TryLaterError) or getattr(error, "temporary", False)
         except asyncio.CancelledError:
@@ -250,11 +252,6 @@ class Puller:
 
     async def _flush(self) -> None:
         await asyncio.wrap_future(self._writer.flush())
-
-
-def _of_account(error: PoparchiveError) -> bool:
-    """Whether an error concerns one account only: its password could not be had, for example."""
-    return bool(getattr(error, "of_account", False))
 
 
 class _Sink:

@@ -9,13 +9,12 @@ import pytest
 from alembic.config import Config
 
 from alembic import command
-from poparchive.archive import writer as writers
 from poparchive.archive.read import Reader
 from poparchive.archive.replay import rebuild
 from poparchive.archive.writer import Writer
 from poparchive.index.engine import HEAD, migrations, open_catalog
 from poparchive.index.lookup import NotFoundError
-from poparchive.model import Fate
+from poparchive.model import Fate, MessageId
 from poparchive.store import layout
 from poparchive.store.errors import LockedError
 from poparchive.store.fsio import Lock
@@ -143,7 +142,7 @@ def test_large_messages_go_through_a_file(root: Path, monkeypatch: pytest.Monkey
             writer.keep(ledger, spool.finish())
         writer.flush().result()
         assert list((root / "spool").iterdir()) == []
-        assert writer.prove([writers.MessageId(hashlib.sha256(message).digest())])
+        assert writer.prove([MessageId(hashlib.sha256(message).digest())])
     assert octets_of(root) == [message]
     assert damages(root) == []
 

@@ -96,7 +96,7 @@ def test_large_bodies_do_not_stay_in_memory() -> None:
 def test_lines_come_one_by_one() -> None:
     """CRLF and a bare LF end a line, a bare CR does not; the ends are not part of it."""
     octets = b"+OK a\r\n\r\n+OK b\n+OK\rc\r\n+OK"
-    for positions in ([], range(len(octets))):
+    for positions in (range(0), range(len(octets))):
         buffer, lines = ReceiveBuffer(), []
         for piece in cuts(octets, positions):
             put(buffer, piece)

@@ -25,7 +25,7 @@ from poparchive.pop3 import (
     connect,
 )
 from tests.support.certificate import Certificate
-from tests.support.conversation import Server, Step, scripted
+from tests.support.conversation import Script, Server, Step, scripted
 
 GREETING = b"+OK ready <1.2@test>\r\n"
 CAPA = b"+OK\r\nSASL PLAIN LOGIN\r\nUSER\r\nUIDL\r\nPIPELINING\r\n.\r\n"
@@ -73,7 +73,7 @@ def test_user_in_the_clear() -> None:
 
     async def main() -> None:
         after = b"+OK\r\nUIDL\r\nTOP\r\n.\r\n"
-        steps = ["CAPA", CAPA_BARE, "USER ann", OK, "PASS secret", OK, "CAPA", after]
+        steps: Script = ["CAPA", CAPA_BARE, "USER ann", OK, "PASS secret", OK, "CAPA", after]
         async with scripted(OK, *steps) as server:
             assert await log_in(server, ann()) == ("user", None, {"UIDL", "TOP"})
             assert server.reads == [b"CAPA\r\n", b"USER ann\r\n", b"PASS secret\r\n", b"CAPA\r\n"]
@@ -85,7 +85,7 @@ def test_a_server_without_capa() -> None:
     """It is not asked again, and logs in with USER and PASS."""
 
     async def main() -> None:
-        steps = ["CAPA", b"-ERR what?\r\n", "USER ann", OK, "PASS secret", OK]
+        steps: Script = ["CAPA", b"-ERR what?\r\n", "USER ann", OK, "PASS secret", OK]
         async with scripted(OK, *steps) as server:
             assert await log_in(server, ann()) == ("user", None, set())
 
@@ -98,7 +98,7 @@ def test_two_step_plain() -> None:
     async def main() -> None:
         secret = "s" * 200
         response = base64.b64encode(b"\0ann\0" + secret.encode()).decode()
-        steps = ["CAPA", CAPA, "AUTH PLAIN", b"+ \r\n", response, OK]
+        steps: Script = ["CAPA", CAPA, "AUTH PLAIN", b"+ \r\n", response, OK]
         async with scripted(GREETING, *steps) as server:
             assert (await log_in(server, Login("ann", lambda: secret, "plain")))[0] == "plain"
 
@@ -146,7 +146,7 @@ def test_implicit_tls(certificate: Certificate) -> None:
     """Under TLS PLAIN where it is announced; CAPA waits for the listing where it can travel with it."""
 
     async def main() -> None:
-        script = (GREETING, "CAPA", CAPA, PLAIN, OK)
+        script: Script = (GREETING, "CAPA", CAPA, PLAIN, OK)
         tls = certificate.server_context()
         async with scripted(*script, tls=tls, implicit=True) as server:
             way, version, _ = await log_in(server, ann(), TlsMode.IMPLICIT, certificate)
@@ -161,7 +161,7 @@ def test_one_write_under_tls(certificate: Certificate) -> None:
     """With auth = "user" under TLS all goes out at once, since no answer could change it."""
 
     async def main() -> None:
-        script = (GREETING, "CAPA", "USER ann", "PASS secret", CAPA, OK, OK)
+        script: Script = (GREETING, "CAPA", "USER ann", "PASS secret", CAPA, OK, OK)
         tls = certificate.server_context()
         async with scripted(*script, tls=tls, implicit=True) as server:
             assert (await log_in(server, ann("user"), TlsMode.IMPLICIT, certificate))[0] == "user"
@@ -175,7 +175,7 @@ def test_stls(certificate: Certificate) -> None:
 
     async def main() -> None:
         clear = b"+OK\r\nSTLS\r\nSASL EVIL\r\n.\r\n"
-        script = (GREETING, "CAPA", clear, "STLS", OK, Step.TLS, "CAPA", CAPA, PLAIN, OK)
+        script: Script = (GREETING, "CAPA", clear, "STLS", OK, Step.TLS, "CAPA", CAPA, PLAIN, OK)
         async with scripted(*script, tls=certificate.server_context()) as server:
             way, version, names = await log_in(server, ann(), TlsMode.STARTTLS, certificate)
             assert (way, "STLS" in names) == ("plain", False)
@@ -189,8 +189,8 @@ def test_stls_without_capa(certificate: Certificate) -> None:
 
     async def main() -> None:
         no = b"-ERR\r\n"
-        login = ("CAPA", no, "USER ann", OK, "PASS secret", OK)
-        script = (OK, "CAPA", no, "STLS", OK, Step.TLS, *login)
+        login: Script = ("CAPA", no, "USER ann", OK, "PASS secret", OK)
+        script: Script = (OK, "CAPA", no, "STLS", OK, Step.TLS, *login)
         async with scripted(*script, tls=certificate.server_context()) as server:
             assert (await log_in(server, ann(), TlsMode.STARTTLS, certificate))[0] == "user"
 
@@ -220,7 +220,7 @@ def test_octets_in_the_clear_before_tls(certificate: Certificate) -> None:
     """What somebody puts behind the answer to STLS is not taken for the server's word."""
 
     async def main() -> None:
-        script = (OK, "CAPA", b"+OK\r\nSTLS\r\n.\r\n", "STLS", b"+OK\r\n+OK\r\n+OK in\r\n")
+        script: Script = (OK, "CAPA", b"+OK\r\nSTLS\r\n.\r\n", "STLS", b"+OK\r\n+OK\r\n+OK in\r\n")
         async with scripted(*script) as server:
             with pytest.raises(ProtocolError, match="in the clear"):
                 await log_in(server, ann(), TlsMode.STARTTLS, certificate)
@@ -285,7 +285,7 @@ def test_fingerprints(certificate: Certificate) -> None:
     assert "does not begin with sha256:" in refused_tls(certificate, "md5:00", "127.0.0.1")
 
     async def main(fingerprint: str) -> None:
-        script = (GREETING, "CAPA", CAPA, PLAIN, OK)
+        script: Script = (GREETING, "CAPA", CAPA, PLAIN, OK)
         tls = certificate.server_context()
         async with scripted(*script, tls=tls, implicit=True, host="127.0.0.2") as server:
             await log_in(server, ann(), TlsMode.IMPLICIT, None, fingerprint)
@@ -321,7 +321,7 @@ def test_refused_logins(answer: bytes, kind: type[ReplyError], temporary: bool) 
     Nothing else is tried."""
 
     async def main() -> None:
-        steps = ["CAPA", CAPA_BARE, "USER ann", OK, "PASS secret", answer]
+        steps: Script = ["CAPA", CAPA_BARE, "USER ann", OK, "PASS secret", answer]
         async with scripted(OK, *steps) as server:
             with pytest.raises(ReplyError) as caught:
                 await log_in(server, ann())
@@ -344,7 +344,7 @@ def test_a_refused_name(certificate: Certificate) -> None:
 
     async def main() -> None:
         answers = (CAPA, b"-ERR who?\r\n", b"-ERR USER first\r\n")
-        script = (GREETING, "CAPA", "USER ann", "PASS secret", *answers)
+        script: Script = (GREETING, "CAPA", "USER ann", "PASS secret", *answers)
         tls = certificate.server_context()
         async with scripted(*script, tls=tls, implicit=True) as server:
             with pytest.raises(AuthError, match=r"USER was refused: -ERR who\?"):
@@ -358,7 +358,9 @@ def test_a_refused_greeting() -> None:
 
     async def main() -> None:
         async with scripted(b"-ERR [SYS/TEMP] too many connections\r\n") as server:
-            with pytest.raises(BusyError, match="greeting was refused: -ERR .SYS/TEMP. too many"):
+            with pytest.raises(
+                BusyError, match=r"greeting was refused: -ERR \[SYS/TEMP\] too many"
+            ):
                 await log_in(server, ann())
 
     asyncio.run(main())
@@ -391,19 +393,22 @@ def test_names_that_are_none() -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("tls", [TlsMode.NONE, TlsMode.IMPLICIT])
-def test_silence(tls: TlsMode) -> None:
+@pytest.mark.parametrize(
+    ("tls", "timeouts", "text"),
+    [
+        (TlsMode.NONE, Timeouts(5, 0.05, 5), "the server did not answer greeting within 0.05 s"),
+        (TlsMode.IMPLICIT, Timeouts(0.05, 5, 5), "no connection within 0.05 s"),
+    ],
+)
+def test_silence(tls: TlsMode, timeouts: Timeouts, text: str) -> None:
     """A server that never speaks: no greeting in time, or no TLS in time."""
 
     async def main() -> None:
         async with scripted(Step.SILENCE) as server:
-            with pytest.raises(TimedOutError) as caught:
-                async with connect(
-                    server.endpoint(tls), ann(), timeouts=Timeouts(0.05, 0.05, 0.05)
-                ):
+            with pytest.raises(TimedOutError, match=text) as caught:
+                async with connect(server.endpoint(tls), ann(), timeouts=timeouts):
                     pass
             assert caught.value.temporary
-            assert ("greeting" in str(caught.value)) is (tls is TlsMode.NONE)
 
     asyncio.run(main())
 

@@ -125,9 +125,9 @@ def test_what_is_held_in_memory_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(pipeline_module, "COLLECTED_MAX_BYTES", 10)
     conversation, questions = logged_in(), Questions()
     conversation.send([c.top(1, 0)])
+    (event,) = feed(conversation, b"+OK\r\n12345678901\r\n.\r\n")
     with pytest.raises(ProtocolError, match="TOP 1 was answered with more than 10 octets"):
-        for event in feed(conversation, b"+OK\r\n12345678901\r\n.\r\n"):
-            questions.take(event)
+        questions.take(event)
 
 
 def test_refusals() -> None:

@@ -88,7 +88,7 @@ def test_a_connection_that_breaks_is_made_again(box: Mailbox, tmp_path: Path) ->
 
 def test_one_refused_message_does_not_stop_the_others(box: Mailbox, tmp_path: Path) -> None:
     """A message the server refuses is quarantined, reported, and asked for again next time."""
-    behaviours = [Behaviour(refuse_retr={5: "-ERR [SYS/PERM] damaged"}), Behaviour()]
+    behaviours = [Behaviour(refuse_retr=frozenset({5})), Behaviour()]
     with running(Pop3Server({"anna": box}, behaviour=behaviours)) as server:
         made = plain(server, tmp_path)
         (first,) = made.json("pull", code=1)

@@ -1,0 +1,89 @@
+"""Text out of HTML."""
+
+import pytest
+
+from poparchive.mime.html import text_of
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("<p>One <b>wo</b>rd</p><p>and &amp; more&nbsp;&lt;x&gt;</p>", "One word\nand & more <x>"),
+        ("a<br>b<BR/>c<hr>d", "a\nb\nc\nd"),
+        ("<table><tr><td>1<td>2</tr><tr><th>3</table>", "1 2\n3"),
+        ("  many \n\n blanks\t here ", "many blanks here"),
+        ("<pre>one\n  two</pre>three", "one\ntwo\nthree"),
+        ("<head><title>T</title><style>p{}</style></head>x<script>y</script>z", "xz"),
+        ("<STYLE>a</STYLE >b<script src=x>c", "b"),
+        ("a<!-- b --!>c<!-->d<!--->e<!--[if mso]>f<![endif]-->g", "acdeg"),
+        ("<style><!-- p{} </style>seen", "seen"),
+        ('<a href="a>b">link</a>', "link"),
+        ('<p title="x>text</p>', "text"),
+        ("1 < 2 and a<b>c</b>", "1 < 2 and ac"),
+        ("<p<b>x", "x"),
+        ("so\u00adft\u200bly &zwnj; &zwnj; x", "softly x"),
+        ("&#x41;&#0;&#xd800;&#99999999999;&bogus;", "A\ufffd\ufffd\ufffd&bogus;"),
+        ("no tags", "no tags"),
+        ("", ""),
+    ],
+)
+def test_text(source: str, text: str) -> None:
+    """What a reader sees, a line for each block or row, words whole."""
+    assert text_of(source) == text
+
+
+@pytest.mark.parametrize(
+    "concealed",
+    [
+        '<div style="display:none">no</div>',
+        "<div style='color:red;display: none!important'>no<div>no</div>no</div>",
+        '<span style="visibility:hidden">no</span>',
+        "<p hidden>no</p>",
+        '<table hidden class="x"><tr><td>no</td></tr></table>',
+    ],
+)
+def test_concealed(concealed: str) -> None:
+    """Elements that a style conceals are left out, with all that is in them."""
+    assert text_of(f"<p>seen {concealed}also</p>") == "seen also"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '<div style="display:none">all of it</div>',
+        '<div style="display:none">all of it',
+        '<img style="display:none">all of it',
+        "all of it display:none"[:9],
+    ],
+)
+def test_concealed_is_no_way_to_vanish(source: str) -> None:
+    """Where everything is concealed, or a concealed element has no end, the text is kept."""
+    assert text_of(source) == "all of it"
+
+
+HOSTILE = [
+    "<div>",
+    "<b id=1><p>",
+    "<",
+    "<a",
+    '<a "',
+    "<!--",
+    "<!-",
+    "<script>",
+    "<title",
+    "&",
+    "</p>",
+]
+CONCEALING = ['<div style="display:none">', "<p hidden></p>", "display:none", "<pre>", "<pre"]
+
+
+@pytest.mark.parametrize("unit", HOSTILE + CONCEALING)
+def test_hostile_input(unit: str) -> None:
+    """A megabyte of what takes tree builders minutes ends at once, and gives no more than came."""
+    source = unit * (1_000_000 // len(unit))
+    assert len(text_of(source)) <= len(source)
+
+
+def test_entities_longer_than_numbers() -> None:
+    """A numeric entity of thousands of digits is no error."""
+    assert text_of("a&#" + "9" * 10_000 + ";b") == "ab"

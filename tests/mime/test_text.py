@@ -1,0 +1,332 @@
+"""What is read out of whole messages. All mail here is made up."""
+
+import base64
+
+import pytest
+
+from poparchive.mime import body, text
+from poparchive.mime.text import Extract, ParseStatus, effective_date, extract, printable
+
+PLAIN = (
+    b"Received: from a.example by b.example; Tue, 2 Jan 2001 00:00:00 +0000\r\n"
+    b"Received: from c.example; Mon, 1 Jan 2001 00:00:00 +0000\r\n"
+    b"From: =?utf-8?q?Ewa_=C5=BB=C3=B3=C5=82w?= <ewa@example.org>\r\n"
+    b'To: "Jan K." <jan@example.org>, ola@example.org\r\n'
+    b"Cc: office@example.org\r\n"
+    b"Subject: A short\r\n note\r\n"
+    b"Date: Mon, 1 Jan 2001 01:00:00 +0100\r\n"
+    b"Message-ID: <note-1@example.org>\r\n"
+    b"Content-Type: text/plain; charset=utf-8\r\n"
+    b"\r\n"
+    b"Hello,\r\n\r\nza\xc5\xbc\xc3\xb3\xc5\x82\xc4\x87\r\n"
+)
+
+
+def multipart(kind: str, *parts: bytes) -> bytes:
+    inner = b"".join(b"--=_b\r\n" + part + b"\r\n" for part in parts)
+    return (
+        b"From: a@example.org\r\nSubject: s\r\nDate: Mon, 1 Jan 2001 00:00:00 +0000\r\n"
+        b"Message-ID: <m@example.org>\r\n"
+        + f'Content-Type: multipart/{kind}; boundary="=_b"\r\n\r\n'.encode()
+        + inner
+        + b"--=_b--\r\n"
+    )
+
+
+def test_plain_message() -> None:
+    """Every field of an ordinary message."""
+    assert extract(PLAIN) == Extract(
+        subject="A short note",
+        sender="Ewa Żółw <ewa@example.org>",
+        recipients="Jan K. <jan@example.org>, ola@example.org",
+        copies="office@example.org",
+        message_id="note-1@example.org",
+        date=978307200,
+        received=978393600,
+        body="Hello,\n\nzażółć\n",
+        attachment_names=(),
+        status=ParseStatus.OK,
+    )
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\r\n"])
+def test_line_ends(end: bytes) -> None:
+    """Any line end gives the same reading."""
+    assert extract(PLAIN.replace(b"\r\n", end)) == extract(PLAIN)
+
+
+def test_mbox_separator_before_the_header() -> None:
+    """A separator line that a server kept is no part of the header; a From field is."""
+    assert extract(b"From ewa@example.org Mon Jan  1 00:00:00 2001\r\n" + PLAIN) == extract(PLAIN)
+    assert extract(b"From : ewa@example.org\r\nSubject: x\r\n\r\n").sender == "ewa@example.org"
+
+
+def test_a_line_that_is_no_field() -> None:
+    """Fields and parts behind a line that is no field are found."""
+    raw = multipart("mixed", b"\r\nword").replace(b"Subject:", b"no field at all\r\nSubject:")
+    found = extract(raw)
+    assert (found.subject, found.message_id) == ("s", "m@example.org")
+    assert "word" in found.body
+    assert found.status is ParseStatus.PARTIAL
+
+
+@pytest.mark.parametrize(
+    ("field", "sender"),
+    [
+        ("ewa@example.org", "ewa@example.org"),
+        ('"Ewa" <ewa@example.org>', "Ewa <ewa@example.org>"),
+        ('"Kowalska, Ewa" <ewa@example.org>', '"Kowalska, Ewa" <ewa@example.org>'),
+        ("ewa@example.org (Ewa K.)", "Ewa K. <ewa@example.org>"),
+        ("<ewa@example.org> (Ewa)", "Ewa <ewa@example.org>"),
+        ('"ewa k"@example.org', '"ewa k"@example.org'),
+        ("=?utf-8?q?Ewa=2C_K=2E?= <ewa@example.org>", "Ewa, K. <ewa@example.org>"),
+        ("=?utf-8?B?xbzFvA?= <ewa@example.org>", "żż <ewa@example.org>"),
+        ("not an address", "not an address"),
+        ("", ""),
+    ],
+)
+def test_sender(field: str, sender: str) -> None:
+    """The sender as Name <address>, however it was written."""
+    assert extract(f"From: {field}\r\nSubject: x\r\n\r\n".encode()).sender == sender
+
+
+def test_several_fields() -> None:
+    """Of Subject the first counts, of To all do; without From there is the Sender."""
+    raw = b"Subject: 1\nSUBJECT: 2\nTo: a@x\nto: b@x,\n c@x\nTo: =?utf-8?q?=C5=BC?= <d@x>\nSender: s@x\n\n"
+    found = extract(raw)
+    assert found.subject == "1"
+    assert found.recipients == "a@x, b@x, c@x, ż <d@x>"
+    assert found.sender == "s@x"
+
+
+@pytest.mark.parametrize(
+    "octets",
+    ["Za¿ó³æ gê".encode("latin-1"), "Zażółć gę".encode(), "Zażółć gę".encode("iso8859-2")],
+)
+def test_raw_octets_in_fields(octets: bytes) -> None:
+    """Octets beyond ASCII in a field are read as UTF-8, else as Polish, else as windows-1252."""
+    assert extract(b"Subject: " + octets + b"\r\n\r\n").subject == "Zażółć gę"
+    assert extract(b"Subject: Gr\xfc\xdfe \x93x\x94\r\n\r\n").subject == "Grüße “x”"
+
+
+@pytest.mark.parametrize(
+    ("field", "identifier"),
+    [
+        ("<a@b>", "a@b"),
+        (" <a@b> (comment)", "a@b"),
+        ("a@b", "a@b"),
+        ("<a@b", "<a@b"),
+        ("<>", ""),
+        ("", ""),
+    ],
+)
+def test_message_id(field: str, identifier: str) -> None:
+    """The Message-ID stands without angle brackets."""
+    assert extract(f"Message-ID: {field}\r\nSubject: x\r\n\r\n".encode()).message_id == identifier
+
+
+def test_controls_never_come_through() -> None:
+    """Control characters are left out of all texts, also where words encode them."""
+    raw = (
+        b"From: =?utf-8?q?a=1B=00b?= <a@b>\r\nSubject: =?utf-8?q?x=1B[31m=0D=0Ay?=\r\n"
+        b'Content-Type: text/plain; name="n\x07.txt"\r\n\r\nbo\x00dy\x1b[0m\x9b\r\n'
+    )
+    found = extract(raw)
+    assert found.sender == "ab <a@b>"
+    assert found.subject == "x[31m y"
+    assert found.body == "body[0m›\n"
+    assert found.attachment_names == ("n.txt",)
+
+
+def test_html_alone_is_read() -> None:
+    """HTML is turned to text, in the charset of its own meta element where the field has none."""
+    source = "<head><meta charset='iso-8859-2'><title>t</title></head><p>Zażółć</p>"
+    raw = b"Subject: x\r\nContent-Type: text/html\r\n\r\n" + source.encode("iso8859-2")
+    assert extract(raw).body == "Zażółć"
+
+
+def test_plain_is_preferred_to_html() -> None:
+    """Where both say the same, only the plain part is read."""
+    raw = multipart(
+        "alternative",
+        b"Content-Type: text/plain\r\n\r\nThe whole text in plain words.",
+        b"Content-Type: text/html\r\n\r\n<p>The whole text in <b>HTML</b> words.</p>",
+    )
+    assert extract(raw).body == "The whole text in plain words."
+
+
+@pytest.mark.parametrize("stub", [b"", b"Get a reader for HTML."])
+def test_html_is_read_beside_a_stub(stub: bytes) -> None:
+    """A plain part that is missing, empty or a stub does not hide what the HTML part says."""
+    page = b"<p>" + b"Many words that the other part has not. " * 20 + b"</p>"
+    plain = b"Content-Type: text/plain\r\n\r\n" + stub
+    related = b"Content-Type: multipart/related; boundary=r\r\n\r\n--r\r\n"
+    html = b"Content-Type: text/html\r\n\r\n" + page + b"\r\n--r--"
+    found = extract(multipart("alternative", plain, related + html))
+    assert "Many words" in found.body
+    assert stub.decode() in found.body
+
+
+def test_attachments() -> None:
+    """Attachments are named in their order, nameless ones by nothing, and their text is not read."""
+    found = extract(
+        multipart(
+            "mixed",
+            b"\r\nThe text.",
+            b"Content-Type: application/pdf; name=a.pdf\r\n\r\n%PDF-1.7",
+            b"Content-Disposition: attachment; filename*=utf-8''%C5%BC.txt\r\n\r\nsecret",
+            b"Content-Type: image/png\r\nContent-ID: <1>\r\n\r\npng",
+            b"Content-Type: text/x-patch\r\nContent-Disposition: inline; filename=p.patch\r\n\r\ndiff",
+        )
+    )
+    assert found.attachment_names == ("a.pdf", "ż.txt", "", "p.patch")
+    assert found.body == "The text.\ndiff"
+    assert found.status is ParseStatus.OK
+
+
+def test_embedded_messages() -> None:
+    """Forwarded messages and reports are read too, encoded or not."""
+    inner = b"From: in@example.org\r\nSubject: =?utf-8?q?inn=C4=99r?=\r\n\r\ninner text\r\n"
+    found = extract(
+        multipart(
+            "mixed",
+            b"\r\nsee below",
+            b"Content-Type: message/rfc822\r\n\r\n" + inner,
+            b"Content-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822; x@example.org",
+            b"Content-Type: message/global\r\n\r\n" + inner.replace(b"inner", b"global"),
+        )
+    )
+    for words in ("see below", "Subject: innęr", "inner text", "x@example.org", "global text"):
+        assert words in found.body
+
+
+def test_damaged_base64_is_read_as_far_as_it_goes() -> None:
+    """Cut base64, and a list's footer behind it, are read; other parts are not lost."""
+    encoded = base64.encodebytes("Zażółć gęślą jaźń, i tak dalej".encode())[:-4]
+    part = b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    footer = b"\r\n_____\r\nA list's footer, in plain"
+    found = extract(multipart("mixed", part + encoded + footer, b"\r\nThe other part"))
+    for words in ("Zażółć gęślą jaźń", "A list's footer", "The other part"):
+        assert words in found.body
+    assert found.status is ParseStatus.PARTIAL
+
+
+def test_embedded_message_in_damaged_base64() -> None:
+    """The text of a message inside damaged base64 is found."""
+    inner = base64.encodebytes(b"Subject: i\r\n\r\n" + b"inner words " * 9)[:-3]
+    part = b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n" + inner
+    assert "inner words" in extract(multipart("mixed", part)).body
+
+
+def test_multipart_without_boundary() -> None:
+    """The body of a multipart message without a boundary is text."""
+    raw = b"Subject: x\r\nContent-Type: multipart/mixed\r\n\r\n--b\r\n\r\nwords\r\n--b--\r\n"
+    found = extract(raw)
+    assert "words" in found.body
+    assert found.status is ParseStatus.PARTIAL
+
+
+def test_uuencoded_files_are_attachments() -> None:
+    """A uuencoded file in the text is named and not read."""
+    raw = b"Subject: x\r\n\r\nbefore\r\nbegin 644 a.bin\r\n#86)C\r\n`\r\nend\r\nafter begin 1\r\n"
+    found = extract(raw)
+    assert found.attachment_names == ("a.bin",)
+    assert found.body.split() == ["before", "after", "begin", "1"]
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"just words\r\nand more", b"\r\njust words", b"\x00\xff\xfe words"]
+)
+def test_no_message_at_all(raw: bytes) -> None:
+    """Octets without header fields are read as words."""
+    found = extract(raw)
+    assert found.status is ParseStatus.RAW
+    assert ("words" in found.body) == (b"words" in raw)
+
+
+def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the limits of octets, text, parts and names a message is cut, and says so."""
+    monkeypatch.setattr(body, "TEXT_BYTES", 100)
+    found = extract(b"Subject: x\r\n\r\n" + "ż".encode() * 200)
+    assert len(found.body.encode()) <= 100
+    assert found.status is ParseStatus.PARTIAL
+
+    monkeypatch.setattr(body, "TEXT_BYTES", 10_000)
+    monkeypatch.setattr(body, "MAX_NAMES", 2)
+    part = b"Content-Disposition: attachment; filename=a\r\n\r\n"
+    found = extract(multipart("mixed", *[part] * 5))
+    assert found.attachment_names == ("a", "a")
+    assert found.status is ParseStatus.PARTIAL
+
+    monkeypatch.setattr(body, "MAX_PARTS", 3)
+    found = extract(multipart("mixed", *[b"\r\nword"] * 5))
+    assert found.body.split() == ["word", "word"]
+    assert found.status is ParseStatus.PARTIAL
+
+    monkeypatch.setattr(text, "READ_BYTES", 60)
+    found = extract(b"Subject: x\r\n\r\n" + b"word " * 20)
+    assert len(found.body) < 60
+    assert found.status is ParseStatus.PARTIAL
+
+    monkeypatch.setattr(text, "FIELD_CHARS", 10)
+    assert len(extract(b"Subject: " + b"x" * 20 + b"\r\n\r\n").subject) <= 10
+
+
+HOSTILE_WORDS = b"Subject: " + b"=?" * 500_000 + b"\r\n\r\nx"
+HOSTILE = [
+    HOSTILE_WORDS,
+    b"Subject: " + b"=?utf-8?q?a?= " * 70_000 + b"\r\n\r\n",
+    b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    + base64.encodebytes(HOSTILE_WORDS),
+    b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n" * 100_000,
+    b"".join(
+        b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n)
+        for n in range(2_000)
+    ),
+    b"Content-Type: message/rfc822\r\n\r\n" * 5_000,
+    b"A: b\r\n" * 100_000,
+    b"Content-Type: text/html\r\n\r\n" + b"<div>" * 100_000,
+    b"Subject: x\r\n\r\n" + b"begin 644 x\r\nM123\r\n" * 30_000,
+    b"Content-Type: text/plain; name=" + b'"\\' * 200_000,
+]
+
+
+@pytest.mark.parametrize("raw", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_messages(raw: bytes) -> None:
+    """Messages made to take parsers minutes end at once, with a bounded result."""
+    assert len(printable(extract(raw))) <= len(raw) + 1_000
+
+
+@pytest.mark.parametrize(
+    ("date", "received", "effective"),
+    [
+        (100, 200, 100),
+        (0, 200, 0),
+        (None, 200, 200),
+        (None, None, 1_000_000),
+        (1_000_000 + 172_800, 200, 1_172_800),
+        (1_000_000 + 172_801, 200, 200),
+        (9_999_999, 8_888_888, 1_000_000),
+        (-1, None, 1_000_000),
+    ],
+)
+def test_effective_date(date: int | None, received: int | None, effective: int) -> None:
+    """Date if plausible, else Received, else the moment of retrieval."""
+    said = Extract("", "", "", "", "", date, received, "", (), ParseStatus.OK)
+    assert effective_date(said, retrieved=1_000_000) == effective
+
+
+def test_printable() -> None:
+    """A message for reading: the fields it has, its text, its attachments."""
+    assert printable(PLAIN) == (
+        "From: Ewa Żółw <ewa@example.org>\n"
+        "To: Jan K. <jan@example.org>, ola@example.org\n"
+        "Cc: office@example.org\n"
+        "Date: Mon, 01 Jan 2001 00:00:00 +0000\n"
+        "Subject: A short note\n\nHello,\n\nzażółć\n"
+    )
+    part = b"Content-Type: image/png\r\n\r\npng"
+    shown = printable(
+        extract(multipart("mixed", part, part.replace(b"png\r\n", b"png; name=a\r\n", 1)))
+    )
+    assert shown.endswith("Subject: s\n\n\n\nAttachments:\n  (no name)\n  a\n")
