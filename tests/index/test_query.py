@@ -1,0 +1,181 @@
+"""The search language: its page's examples, its errors, and any text a user could type."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poparchive.demo.samples import accounts
+from poparchive.index.fold import fold, fold_query
+from poparchive.index.query import QuerySyntaxError, Words, parse
+from poparchive.index.search import Searcher, terms
+from poparchive.index.snippet import snippet
+from tests.support.archives import fill
+
+PAGE = Path(__file__).parents[2] / "docs" / "search.md"
+EXAMPLES = re.findall(r"^\| `([^`]+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def searcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Searcher]:
+    """The sample mails, two accounts."""
+    root = tmp_path_factory.mktemp("search") / "archive"
+    for name, mails in accounts().items():
+        fill(root, mails, account=name)
+    with Searcher(root / "catalog.sqlite", root / "search.sqlite") as one:
+        yield one
+
+
+def subjects(searcher: Searcher, query: str) -> list[str]:
+    return [hit.subject for hit in searcher.search(query, limit=100)]
+
+
+@pytest.mark.parametrize("query", EXAMPLES)
+def test_examples_of_the_page_find_something(searcher: Searcher, query: str) -> None:
+    """Every example of docs/search.md works, finds mail, and not all mail."""
+    found = searcher.count(query)
+    assert 0 < found <= searcher.count("")
+    assert len(searcher.search(query, limit=1000)) == found
+
+
+def test_operators_are_set_algebra(searcher: Searcher) -> None:
+    """AND, OR and NOT give what the sets of their operands give."""
+
+    def keys(query: str) -> set[int]:
+        return {hit.key for hit in searcher.search(query, limit=1000)}
+
+    everything = keys("")
+    operands = [
+        "invoice",
+        "from:anna",
+        "has:attachment",
+        "larger:800",
+        "after:2024-02",
+        "account:anna",
+    ]
+    for a in operands:
+        assert keys(f"-{a}") == everything - keys(a)
+        for b in operands:
+            assert keys(f"{a} {b}") == keys(a) & keys(b)
+            assert keys(f"{a} OR {b}") == keys(a) | keys(b)
+            assert keys(f"{a} -{b}") == keys(a) - keys(b)
+            assert keys(f"-({a} OR {b})") == everything - keys(a) - keys(b)
+            assert keys(f"-({a} -{b})") == everything - (keys(a) - keys(b))
+
+
+def test_newest_come_first_and_pages_follow(searcher: Searcher) -> None:
+    """Results are in descending order of date, and pages continue each other."""
+    whole = searcher.search("", limit=1000)
+    assert [h.key for h in whole] == sorted((h.key for h in whole), reverse=True)
+    paged = [h for at in range(0, len(whole), 7) for h in searcher.search("", limit=7, offset=at)]
+    assert paged == whole
+
+
+def test_other_orders(searcher: Searcher) -> None:
+    """By size the largest is first; by relevance a subject counts more than a body."""
+    sizes = [h.size_bytes for h in searcher.search("", sort="size")]
+    assert sizes == sorted(sizes, reverse=True)
+    best = searcher.search("invoice", sort="relevance")
+    assert "nvoice" in best[0].subject
+    assert {h.key for h in best} == {h.key for h in searcher.search("invoice")}
+
+
+@pytest.mark.parametrize(
+    ("typed", "written"),
+    [
+        ("zolty", "żółty"),
+        ("zolta lodka", "ŻÓŁTA ŁÓDKA"),
+        ("strasse", "Straße"),
+        ("orsted", "Ørsted"),
+        ("oeuvre", "œuvre"),
+        ("ångström", "A\u030angstro\u0308m"),
+        ("日本", "日本語の文"),
+        ("本語", "これは日本語です"),
+        ("語", "日本語"),
+        ("한국", "한국어"),
+        ("pärt", "ＰＡＲＴ"),
+    ],
+)
+def test_people_type_less_than_was_written(tmp_path: Path, typed: str, written: str) -> None:
+    """Accents, letters without a decomposition, widths and missing spaces do not matter."""
+    mail = f"Subject: x\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{written}\r\n".encode()
+    fill(tmp_path / "a", [mail, b"Subject: other\r\n\r\nnothing\r\n"])
+    with Searcher(tmp_path / "a" / "catalog.sqlite", tmp_path / "a" / "search.sqlite") as one:
+        assert subjects(one, typed) == ["x"]
+        assert subjects(one, f'"{written}"') == ["x"]
+
+
+WRONG = {
+    "(invoice": 8,
+    "invoice)": 7,
+    'say "hello': 10,
+    "foo:bar": 0,
+    "after:soon": 6,
+    "after:2024-13": 6,
+    "larger:big": 7,
+    "has:fun": 4,
+    "from:": 5,
+    "OR invoice": 0,
+    "invoice OR": 10,
+    "()": 1,
+}
+
+
+@pytest.mark.parametrize("query", WRONG)
+def test_a_wrong_query_says_where(query: str) -> None:
+    """An error has the position and a line that points at it."""
+    with pytest.raises(QuerySyntaxError) as caught:
+        parse(query)
+    assert caught.value.position == WRONG[query]
+    assert str(caught.value).endswith(" " * (WRONG[query] + 2) + "^")
+
+
+@given(
+    st.text(alphabet=st.sampled_from(list('ab:"()-* ORNTAD.@/\\ź語{}^+#\0\x1bfrom')), max_size=30)
+)
+def test_whatever_is_typed_gives_a_tree_or_our_error(query: str) -> None:
+    """No text makes the parser fail in another way."""
+    with contextlib.suppress(QuerySyntaxError):
+        parse(query)
+
+
+@given(query=st.text(max_size=20) | st.lists(st.sampled_from(EXAMPLES), max_size=4).map(" ".join))
+def test_no_tree_is_an_fts_syntax_error(searcher: Searcher, query: str) -> None:
+    """What parses can be run."""
+    with contextlib.suppress(QuerySyntaxError):
+        searcher.search(query, limit=3)
+        searcher.count(query)
+
+
+@given(st.text(max_size=200))
+def test_folding_is_total(text: str) -> None:
+    """Any text folds, in the index and in a query, to text without NUL."""
+    assert "\0" not in fold(text)
+    assert "\0" not in fold_query(text)
+
+
+def test_ascii_folds_to_itself() -> None:
+    """The commonest text costs nothing."""
+    text = "Plain text, 100%."
+    assert fold(text) is text
+
+
+def test_urls_and_times_are_words() -> None:
+    """What merely looks like a field is searched for."""
+    assert parse("http://example.com") == Words("http://example.com")
+    assert parse("12:30") == Words("12:30")
+
+
+def test_snippets_mark_what_was_found() -> None:
+    """The window is around the hit, and the hit is marked, accents or not."""
+    text = "word " * 200 + "a Żółty dom here " + "word " * 200
+    shown, marks = snippet(text, terms("zolty"))
+    assert [shown[a:b] for a, b in marks] == ["Żółty"]
+    assert shown.startswith("…")
+    assert len(shown) < 200
+    shown, marks = snippet("short text", terms("absent"))
+    assert (shown, marks) == ("short text", [])
