@@ -6,11 +6,11 @@ only while it runs, so that other commands find it free in between. Jobs that ar
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.job import Job
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
@@ -82,12 +82,9 @@ class Schedule:
             self._due.add(name)
             self._wake.notify()
 
-    def next_times(self) -> dict[str, int]:
-        """Return when each account is due next, in seconds since the epoch."""
-        return {
-            job.id: int(job.next_run_time.timestamp()) if job.next_run_time else int(time.time())
-            for job in self._scheduler.get_jobs()
-        }
+    def jobs(self) -> list[Job]:
+        """Return the scheduler's jobs, one for each account."""
+        return list(self._scheduler.get_jobs())
 
 
 def _trigger(task: Task) -> BaseTrigger:

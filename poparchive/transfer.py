@@ -1,13 +1,13 @@
 """Export: messages of an archive into other programs' files, in constant memory."""
 
-import time
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from poparchive.archive.read import Reader
+from poparchive.formats.eml import EmlWriter
 from poparchive.formats.mbox import MboxWriter
-from poparchive.formats.names import file_name
 from poparchive.index.lookup import Located
 from poparchive.index.search import Searcher
 
@@ -33,7 +33,9 @@ class MboxTarget:
     def write(self, pieces: Iterator[bytes], message: Located) -> None:
         # The first piece comes after the whole message was proved: damage leaves no half of one.
         first = next(pieces, b"")
-        self._writer.write(_chain(first, pieces), sender=message.sender, date=message.date)
+        self._writer.write(
+            _chain(first, pieces), sender=_address(message.sender), date=message.date
+        )
 
 
 class EmlTarget:
@@ -41,20 +43,16 @@ class EmlTarget:
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self._directory = directory
+        self._writer = EmlWriter(directory)
 
     def write(self, pieces: Iterator[bytes], message: Located) -> None:
-        first = next(pieces, b"")
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(message.date))
-        subject = (
-            file_name(message.subject, fallback="no subject").encode()[:60].decode(errors="ignore")
-        )
-        name = file_name(f"{stamp} {subject} {message.id.hex()[:12]}.eml")
-        temporary = self._directory / f".{message.id.hex()}.part"
-        with temporary.open("wb") as stream:
-            for piece in _chain(first, pieces):
-                stream.write(piece)
-        temporary.rename(self._directory / name)
+        self._writer.write(pieces, date=message.date, subject=message.subject, identity=message.id)
+
+
+def _address(sender: str) -> str:
+    """The bare address of a From field, for the From_ line."""
+    found = re.search(r"<([^<>\s]+)>", sender) or re.search(r"([^<>\s,;]+@[^<>\s,;]+)", sender)
+    return found[1] if found else ""
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

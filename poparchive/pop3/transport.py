@@ -265,11 +265,12 @@ class Connection(asyncio.BufferedProtocol):
         assert self._transport
         try:
             with _translated(self._endpoint, self._where, self._timeouts):
+                tls = _context(self._endpoint, context)
                 async with asyncio.timeout(self._timeouts.connect_s):
                     self._transport = await self._loop.start_tls(
                         self._transport,
                         self,
-                        _context(self._endpoint, context),
+                        tls,
                         server_hostname=self._endpoint.host,
                         ssl_handshake_timeout=self._timeouts.connect_s + 1,
                     )
@@ -326,12 +327,13 @@ async def open_connection(
     handshake_s = timeouts.connect_s + 1 if implicit else None
     try:
         with _translated(endpoint, where, timeouts):
+            tls = _context(endpoint, context) if implicit else None
             async with asyncio.timeout(timeouts.connect_s):
                 await asyncio.get_running_loop().create_connection(
                     lambda: connection,
                     endpoint.host,
                     endpoint.port,
-                    ssl=_context(endpoint, context) if implicit else None,
+                    ssl=tls,
                     server_hostname=endpoint.host if implicit else None,
                     ssl_handshake_timeout=handshake_s,
                     happy_eyeballs_delay=0.25,

@@ -51,7 +51,8 @@ async def scripted(
     host: str = "127.0.0.1",
 ) -> AsyncIterator[Server]:
     """A server for one connection. On leaving, the script must have been followed to its end, and
-    the client must have sent nothing beyond it. Without a script no connection need come about."""
+    the client must have sent nothing beyond it. If the script is empty, or is all ``SILENCE``, no
+    connection need come about."""
     over = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -69,7 +70,7 @@ async def scripted(
     server = Server(host, listener.sockets[0].getsockname()[1])
     try:
         yield server
-        if script:
+        if any(step is not Step.SILENCE for step in script):
             await asyncio.wait_for(over.wait(), 10)
         assert not server.failure, server.failure
     finally:
