@@ -144,6 +144,8 @@ def attached(media_type: str, placed: str, name: str | None) -> bool:
 
 def _start(block: bytes, name: bytes) -> int:
     """Where the value begins; -1 if there is no such field."""
+    if not name:
+        return -1
     length = len(name)
     lowered = block.lower()
     wanted = name.lower()

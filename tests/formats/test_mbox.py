@@ -152,10 +152,10 @@ def test_python_finds_every_message(tmp_path: Path) -> None:
     box = mailbox.mbox(path, create=False)
     try:
         assert len(box) == len(MESSAGES)
-        for key, message in enumerate(MESSAGES):
+        for number, (key, message) in enumerate(zip(box.keys(), MESSAGES, strict=True)):
             _, _, alone = written(message).partition(b"\n")
             assert box.get_bytes(key) == alone.removesuffix(b"\n")
-            assert box[key]["Subject"] == f"number {key}"
+            assert box[key]["Subject"] == f"number {number}"
             assert box[key].get_from() == "a@example.org Thu Jan  1 00:00:00 1970"
     finally:
         box.close()
@@ -168,14 +168,14 @@ def test_mutt_finds_every_message(tmp_path: Path) -> None:
     path, copies = tmp_path / "box", tmp_path / "copies"
     path.write_bytes(written(*MESSAGES))
     options = "set mbox_type=Maildir confirmcreate=no confirmappend=no sleep_time=0"
-    keys = f"<tag-pattern>~A<enter><tag-prefix><copy-message><kill-line>{copies}<enter><exit>"
+    copy = f"<tag-prefix><copy-message><kill-line>{copies}<enter>"
+    push = f'push "<tag-pattern>~A<enter>{copy}<exit>"'
     ours, theirs = pty.openpty()
     # Mutt draws a screen; somebody has to take it, or it waits.
     threading.Thread(target=_drain, args=(ours,), daemon=True).start()
     try:
         subprocess.run(
-            ["mutt", "-n", "-F", "/dev/null", "-R", "-f", path, "-e", options]
-            + ["-e", f'push "{keys}"'],
+            ["mutt", "-nR", "-F", "/dev/null", "-f", str(path), "-e", options, "-e", push],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

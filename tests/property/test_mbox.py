@@ -1,6 +1,7 @@
 """mbox: any octets, cut anywhere."""
 
 import io
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,7 +28,7 @@ messages = st.one_of(st.binary(max_size=40), st.lists(st.sampled_from(PIECES)).m
 
 def written(message: bytes, cuts: list[int]) -> bytes:
     places = sorted({0, len(message), *(cut % (len(message) + 1) for cut in cuts)})
-    chunks = [message[a:b] for a, b in zip(places, places[1:], strict=False)]
+    chunks = [message[a:b] for a, b in pairwise(places)]
     stream = io.BytesIO()
     MboxWriter(stream).write(chunks, sender="a@b", date=0)
     return stream.getvalue()

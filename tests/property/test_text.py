@@ -48,13 +48,14 @@ TOKENS = [
     *[b"=?utf-8?q?=C5?=", b"=?x?b?A?=", b"=C5", b"+2AA-", b"\xed\xa0\x80", b"\xc5\xbc", b"\xb3"],
     *[b"<p>", b"<!--", b"<p hidden>", b"&#xd800;", b"begin 644 x\n", b"YWJj", b"99999999999"],
 ]
+LABELS = ["utf-8", "utf-7", "utf-16", "utf-32", "hz", "gb18030", "iso-2022-jp", "big5", "cp1250"]
 octets = st.one_of(
     st.binary(max_size=200),
     st.lists(st.one_of(st.sampled_from(TOKENS), st.binary(max_size=4)), max_size=40).map(b"".join),
 )
 labels = st.one_of(
     st.text(max_size=12),
-    st.sampled_from("utf-8 utf-7 utf-16 utf-32 hz gb18030 iso-2022-jp big5 cp1250 koi8-r".split()),
+    st.sampled_from(LABELS),
 )
 
 
@@ -84,7 +85,7 @@ def test_any_octets_can_be_read(raw: bytes) -> None:
 def test_any_block_has_facts(block: bytes, name: bytes) -> None:
     """Helpers for header blocks never raise; a field's value is one line of the block's octets."""
     for value in (headers.field(block, name), headers.boundary(block)):
-        assert value is None or not {b"\r", b"\n"} & set(value)
+        assert value is None or not (b"\r" in value or b"\n" in value)
     assert isinstance(headers.is_attachment(block), bool)
     found = headers.filename(block)
     assert found is None or 0 < len(found) <= headers.MAX_NAME_CHARS
