@@ -38,7 +38,8 @@ def corpus(source: Path, below: Path) -> Mailboxes:
     root.parent.mkdir(parents=True, exist_ok=True)
     writer = MaildirWriter(root)
     for name, raw in messages(source):
-        writer.add(name, delivered(raw))
+        octets = delivered(raw)
+        writer.add_as_it_is(name, (octets,), len(octets))
     return writer.finish()
 
 

@@ -46,7 +46,7 @@ def search(context: Context) -> None:
         make_archive(place, configuration(place, None))
         taken = run(ingest(place, mail.root))
         context.table.series(bench, "taking them in", Series((taken,)))
-        check_contents(place, mail)
+        check_contents(place, mail, from_files=True)
         with context.attempt(bench, "inside the process"):
             inside(context, bench, place, mail)
         as_commands(context, bench, place, mail)

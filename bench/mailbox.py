@@ -1,7 +1,8 @@
 """Mailboxes made from a seed, as Maildirs that a run leaves for the next one.
 
-What a mailbox holds is a ``Plan``; equal plans give equal octets. Lines end in CRLF: what is on
-disk is what a POP3 server sends, and its size is what POP3 says it is.
+What a mailbox holds is a ``Plan``; equal plans give equal octets. Messages are counted and hashed
+as POP3 delivers them, with CRLF. On disk their lines end in LF, as Dovecot stores what it takes in,
+so that the server has the work with them that servers have.
 """
 
 import hashlib
@@ -97,17 +98,14 @@ def big_message(total_octets: int, seed: int = 1) -> Iterator[bytes]:
     tail = f"--{boundary}--\r\n".encode()
     yield head
     line_octets = 78
-    lines, rest = divmod(total_octets - len(head) - len(tail), line_octets)
-    while lines:
+    lines, rest = divmod(total_octets - len(head) - len(tail) - len(b"\r\n"), line_octets)
+    while lines > 0:
         count = min(lines, 8192)
         yield base64_lines(rng.randbytes(count * BASE64_LINE_OCTETS))
         lines -= count
-    # What is left over after whole lines goes behind the last boundary, where nothing decodes it.
     yield tail
-    if rest >= 2:
-        yield b"." * (rest - 2) + b"\r\n"
-    elif rest:
-        yield b"\n"
+    # What is left over after whole lines goes behind the last boundary, where nothing decodes it.
+    yield b"-" * rest + b"\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,7 @@ class Mailboxes:
 
     root: Path
     counts: Mapping[str, tuple[int, int]]
-    """For each user, how many messages and octets."""
+    """For each user, how many messages, and octets as they are delivered."""
 
     @property
     def users(self) -> tuple[str, ...]:
@@ -147,7 +145,7 @@ class Mailboxes:
 
 
 class MaildirWriter:
-    """Writes messages into ``root/USER/cur``, seen, with their size in the name as Dovecot does.
+    """Writes messages into ``root/USER/cur``, seen, with their sizes in the name as Dovecot does.
 
     ``root`` appears whole or not at all: what was written is renamed to it at the end, and a file
     beside it then says what it holds, so that a later run can use it again.
@@ -161,26 +159,31 @@ class MaildirWriter:
         for path in (root, self._draft):
             shutil.rmtree(path, ignore_errors=True)
 
-    def add(self, user: str, octets: bytes) -> str:
-        """Write one message; its SHA-256 in hex."""
-        return self.add_pieces(user, (octets,), len(octets))
+    def add(self, user: str, octets: bytes) -> None:
+        """Write a message whose lines end in CRLF, all of them."""
+        stored = octets.replace(b"\r\n", b"\n")
+        self._path(user, len(stored), len(octets)).write_bytes(stored)
 
-    def add_pieces(self, user: str, pieces: Iterable[bytes], size: int) -> str:
-        """Write one message of ``size`` octets that comes in pieces; its SHA-256 in hex."""
-        cur = self._draft / user / "cur"
+    def add_as_it_is(self, user: str, pieces: Iterable[bytes], size: int) -> str:
+        """Write a message in pieces, in the octets that are delivered; its SHA-256 in hex."""
+        digest = hashlib.sha256()
+        with self._path(user, size, size).open("wb") as file:
+            for piece in pieces:
+                file.write(piece)
+                digest.update(piece)
+        return digest.hexdigest()
+
+    def _path(self, user: str, stored_size: int, delivered_size: int) -> Path:
+        """Where the next message goes; from here on it counts."""
         if user not in self._counts:
             for name in ("cur", "new", "tmp"):
                 (self._draft / user / name).mkdir(parents=True)
             self._counts[user] = (0, 0)
         messages, octets = self._counts[user]
-        self._counts[user] = (messages + 1, octets + size)
-        digest = hashlib.sha256()
-        name = f"{EPOCH + messages}.M{messages + 1:07d}P1.bench,S={size},W={size}:2,S"
-        with (cur / name).open("wb") as file:
-            for piece in pieces:
-                file.write(piece)
-                digest.update(piece)
-        return digest.hexdigest()
+        self._counts[user] = (messages + 1, octets + delivered_size)
+        sizes = f"S={stored_size},W={delivered_size}"
+        name = f"{EPOCH + messages}.M{messages + 1:07d}P1.bench,{sizes}:2,S"
+        return self._draft / user / "cur" / name
 
     def finish(self) -> Mailboxes:
         self._draft.rename(self._root)
@@ -225,6 +228,6 @@ def big_maildir(total_octets: int, below: Path) -> tuple[Mailboxes, str]:
         return found, digest_file.read_text()
     root.parent.mkdir(parents=True, exist_ok=True)
     writer = MaildirWriter(root)
-    digest = writer.add_pieces(account_name(0), big_message(total_octets), total_octets)
+    digest = writer.add_as_it_is(account_name(0), big_message(total_octets), total_octets)
     digest_file.write_text(digest)
     return writer.finish(), digest

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bench.corpus import delivered
 from bench.mailbox import Mailboxes
 
 WORD = re.compile(r"[a-z]{2,}")
@@ -20,9 +21,14 @@ OPERATORS = {"and", "or", "not", "near", "xor"}
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A message with plain text: its SHA-256 in hex, and words that stand in it."""
+    """A message with plain text, and words that stand in it.
+
+    The SHA-256 in hex is of the octets as POP3 delivers them (``digest``) and as they lie on disk
+    (``file_digest``).
+    """
 
     digest: str
+    file_digest: str
     sender: str
     subject_word: str
     words: tuple[str, ...]
@@ -62,7 +68,8 @@ def maybe_sample(octets: bytes, rng: random.Random) -> Sample | None:
     run = rng.choice(long_runs)
     start = rng.randrange(len(run) - PHRASE_WORDS + 1)
     return Sample(
-        digest=hashlib.sha256(octets).hexdigest(),
+        digest=hashlib.sha256(delivered(octets)).hexdigest(),
+        file_digest=hashlib.sha256(octets).hexdigest(),
         sender=email.utils.parseaddr(message["From"])[1],
         subject_word=rng.choice(subject),
         words=tuple(word.lower() for word in run if word.lower() not in OPERATORS),

@@ -9,7 +9,7 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 
 from poparchive.archive.indexer import Indexer
 from poparchive.archive.spool import Spooled
@@ -44,6 +44,7 @@ class Ingest:
         self._inbox: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._batches: queue.Queue[tuple[Batch | None, list[Done]] | None] = queue.Queue(maxsize=1)
         self._error: BaseException | None = None
+        self._waiting: list[Done] = []
         self._lock = threading.Lock()
         self._in_flight = 0
         self._on_room: list[Callable[[], object]] = []
@@ -84,6 +85,9 @@ class Ingest:
         self._check()
         done: Done = Future()
         self._inbox.put(done)
+        if self._error is not None:
+            # It may have come after those that waited were told.
+            _refuse(done, self._error)
         return done
 
     def close(self) -> None:
@@ -103,6 +107,10 @@ class Ingest:
             body()
         except BaseException as error:
             self._fail(error)
+        else:
+            if self._error is not None:
+                # The other thread failed; whoever came to wait since then has to be told too.
+                self._fail(self._error)
 
     def _fail(self, error: BaseException) -> None:
         self._error = self._error or error
@@ -110,13 +118,15 @@ class Ingest:
             self._batches.put_nowait(None)
         self._inbox.put(None)
         self._give_back(0)
+        for done in self._waiting:
+            _refuse(done, self._error)
         while True:
             try:
                 left = self._inbox.get_nowait()
             except queue.Empty:
                 break
             if isinstance(left, Future):
-                left.set_exception(self._error)
+                _refuse(left, self._error)
         self._inbox.put(None)
 
     def _give_back(self, weight: int) -> None:
@@ -129,7 +139,6 @@ class Ingest:
             call()
 
     def _store(self) -> None:
-        waiting: list[Done] = []
         weight = 0
         while True:
             group: list[Received] = []
@@ -146,13 +155,13 @@ class Ingest:
             if group:
                 self._storer.take(group)
             if isinstance(item, Future):
-                waiting.append(item)
+                self._waiting.append(item)
             elif item is not None and not isinstance(item, Received | _Nothing):
                 self._storer.note(item() if callable(item) else item)
-            if item is None or waiting or self._storer.due:
-                if not self._hand_on(self._storer.commit(), waiting, weight):
+            if item is None or self._waiting or self._storer.due:
+                if not self._hand_on(self._storer.commit(), weight):
                     return
-                waiting, weight = [], 0
+                weight = 0
             if item is None:
                 self._batches.put(None)
                 return
@@ -163,21 +172,29 @@ class Ingest:
         except queue.Empty:
             return _NOTHING
 
-    def _hand_on(self, batch: Batch | None, waiting: list[Done], weight: int) -> bool:
+    def _hand_on(self, batch: Batch | None, weight: int) -> bool:
+        """Give a batch, and who waits for it, to the indexing thread; False if that has failed."""
         if batch is not None:
             batch.octets = weight
         while self._error is None:
             try:
-                self._batches.put((batch, waiting), timeout=1)
+                self._batches.put((batch, self._waiting), timeout=1)
             except queue.Full:
                 continue
+            self._waiting = []
             return True
-        for done in waiting:
-            done.set_exception(self._error)
         return False
 
+    def _next_batch(self) -> tuple[Batch | None, list[Done]] | None:
+        while True:
+            try:
+                return self._batches.get(timeout=1)
+            except queue.Empty:
+                if self._error is not None:
+                    return None
+
     def _index(self) -> None:
-        while (item := self._batches.get()) is not None:
+        while (item := self._next_batch()) is not None:
             batch, waiting = item
             try:
                 if batch is not None:
@@ -187,7 +204,7 @@ class Ingest:
             except BaseException as error:
                 self._error = self._error or error
                 for done in waiting:
-                    done.set_exception(error)
+                    _refuse(done, error)
                 raise
             for done in waiting:
                 done.set_result(None)
@@ -200,6 +217,11 @@ class _Nothing:
 
 
 _NOTHING = _Nothing()
+
+
+def _refuse(done: Done, error: BaseException) -> None:
+    with contextlib.suppress(InvalidStateError):
+        done.set_exception(error)
 
 
 def _weight(received: Received) -> int:

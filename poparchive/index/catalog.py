@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy.exc import DBAPIError
 
 from poparchive.index import schema
-from poparchive.index.engine import insert_rows, open_catalog
+from poparchive.index.engine import CatalogError, insert_rows, open_catalog
 from poparchive.model import Fate, LedgerRow, Location, MessageId
 
 T = TypeVar("T")
@@ -92,6 +93,7 @@ class Catalog:
     """The catalog's one writer."""
 
     def __init__(self, path: Path, *, synchronous: str = "FULL") -> None:
+        self._path = path
         self._engine = engine = open_catalog(path, synchronous=synchronous)
         with engine.connect() as connection:
             self._next_blob = _next(connection, schema.blobs.c.id)
@@ -180,7 +182,17 @@ class Catalog:
         """Carry out one journal entry in one transaction; return the new messages' row ids.
 
         When this returns the transaction is synced (unless the engine was opened otherwise).
+        Raises ``CatalogError`` if the database cannot be written; it is as it was before then.
         """
+        try:
+            return self._apply(changes)
+        except DBAPIError as error:
+            raise CatalogError(
+                f"{self._path}: cannot write: {error.orig}. All mail that came is kept; make room"
+                " and run the command again, which brings the catalog up."
+            ) from error
+
+    def _apply(self, changes: Changes) -> list[int]:
         with self._engine.begin() as connection:
             for number, name, host, user in changes.accounts:
                 _replace(connection, schema.accounts, number, name=name, host=host, user=user)

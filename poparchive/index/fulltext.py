@@ -5,6 +5,7 @@ newest first by itself, and a range of dates is a range of rowids. The index may
 catalog: ``watermark`` is the last journal entry it knows. One writer, from one thread at a time.
 """
 
+import contextlib
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,6 +31,10 @@ class IndexOutdatedError(PoparchiveError):
     """The index was made by another version, or is damaged; ``rebuild`` makes it anew."""
 
 
+class IndexWriteError(PoparchiveError):
+    """The index cannot be written: disk full, or a device error."""
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """What a message says, as text that is not folded yet."""
@@ -46,8 +51,9 @@ class Document:
 class FulltextWriter:
     """Adds documents. A crash loses at most the last ``add``, which the watermark tells."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
+        self._path = path
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -69,7 +75,7 @@ class FulltextWriter:
         except IndexOutdatedError:
             connection.close()
             raise
-        return cls(connection)
+        return cls(connection, path)
 
     @property
     def watermark(self) -> int:
@@ -101,8 +107,14 @@ class FulltextWriter:
             )
             run.execute("UPDATE watermark SET entry = ?", (entry,))
             run.execute("COMMIT")
-        except BaseException:
-            run.execute("ROLLBACK")
+        except BaseException as error:
+            with contextlib.suppress(sqlite3.Error):
+                run.execute("ROLLBACK")
+            if isinstance(error, sqlite3.DatabaseError):
+                raise IndexWriteError(
+                    f"{self._path}: cannot write: {error}. All mail that came is kept; make room and"
+                    " run the command again, which brings the index up."
+                ) from error
             raise
 
     def optimize(self) -> None:

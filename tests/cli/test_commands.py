@@ -1,0 +1,189 @@
+"""The commands as users meet them: output, exit codes, errors that say what to do."""
+
+import hashlib
+import mailbox
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from poparchive.demo.mailbox import Mailbox
+from poparchive.demo.samples import accounts
+from poparchive.demo.server import Pop3Server, running
+from poparchive.store import layout
+from poparchive.store.fsio import Lock
+from tests.support.archives import damages, octets_of
+from tests.support.product import Product, product
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """The sample mails, pulled; the tests of this module only read."""
+    boxes = {name: Mailbox(mails, password="secret") for name, mails in accounts().items()}
+    with running(Pop3Server(boxes)) as server:
+        keys: dict[str, object] = {"host": "127.0.0.1", "port": server.port}
+        here = product(
+            tmp_path_factory.mktemp("made"),
+            dict.fromkeys(boxes, keys),
+            tls="none",
+            allow_insecure=True,
+        )
+        here.run("pull")
+        yield here
+
+
+def test_search_prints_lines_ids_counts_and_json(made: Product) -> None:
+    """All forms of a result agree."""
+    lines = made.run("search", "invoice").stdout.decode().splitlines()
+    ids = made.run("search", "--ids", "invoice").stdout.decode().split()
+    rows = made.json("search", "invoice")
+    assert int(made.run("search", "--count", "invoice").stdout) == len(lines) == len(ids) > 2
+    assert [row["id"] for row in rows] == ids
+    assert [line.split("\t")[1] for line in lines] == [i[:12] for i in ids]
+    wanted = "id message_id date from to cc subject size_bytes accounts attachments snippet thread"
+    assert set(rows[0]) == set(wanted.split())
+    assert any("nvoice" in str(row["snippet"]) for row in rows)
+
+
+def test_show_gives_every_form_of_a_message(made: Product) -> None:
+    """Raw octets, headers, text, parts and attachments."""
+    (row,) = made.json("search", "filename:pdf", "subject:fwd")
+    identity = str(row["id"])
+    raw = made.run("show", "--raw", identity[:12]).stdout
+    assert hashlib.sha256(raw).hexdigest() == identity
+    assert b"Subject:" in made.run("show", "--headers", identity).stdout
+    assert b"invoice" in made.run("show", identity).stdout.lower()
+    (shown,) = made.json("show", identity)
+    attachments = shown["attachments"]
+    assert isinstance(attachments, list)
+    part = made.run("show", "--part", str(attachments[0]["part"]), identity).stdout
+    assert len(part) == attachments[0]["size_bytes"]
+    by_message_id = made.run("show", "--raw", f"<{shown['message_id']}>").stdout
+    assert by_message_id == raw
+
+
+def test_attachments_are_saved_under_safe_names(made: Product, tmp_path: Path) -> None:
+    """Names from mail never lead out of the directory."""
+    for row in made.json("search", "has:attachment", "--limit", "100"):
+        made.run("show", "--save-attachments", str(tmp_path / "out"), str(row["id"]))
+    saved = list((tmp_path / "out").iterdir())
+    assert any(path.read_bytes().startswith(b"%PDF") for path in saved)
+    assert not [path for path in saved if path.name.startswith(".")]
+
+
+def test_export_writes_what_other_programs_read(made: Product, tmp_path: Path) -> None:
+    """mbox for all, for a query and for an account; eml with exact octets."""
+    everything = octets_of(made.archive)
+    made.run("export", "--output", str(tmp_path / "all.mbox"))
+    assert len(mailbox.mbox(tmp_path / "all.mbox")) == len(everything)
+    piped = made.run("export").stdout
+    assert piped == (tmp_path / "all.mbox").read_bytes()
+    made.run("export", "from:anna", "--account", "office", "--output", str(tmp_path / "some.mbox"))
+    count = int(made.run("search", "--count", "from:anna", "account:office").stdout)
+    assert 0 < count == len(mailbox.mbox(tmp_path / "some.mbox")) < len(everything)
+    made.run("export", "--format", "eml", "--output", str(tmp_path / "eml"))
+    assert sorted(p.read_bytes() for p in (tmp_path / "eml").iterdir()) == sorted(everything)
+    made.run("export", "from:nobodyatall", "--output", str(tmp_path / "none.mbox"), code=1)
+
+
+def test_status_and_verify(made: Product) -> None:
+    """Both say that all is well, for people and for programs."""
+    assert b"41 messages" in made.run("status").stdout
+    rows = made.json("status")
+    assert [row.get("gaps") for row in rows] == [0, 0, None]
+    assert made.run("verify").stdout == b""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["show", "00000000"], 1, "no message has the id"),
+        (["show", "nonsense"], 1, "no id"),
+        (["search", "foo:bar"], 2, "there is no field"),
+        (["search", "(a"], 2, "is missing"),
+        (["pull", "nobody"], 2, "nobody"),
+        (["export", "--format", "pdf"], 2, "mbox and eml"),
+        (["export", "--format", "eml"], 2, "--output"),
+    ],
+)
+def test_errors_are_sentences(made: Product, arguments: list[str], code: int, said: str) -> None:
+    """What is wrong is said on standard error, with the exit code of the contract."""
+    done = made.run(*arguments, code=code)
+    assert said in done.stderr.decode()
+    assert done.stdout == b""
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_locked_archive_is_for_later(made: Product) -> None:
+    """Exit 75, and who holds the lock; readers go on."""
+    with Lock(layout.open_layout(made.archive).lock):
+        for command in ("pull", "rebuild"):
+            said = made.run(command, code=75).stderr.decode()
+            assert str(os.getpid()) in said
+        made.run("search", "invoice")
+
+
+def test_damage_is_named_by_message(made: Product, tmp_path: Path) -> None:
+    """verify names message, date and account; show refuses; exit 1."""
+    copy = Product(tmp_path)
+    subprocess.run(["cp", "-a", made.archive, tmp_path], check=True)
+    text = made.config.read_text().replace(str(made.archive), str(copy.archive))
+    copy.config.write_text(text)
+    pack = layout.open_layout(copy.archive).pack(1)
+    octets = bytearray(pack.read_bytes())
+    octets[len(octets) // 2] ^= 1
+    pack.write_bytes(octets)
+    rows = copy.json("verify", code=1)
+    named = [row for row in rows if "id" in row]
+    assert named
+    assert {"date", "subject", "accounts"} <= set(named[0])
+    said = copy.run("show", "--raw", str(named[0]["id"]), code=1)
+    assert said.stdout == b""
+    assert b"pack" in said.stderr
+
+
+def test_a_lost_catalog_is_rebuilt(made: Product, tmp_path: Path) -> None:
+    """Without its databases an archive is whole after one command."""
+    copy = Product(tmp_path)
+    subprocess.run(["cp", "-a", made.archive, tmp_path], check=True)
+    text = made.config.read_text().replace(str(made.archive), str(copy.archive))
+    copy.config.write_text(text)
+    for path in copy.archive.glob("*.sqlite*"):
+        path.unlink()
+    assert b"rebuild" in copy.run("search", "invoice", code=1).stderr
+    copy.run("rebuild")
+    assert copy.run("search", "invoice").stdout == made.run("search", "invoice").stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small file system to fill needs root")
+def test_a_full_disk_is_a_clear_error_and_a_whole_archive(tmp_path: Path) -> None:
+    """Whatever fills up first, the error says so, and with room the next pull goes on."""
+    mails = [b"Subject: %d\r\n\r\n" % n + os.urandom(3000).hex().encode() for n in range(600)]
+    sent = [m + b"\r\n" for m in mails]
+    with running(Pop3Server({"anna": Mailbox(sent, password="secret")})) as server:
+        keys = {"host": "127.0.0.1", "port": server.port}
+        made = product(tmp_path, {"anna": keys}, tls="none", allow_insecure=True)
+        pull = " ".join(f"'{word}'" for word in made.command("pull"))
+        script = (
+            f"mount -t tmpfs -o size=2m tmpfs {tmp_path}/small && cp -a {made.archive} {tmp_path}/small/"
+            f" && mount --bind {tmp_path}/small/archive {made.archive} && {pull};"
+            f" code=$?; cp -a {made.archive}/. {tmp_path}/after/; exit $code"
+        )
+        (tmp_path / "small").mkdir()
+        (tmp_path / "after").mkdir()
+        done = subprocess.run(
+            ["unshare", "-m", "sh", "-c", script], capture_output=True, timeout=60
+        )
+        if b"mount:" in done.stderr or b"unshare:" in done.stderr:
+            pytest.skip("no file system can be mounted here: " + done.stderr.decode()[:100])
+        assert done.returncode == 1, done.stderr
+        assert b"full" in done.stderr
+        assert b"Traceback" not in done.stderr
+        subprocess.run(["rm", "-r", made.archive], check=True)
+        (tmp_path / "after").rename(made.archive)
+        assert damages(made.archive) == []
+        made.run("pull")
+    assert sorted(octets_of(made.archive)) == sorted(sent)
+    assert damages(made.archive) == []
