@@ -38,7 +38,6 @@ HOMES = {
     "typer": ({"cli"}, "libraries know no command line"),
     "rich": ({"cli"}, "libraries know no terminal"),
     "fast_mail_parser": ({"mime"}, "one place reads mail"),
-    "selectolax": ({"mime"}, "one place reads mail"),
     "socket": (
         {"pop3", "demo", "store"},
         "the core owns no socket; the store asks for the host's name",

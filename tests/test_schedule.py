@@ -69,9 +69,9 @@ def test_the_daemon_stops_on_sigterm_and_loses_nothing(tmp_path: Path) -> None:
         account = {"host": "127.0.0.1", "port": server.port, "schedule": "every 1h"}
         made = product(tmp_path, {"anna": account}, tls="none", allow_insecure=True)
         daemon = subprocess.Popen(made.command("run"), stderr=subprocess.PIPE)
-        gate.wait_reached(20)
+        gate.wait_reached(60)
         daemon.send_signal(signal.SIGTERM)
-        _, said = daemon.communicate(timeout=20)
+        _, said = daemon.communicate(timeout=90)
         assert daemon.returncode == 0, said.decode()
         gate.open()
         assert damages(made.archive) == []
@@ -90,9 +90,9 @@ def test_a_pull_that_is_interrupted_keeps_what_came(tmp_path: Path, number: sign
         account = {"host": "127.0.0.1", "port": server.port}
         made = product(tmp_path, {"anna": account}, tls="none", allow_insecure=True)
         pull = subprocess.Popen(made.command("pull"), stderr=subprocess.PIPE)
-        gate.wait_reached(20)
+        gate.wait_reached(60)
         pull.send_signal(number)
-        _, said = pull.communicate(timeout=20)
+        _, said = pull.communicate(timeout=90)
         assert pull.returncode == 130, said.decode()
         gate.open()
         made.run("pull")

@@ -156,10 +156,11 @@ def read_mboxrd(stream: BinaryIO) -> Iterator[bytes]:
 
     Raises MboxError if the file does not begin with a separator. An empty file has no messages.
     """
-    if stream.read(len(_FROM)) != _FROM:
-        if stream.read(1) or stream.tell():
-            raise MboxError("this is no mbox: its first line does not begin with 'From '")
+    beginning = stream.read(len(_FROM))
+    if not beginning:
         return
+    if beginning != _FROM:
+        raise MboxError("this is no mbox: its first line does not begin with 'From '")
     pieces: list[bytes] = []
     tail = b""
     while block := stream.read(SLICE_BYTES):

@@ -85,15 +85,16 @@ _WIDE: Final = frozenset(["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-
 _DOUBLE_OCTET: Final = frozenset(["gb18030", "big5hkscs", "euc_jp", "cp932", "cp949", "johab"])
 
 _CONTROLS: Final = bytes(o for o in range(32) if o not in b"\t\n") + b"\x7f"
-_SAMPLE: Final = 4_000
-"""Octets or characters that are looked at to tell charsets apart."""
+"""What is left out; CR among them, for it stands before an LF then."""
+_LONE_CR: Final = re.compile(rb"\r(?!\n)")
+_SAMPLE_OCTETS: Final = 4_000
+"""What is looked at to tell charsets apart."""
 _C1: Final = bytes(range(0x80, 0xA0))
 _UNDEFINED_1252: Final = b"\x81\x8d\x8f\x90\x9d"
 _JAPANESE_SHIFT: Final = re.compile(rb"\x1b\$[@B]|\x1b\(J")
 _UTF8_C1: Final = re.compile(rb"\xc2[\x80-\x9f]")
 _UNWANTED: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _STRAY: Final = re.compile("[\udc80-\udcff]+")
-_STRAY_OR_WIDE: Final = re.compile("([\udc80-\udcff])|[\x80-\ud7ff\ue000-\U0010ffff]")
 
 _CP1250_LETTERS: Final = re.compile(rb"[A-Za-z\xe6\xea\xf3][\xb3\xb9\xbf\x9f][a-z\xe6\xea\xf3]")
 _LATIN2_LETTERS: Final = re.compile(rb"[A-Za-z\xe6\xea\xf3][\xb3\xb1\xb6\xbf][a-z\xe6\xea\xf3]")
@@ -123,8 +124,8 @@ def decode(octets: bytes, label: str = "") -> str:
         if b"\0" in octets:
             return clean(octets.decode(name, "replace"))
         name = None
-    if b"\r" in octets:
-        octets = octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if _LONE_CR.search(octets):
+        octets = _LONE_CR.sub(b"\n", octets)
     octets = octets.translate(None, _CONTROLS)
     if octets.isascii():
         return octets.decode("ascii")
@@ -133,7 +134,7 @@ def decode(octets: bytes, label: str = "") -> str:
     try:
         text = octets.decode("utf-8")
     except UnicodeDecodeError:
-        return clean(_not_utf8(octets, name))
+        return _not_utf8(octets, name)
     return clean(text) if b"\xc2" in octets and _UTF8_C1.search(octets) else text
 
 
@@ -159,27 +160,27 @@ def _double_octet(octets: bytes, name: str) -> str:
 def _not_utf8(octets: bytes, name: str | None) -> str:
     if name is None or name == "utf-8":
         # Either a false label or a few foreign octets, as from a list's footer or a cut letter.
+        valid = octets.decode("utf-8", "ignore")
+        length = len(valid.encode())
+        stray, beyond_ascii = len(octets) - length, length - len(valid)
+        if stray > beyond_ascii:
+            return _guess(octets)
         text = octets.decode("utf-8", "surrogateescape")
-        stray = wide = 0
-        for match in _STRAY_OR_WIDE.finditer(text, 0, _SAMPLE):
-            if match[1]:
-                stray += 1
-            else:
-                wide += 1
-        if stray <= wide:
-            return _STRAY.sub(lambda run: _guess(run[0].encode("utf-8", "surrogateescape")), text)
-        return _guess(octets)
+        text = _STRAY.sub(lambda run: _guess(run[0].encode("utf-8", "surrogateescape")), text)
+        return clean(text)
     if name == "iso8859-2" and octets.translate(None, _C1) != octets:
         name = "cp1250"  # ISO 8859-2 has no letters there, and Windows mailers labelled so
-    return octets.decode(name, "replace")
+    text = octets.decode(name, "replace")
+    return clean(text) if name.startswith("iso") else text  # only these have controls there
 
 
 def _guess(octets: bytes) -> str:
     octets = octets.translate(None, _UNDEFINED_1252)
-    if len(octets.translate(None, _POLISH_HINTS)) == len(octets):
-        return octets.decode("cp1252")
-    windows = len(_CP1250_LETTERS.findall(octets, 0, _SAMPLE))
-    latin2 = len(_LATIN2_LETTERS.findall(octets, 0, _SAMPLE))
-    if windows or latin2:
-        return octets.decode("cp1250" if windows >= latin2 else "iso8859-2", "replace")
+    if len(octets.translate(None, _POLISH_HINTS)) < len(octets):
+        windows = len(_CP1250_LETTERS.findall(octets, 0, _SAMPLE_OCTETS))
+        latin2 = len(_LATIN2_LETTERS.findall(octets, 0, _SAMPLE_OCTETS))
+        if latin2 > windows:
+            return octets.translate(None, _C1).decode("iso8859-2", "replace")
+        if windows:
+            return octets.decode("cp1250", "replace")
     return octets.decode("cp1252")
