@@ -31,7 +31,7 @@ def test_killed_at(step: str, when: str, count: int, tmp_path: Path) -> None:
         made = product(tmp_path, {"anna": account}, tls="none", allow_insecure=True)
         command = [sys.executable, "-m", "tests.support.crasher", f"{when} {step}", str(count)]
         command += ["--config", str(made.config), "pull"]
-        killed = subprocess.run(command, capture_output=True, timeout=60)
+        killed = subprocess.run(command, capture_output=True, timeout=240)
         assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
         assert damages(made.archive) == []
         server.wait_idle(5)

@@ -28,7 +28,7 @@ class Product:
 
     def run(self, *arguments: str, code: int | None = 0) -> "subprocess.CompletedProcess[bytes]":
         """Run a command; any other exit code than ``code`` fails with what it said."""
-        done = subprocess.run(self.command(*arguments), capture_output=True, timeout=120)
+        done = subprocess.run(self.command(*arguments), capture_output=True, timeout=240)
         if code is not None:
             assert done.returncode == code, done.stderr.decode(errors="replace")
         return done
