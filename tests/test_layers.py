@@ -37,7 +37,6 @@ HOMES = {
     "apscheduler": ({"schedule"}, "pulls know nothing of time tables"),
     "typer": ({"cli"}, "libraries know no command line"),
     "rich": ({"cli"}, "libraries know no terminal"),
-    "fast_mail_parser": ({"mime"}, "one place reads mail"),
     "socket": (
         {"pop3", "demo", "store"},
         "the core owns no socket; the store asks for the host's name",

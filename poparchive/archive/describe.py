@@ -5,12 +5,10 @@ The same function serves a live pull, catching up and a rebuild: equal octets gi
 
 import binascii
 import itertools
-from collections.abc import Sequence
 
 from poparchive.index.catalog import MessageFacts, PartFacts
 from poparchive.index.fulltext import ATTACHMENT, Document
-from poparchive.mime.parts import attachment_name
-from poparchive.mime.split import Leaf, Octets, skeleton
+from poparchive.mime.structure import Octets, Part
 from poparchive.mime.text import Extract, effective_date, extract
 from poparchive.model import Location, MessageId
 from poparchive.store import recipe as recipes
@@ -19,13 +17,13 @@ from poparchive.store import recipe as recipes
 def describe(
     identity: MessageId,
     message: Octets,
-    leaves: Sequence[Leaf],
+    root: Part,
     recipe: bytes,
     place: Location,
     retrieved: int,
 ) -> tuple[MessageFacts, Extract]:
     """Return the catalog's facts and the text. ``retrieved`` stands in for a missing date."""
-    text = extract(skeleton(message, leaves))
+    text = extract(message, root)
     facts = MessageFacts(
         sha256=identity,
         date=effective_date(text, retrieved),
@@ -37,7 +35,7 @@ def describe(
         copies=text.copies,
         place=place,
         parsed=int(text.status),
-        parts=parts_of(message, leaves, recipe),
+        parts=parts_of(message, root, recipe),
     )
     return facts, text
 
@@ -56,14 +54,14 @@ def document(key: int, facts: MessageFacts, text: Extract) -> Document:
     )
 
 
-def parts_of(message: Octets, leaves: Sequence[Leaf], recipe: bytes) -> list[PartFacts]:
+def parts_of(message: Octets, root: Part, recipe: bytes) -> list[PartFacts]:
     """Return a row for every blob that the recipe refers to, and for every attachment besides."""
     references = _references(recipe)
     rows: list[PartFacts] = []
     loose = itertools.count()
     following = 0
-    for leaf in leaves:
-        name = attachment_name(leaf)
+    for leaf in root.leaves():
+        name = leaf.attachment_name
         mine = []
         while following < len(references) and references[following][0] < leaf.end:
             start, reference = references[following]
@@ -103,7 +101,7 @@ def _references(recipe: bytes) -> list[tuple[int, recipes.Reference]]:
     return found
 
 
-def _size(message: Octets, leaf: Leaf) -> int:
+def _size(message: Octets, leaf: Part) -> int:
     body = message[leaf.start : leaf.end]
     if leaf.encoding == b"base64":
         try:

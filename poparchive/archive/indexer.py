@@ -40,7 +40,7 @@ class Indexer:
     ) -> None:
         """Apply one entry; ``messages`` are its new ones, in the order of their records."""
         described = [
-            describe(m.id, m.message, m.leaves, m.recipe, m.place, entry.time) for m in messages
+            describe(m.id, m.message, m.root, m.recipe, m.place, entry.time) for m in messages
         ]
         changes = changes_of(entry)
         changes.messages = [facts for facts, _ in described]

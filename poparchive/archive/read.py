@@ -15,8 +15,8 @@ from typing import Self
 
 from poparchive.archive.spool import SpoolWriter
 from poparchive.index.lookup import Located, Lookup
-from poparchive.mime.parts import attachment_name
-from poparchive.mime.split import Leaf, Octets, header_end, leaves, skeleton
+from poparchive.mime import structure
+from poparchive.mime.structure import Octets, header_end, parse
 from poparchive.mime.text import Extract, extract
 from poparchive.model import Location
 from poparchive.store import recipe
@@ -87,14 +87,13 @@ class Reader:
     def text(self, message: Located) -> Extract:
         """Return what the message says. Memory is bounded whatever its size."""
         with self._whole(message) as octets:
-            return extract(skeleton(octets, leaves(octets)))
+            return extract(octets)
 
     def parts(self, message: Located) -> Iterator[Part]:
         """Yield the leaf parts with their content decoded, one in memory at a time."""
         with self._whole(message) as octets:
-            for leaf in leaves(octets):
-                name = attachment_name(leaf)
-                yield Part(leaf.number, leaf.type, name, _decoded(octets, leaf))
+            for leaf in parse(octets).leaves():
+                yield Part(leaf.number, leaf.type, leaf.attachment_name, _decoded(octets, leaf))
 
     @contextlib.contextmanager
     def _whole(self, message: Located) -> Iterator[Octets]:
@@ -136,7 +135,7 @@ class Reader:
             )
 
 
-def _decoded(message: Octets, leaf: Leaf) -> bytes:
+def _decoded(message: Octets, leaf: structure.Part) -> bytes:
     """Undo a part's transfer encoding; what cannot be decoded is given as it is."""
     body = message[leaf.start : leaf.end]
     if leaf.encoding == b"base64":

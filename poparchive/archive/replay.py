@@ -15,7 +15,7 @@ from poparchive.archive.spool import Spooled, SpoolWriter
 from poparchive.archive.storer import Stored
 from poparchive.index.catalog import Catalog
 from poparchive.index.fulltext import FulltextWriter
-from poparchive.mime.split import leaves
+from poparchive.mime.structure import parse
 from poparchive.model import Location, MessageId
 from poparchive.store import journal, recipe
 from poparchive.store.errors import DamageError, MissingObjectError
@@ -113,7 +113,7 @@ class Replay:
             else:
                 digest = hashlib.sha256(message).digest()
             if digest == identity:
-                return Stored(identity, message, leaves(message), made, place)
+                return Stored(identity, message, parse(message), made, place)
         raise MissingObjectError(
             f"the journal names message {identity.hex()}, but no pack makes it;"
             " `poparchive verify` says more"

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from poparchive.archive.spool import Spooled
 from poparchive.index.catalog import Catalog
-from poparchive.mime.split import Body, Leaf, Literal, Octets, leaves, pieces
+from poparchive.mime.split import Body, Literal, pieces
+from poparchive.mime.structure import Octets, Part, parse
 from poparchive.model import Location, MessageId
 from poparchive.store import frame, recipe
 from poparchive.store.errors import DamageError
@@ -51,7 +52,7 @@ class Stored:
 
     id: MessageId
     message: Octets
-    leaves: list[Leaf]
+    root: Part
     recipe: bytes
     place: Location
 
@@ -71,7 +72,7 @@ class _Open:
     """The batch that is being filled."""
 
     records: list[Record] = field(default_factory=list)
-    messages: list[tuple[MessageId, Octets, list[Leaf], bytes]] = field(default_factory=list)
+    messages: list[tuple[MessageId, Octets, Part, bytes]] = field(default_factory=list)
     octets: int = 0
     began: float = 0.0
 
@@ -119,7 +120,7 @@ class Storer:
         ids = [_identity(r.octets) for r in received]
         unsure = [i for i in ids if i not in self._pending_messages]
         known = self._catalog.known_messages(unsure)
-        fresh: list[tuple[MessageId, bytes, list[Leaf], list[Literal | Body]]] = []
+        fresh: list[tuple[MessageId, bytes, Part, list[Literal | Body]]] = []
         for identity, one in zip(ids, received, strict=True):
             if identity in known or identity in self._pending_messages:
                 self._open.octets += len(one.octets)
@@ -132,15 +133,14 @@ class Storer:
             if isinstance(one.octets, Spooled):
                 self._large(identity, one.octets)
             else:
-                parts = leaves(one.octets)
-                fresh.append((identity, one.octets, parts, list(pieces(one.octets, parts))))
+                root = parse(one.octets)
+                cut = list(pieces(one.octets, root.leaves()))
+                fresh.append((identity, one.octets, root, cut))
             self.note(ArchivedRecord(one.ledger, identity))
             one.tally.archived += 1
         self._small(fresh)
 
-    def _small(
-        self, fresh: list[tuple[MessageId, bytes, list[Leaf], list[Literal | Body]]]
-    ) -> None:
+    def _small(self, fresh: list[tuple[MessageId, bytes, Part, list[Literal | Body]]]) -> None:
         contents = {}
         ids = {}
         for _, _, _, cut in fresh:
@@ -150,7 +150,7 @@ class Storer:
                     contents[digest] = piece.content
                     ids[id(piece)] = digest
         known = self._known(contents)
-        for identity, octets, parts, cut in fresh:
+        for identity, octets, root, cut in fresh:
             blobs: list[tuple[Object, bool]] = []
             builder = recipe.Builder()
             for piece in cut:
@@ -164,13 +164,13 @@ class Storer:
                     f"message {identity.hex()} does not come out of its recipe as it went in;"
                     " nothing of it was kept. The memory may be faulty."
                 )
-            self._finish(identity, octets, parts, made, blobs)
+            self._finish(identity, octets, root, made, blobs)
 
     def _large(self, identity: MessageId, message: Spooled) -> None:
         """Store a message that is too large for memory, and prove it from the pack itself."""
-        parts = leaves(message)
+        root = parse(message)
         builder = recipe.Builder()
-        for piece in pieces(message, parts):
+        for piece in pieces(message, root.leaves()):
             if isinstance(piece, Literal):
                 builder.literal(message[piece.start : piece.end])
                 continue
@@ -179,7 +179,7 @@ class Storer:
             self._refer(builder, piece, digest, self._known({digest: piece.content}), blobs)
             self._add(blobs)
         made = builder.finish()
-        self._finish(identity, message, parts, made, [])
+        self._finish(identity, message, root, made, [])
         self._flush()
         digest_of = hashlib.sha256()
         for piece_octets in recipe.join(made, self._blob):
@@ -225,13 +225,13 @@ class Storer:
         self,
         identity: MessageId,
         message: Octets,
-        parts: list[Leaf],
+        root: Part,
         made: bytes,
         blobs: list[tuple[Object, bool]],
     ) -> None:
         # The recipe first: headers and body then stand in the order in which they compress best.
         self._add([(Object(ObjectKind.RECIPE, identity, made), True), *blobs])
-        self._open.messages.append((identity, message, parts, made))
+        self._open.messages.append((identity, message, root, made))
         self._open.octets += min(len(message), BATCH_BYTES)
 
     def _add(self, objects: Sequence[tuple[Object, bool]]) -> None:
@@ -282,8 +282,8 @@ class Storer:
         blobs, self._blobs = self._blobs, {}
         places, self._recipes = self._recipes, {}
         messages = [
-            Stored(identity, message, parts, made, places[identity])
-            for identity, message, parts, made in batch.messages
+            Stored(identity, message, root, made, places[identity])
+            for identity, message, root, made in batch.messages
         ]
         return Batch(entry, messages, blobs, batch.octets)
 

@@ -6,6 +6,7 @@ takes time linear in the block. A block is the octets before the empty line, of 
 
 import binascii
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -15,15 +16,23 @@ from .words import decode_field, one_line
 MAX_NAME_CHARS: Final = 255
 """A longer file name is cut: no file system holds one."""
 
-_VALUE: Final = re.compile(rb"[^\r\n]*(?:(?:\r\n|\r|\n)[ \t]+[^\r\n]*)*")
-_FOLD: Final = re.compile(rb"\r\n|\r|\n")
-_TYPE: Final = re.compile(rb"[ \t]*([!-.0-:<-~]+)[ \t]*/[ \t]*([!-:<-~]+)")
+_LINE_END: Final = re.compile(rb"\r*\n|\r")
+_FIELDS: Final = re.compile(
+    rb"\n(from|sender|to|cc|subject|date|message-id|received"
+    rb"|content-(?:type|transfer-encoding|disposition))"
+    rb"[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)",
+    re.I,
+)
 _BOUNDARY: Final = re.compile(rb'[; \t]boundary[ \t]*=[ \t]*(?:"([^"]*)"?|([^;"\s]+))', re.I)
 _NAME_PARAMETER: Final = re.compile(
     rb"[; \t](file)?name(?:\*(\d{1,3}))?(\*)?[ \t]*=[ \t]*"
     rb'(?:"((?:[^"\\]|\\.)*+)"|([^;"][^;]*)|"([^;]*))',
     re.I | re.S,
 )
+_CHARSET: Final = re.compile(rb"charset\*?\d?\*?\s*=\s*[\"']?\s*([^\s\"';]{1,64})", re.I)
+_MAX_TYPE_BYTES: Final = 1000
+_REMEMBERED_BYTES: Final = 500
+"""Most text parts have the same short fields as thousands of others."""
 _QUOTED_PAIR: Final = re.compile(rb'\\([\\"])')
 """Not RFC 5322's, which drops the backslashes of Windows paths that some mailers wrote as they are."""
 _PERCENT: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
@@ -31,75 +40,86 @@ _MAX_PIECES: Final = 1000
 _NOT_FILES: Final = ("text/", "multipart/", "message/")
 
 
-@lru_cache(maxsize=64)
-def _field_start(name: bytes) -> re.Pattern[bytes]:
-    return re.compile(rb"(?:\A|[\r\n])" + re.escape(name) + rb"[ \t]*:[ \t]*", re.I)
+class Block:
+    """The fields of a header block that are of interest here, found in one search.
+
+    They are asked for by names in lower case. Their values are unfolded: without line ends.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, octets: bytes) -> None:
+        if octets.count(b"\r") != octets.count(b"\r\n"):
+            octets = _LINE_END.sub(b"\n", octets)
+        self._values: dict[bytes, list[bytes]] = {}
+        for name, value in _FIELDS.findall(b"\n" + octets):
+            self._values.setdefault(name.lower(), []).append(value)
+
+    def __bool__(self) -> bool:
+        return bool(self._values)
+
+    def first(self, name: bytes) -> bytes:
+        """The value of the first field of that name; empty if there is none."""
+        values = self._values.get(name)
+        return _unfolded(values[0]) if values else b""
+
+    def all(self, name: bytes) -> list[bytes]:
+        """The values of every field of that name, in order."""
+        return [_unfolded(value) for value in self._values.get(name, ())]
 
 
-def field(block: bytes, name: bytes) -> bytes | None:
-    """The value of the first field called ``name`` (any case), unfolded; None if there is none."""
-    start = _start(block, name)
-    if start < 0:
-        return None
-    value = _VALUE.match(block, start)
-    octets = value[0] if value else b""
-    if b"\n" in octets or b"\r" in octets:
-        octets = _FOLD.sub(b"", octets)
-    return octets.strip()
+def _unfolded(value: bytes) -> bytes:
+    if b"\n" in value:
+        value = value.replace(b"\r", b"").replace(b"\n", b"")
+    return value.strip()
 
 
-def fields(block: bytes, name: bytes) -> list[bytes]:
-    """The values of every field called ``name``, in order, unfolded."""
-    values = []
-    for start in _field_start(name).finditer(block):
-        value = _VALUE.match(block, start.end())
-        values.append(_FOLD.sub(b"", value[0]).strip() if value else b"")
-    return values
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a leaf part's fields say of it.
+
+    ``charset`` is the label, ``placed`` is ``attachment`` or ``inline`` or what else the disposition
+    is, ``name`` the file name: the disposition's, else the type's. It is ``attached``, a file of its
+    own, if its sender says so or gave it a name, or if it is neither text nor a message.
+    """
+
+    charset: str
+    placed: str
+    name: str | None
+    attached: bool
 
 
-def content_type(block: bytes) -> str:
-    """The media type in lower case; ``text/plain`` where none is given (RFC 2045 section 5.2)."""
-    value = field(block, b"content-type")
-    found = _TYPE.match(value) if value else None
-    if not found:
-        return "text/plain"
-    return f"{found[1].decode('ascii').lower()}/{found[2].decode('ascii').lower()}"
+def about(media_type: str, content_type: bytes, disposition: bytes) -> About:
+    """Read what the fields of a leaf part say; ``media_type`` is what the first one begins with."""
+    short = len(content_type) + len(disposition) <= _REMEMBERED_BYTES
+    return (_about if short else _about.__wrapped__)(media_type, content_type, disposition)
 
 
-def boundary(block: bytes) -> bytes | None:
-    """The boundary parameter of the Content-Type, without quotes; None if there is none."""
-    value = field(block, b"content-type")
-    found = _BOUNDARY.search(value) if value else None
+@lru_cache(maxsize=1024)
+def _about(media_type: str, content_type: bytes, disposition: bytes) -> About:
+    name = name_parameter(disposition) or name_parameter(content_type)
+    placed = disposition.partition(b";")[0].strip().lower().decode("latin-1")
+    found = _CHARSET.search(content_type, 0, _MAX_TYPE_BYTES)
+    charset = found[1].decode("latin-1") if found else ""
+    attached = placed == "attachment" or bool(name) or not media_type.startswith(_NOT_FILES)
+    return About(charset, placed, name, attached)
+
+
+def boundary_of(value: bytes) -> bytes | None:
+    """The boundary parameter of a Content-Type's value."""
+    found = _BOUNDARY.search(value)
     if not found:
         return None
     return found[1].rstrip() if found[1] is not None else found[2]
 
 
-def transfer_encoding(block: bytes) -> str:
-    """The Content-Transfer-Encoding in lower case; ``7bit`` where none is given."""
-    value = field(block, b"content-transfer-encoding")
-    if not value:
-        return "7bit"
-    words = value.lower().split(b";")[0].split()
-    return words[0].decode("latin-1").strip('"') if words else "7bit"
-
-
-def filename(block: bytes) -> str | None:
-    """The name that the sender gave the part: the disposition's, else the type's; never empty.
+def name_parameter(value: bytes) -> str | None:
+    """The ``filename`` parameter of a field's value, else ``name``; None for neither, never empty.
 
     Percent-encoded and continued parameters (RFC 2231) are put together, encoded words (RFC 2047)
     decoded although they are forbidden in parameters. Only for display and search: it may hold
     slashes, dots, anything but control characters.
     """
-    for name in (b"content-disposition", b"content-type"):
-        value = field(block, name)
-        if value and (found := name_parameter(value)):
-            return found
-    return None
-
-
-def name_parameter(value: bytes) -> str | None:
-    """The ``filename`` parameter of a field's value, else ``name``; None for neither."""
     if b"name" not in value.lower():
         return None
     plain: dict[bool, bytes] = {}
@@ -116,49 +136,10 @@ def name_parameter(value: bytes) -> str | None:
     for kind in (True, False):
         # RFC 6266 section 4.3: the extended form is the better one where both are given.
         if pieces[kind]:
-            return _shortened(_joined(pieces[kind]))
+            return _shortened(_joined(pieces[kind])) or None
         if kind in plain:
-            return _shortened(decode_field(plain[kind]))
+            return _shortened(decode_field(plain[kind])) or None
     return None
-
-
-def disposition(block: bytes) -> str:
-    """``attachment``, ``inline`` or what else is given, in lower case; empty for none."""
-    value = field(block, b"content-disposition")
-    return value.partition(b";")[0].strip().lower().decode("latin-1") if value else ""
-
-
-def is_attachment(block: bytes) -> bool:
-    """Whether a leaf part is an attachment, as ``attached`` says."""
-    placed = disposition(block)
-    return placed == "attachment" or attached(content_type(block), placed, filename(block))
-
-
-def attached(media_type: str, placed: str, name: str | None) -> bool:
-    """Whether a leaf part of such a type, disposition and name is a file of its own.
-
-    It is one if its sender says so or gave it a name, or if it is neither text nor a message.
-    """
-    return placed == "attachment" or bool(name) or not media_type.startswith(_NOT_FILES)
-
-
-def _start(block: bytes, name: bytes) -> int:
-    """Where the value begins; -1 if there is no such field."""
-    if not name:
-        return -1
-    length = len(name)
-    lowered = block.lower()
-    wanted = name.lower()
-    at = lowered.find(wanted)
-    while at >= 0:
-        stop = at + length
-        if at == 0 or lowered[at - 1] in b"\r\n":
-            while lowered[stop : stop + 1] in (b" ", b"\t"):
-                stop += 1
-            if lowered[stop : stop + 1] == b":":
-                return stop + 1
-        at = lowered.find(wanted, stop)
-    return -1
 
 
 def _unquoted(found: re.Match[bytes]) -> bytes:

@@ -8,12 +8,10 @@ Memory is bounded by ``SEGMENT_BYTES`` for any message that is read through ``Oc
 """
 
 import binascii
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
-HEADER_BYTES = 1 << 20
-"""A longer header block is taken for a body: no mail has one, and searching it would not be linear."""
+from poparchive.mime.structure import Octets, Part
 
 SEGMENT_BYTES = 4 << 20
 """Bodies larger than this are cut, so that nobody ever needs a whole one in memory."""
@@ -21,37 +19,7 @@ SEGMENT_BYTES = 4 << 20
 SMALL_BYTES = 1 << 10
 """Smaller bodies stay literals: an object of its own costs some 45 octets that do not compress."""
 
-WHOLE_BYTES = 256 << 10
-"""Up to this size a message is parsed as it is; larger ones without the bodies that hold no text."""
-
-_TEXT_BYTES = 2 << 20
-
-_MAX_DEPTH = 20
-_MAX_LEAVES = 10_000
 _MAX_LITERAL_BYTES = 256 << 10
-
-
-class Octets(Protocol):
-    """What a message is read through: ``bytes`` as it is, or a file that is never read whole."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, key: slice, /) -> bytes: ...
-    def find(self, needle: bytes, start: int, end: int, /) -> int: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """A part without parts: what its header says of its body, and where the body is.
-
-    ``header`` holds the fields Content-Type and Content-Disposition only, as they came.
-    """
-
-    number: int
-    header: bytes
-    start: int
-    end: int
-    type: str
-    encoding: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +48,12 @@ class Body:
     closed: bool = False
 
 
-def leaves(message: Octets) -> list[Leaf]:
-    """Return the leaf parts in the order of the message. Never raises, whatever the octets."""
-    found: list[Leaf] = []
-    _walk(message, 0, len(message), 0, found)
-    return found
-
-
 def pieces(
-    message: Octets, parts: list[Leaf], *, small: int = SMALL_BYTES, segment: int = SEGMENT_BYTES
+    message: Octets,
+    parts: Iterable[Part],
+    *,
+    small: int = SMALL_BYTES,
+    segment: int = SEGMENT_BYTES,
 ) -> Iterator[Literal | Body]:
     """Yield pieces that cover the message from its first octet to its last, in order."""
     at = 0
@@ -99,31 +64,6 @@ def pieces(
         yield from _body(message, leaf, segment)
         at = leaf.end
     yield from _literals(message, at, len(message), segment)
-
-
-def skeleton(message: Octets, leaves: Sequence[Leaf]) -> bytes:
-    """Return the message without the bodies that hold no text, bounded in size."""
-    if len(message) <= WHOLE_BYTES:
-        return message[0 : len(message)]
-    kept = []
-    at = 0
-    left = _TEXT_BYTES
-    for leaf in leaves:
-        textual = leaf.type.startswith("text/")
-        between = message[at : min(leaf.start, at + WHOLE_BYTES)]
-        kept.append(between)
-        if textual and left > 0:
-            stop = min(leaf.end, leaf.start + left)
-            kept.append(message[leaf.start : stop])
-            left -= stop - leaf.start
-        at = leaf.end
-    kept.append(message[at : min(len(message), at + WHOLE_BYTES)])
-    return b"".join(kept)
-
-
-def header_end(message: Octets) -> int:
-    """Return where the header block ends."""
-    return len(_header(message, 0, len(message))[0])
 
 
 def _literals(message: Octets, start: int, end: int, segment: int) -> Iterator[Literal | Body]:
@@ -141,7 +81,7 @@ def _as_is(
         yield Body(at, stop, leaf, number, message[at:stop])
 
 
-def _body(message: Octets, leaf: Leaf, segment: int) -> Iterator[Literal | Body]:
+def _body(message: Octets, leaf: Part, segment: int) -> Iterator[Literal | Body]:
     start, end, number = leaf.start, leaf.end, 0
     shape = (
         _base64_shape(message[start : min(end, start + 1024)])
@@ -194,123 +134,3 @@ def _decode(octets: bytes, line: int, eol: bytes) -> tuple[bytes, int, bool] | N
     used += len(eol) * closed
     # A long tail is no tail: what follows the padding is text of its own and better left whole.
     return (content, used, closed) if len(octets) - used <= 4096 else None
-
-
-def _walk(message: Octets, start: int, end: int, depth: int, found: list[Leaf]) -> None:
-    header, body = _header(message, start, end)
-    lower = header.lower()
-    value, lowered = _field(header, lower, b"content-type:")
-    kind = lowered.partition(b";")[0].strip()
-    if kind.startswith(b"multipart/") and depth < _MAX_DEPTH:
-        boundary = _boundary(value, lowered)
-        if boundary and _multipart(message, body, end, b"--" + boundary, depth, found):
-            return
-    encoding = _field(header, lower, b"content-transfer-encoding:")[1].strip()
-    if kind == b"message/rfc822" and depth < _MAX_DEPTH and encoding not in _ENCODED:
-        _walk(message, body, end, depth + 1, found)
-        return
-    name = kind.decode("ascii", "replace") if b"/" in kind else "text/plain"
-    disposition = _field(header, lower, b"content-disposition:")[0]
-    about = b"Content-Type:" + value + b"\n" if value else b""
-    if disposition:
-        about += b"Content-Disposition:" + disposition
-    found.append(Leaf(len(found) + 1, about, body, end, name, encoding))
-
-
-_ENCODED = (b"base64", b"quoted-printable")
-
-
-def _header(message: Octets, start: int, end: int) -> tuple[bytes, int]:
-    """Return the header block and where the body begins, behind the empty line."""
-    limit = min(end, start + HEADER_BYTES)
-    first = message[start : min(start + 2, end)]
-    if first.startswith(b"\n") or first == b"\r\n":
-        return b"", start + (1 if first.startswith(b"\n") else 2)
-    crlf = message.find(b"\r\n\r\n", start, limit)
-    lf = message.find(b"\n\n", start, limit if crlf < 0 else crlf)
-    if lf >= 0:
-        return message[start : lf + 1], lf + 2
-    if crlf >= 0:
-        return message[start : crlf + 2], crlf + 4
-    if limit < end:
-        return b"", start
-    return message[start:end], end
-
-
-def _field(header: bytes, lower: bytes, name: bytes) -> tuple[bytes, bytes]:
-    """Return a field's value, folded lines included, as it is and in lower case."""
-    if lower.startswith(name):
-        at = len(name)
-    else:
-        at = lower.find(b"\n" + name)
-        if at < 0:
-            return b"", b""
-        at += 1 + len(name)
-    stop = at
-    while True:
-        stop = lower.find(b"\n", stop)
-        if stop < 0:
-            stop = len(lower)
-            break
-        stop += 1
-        if lower[stop : stop + 1] not in (b" ", b"\t"):
-            break
-    return header[at:stop], lower[at:stop]
-
-
-def _boundary(value: bytes, lowered: bytes) -> bytes:
-    at = lowered.find(b"boundary=")
-    if at < 0:
-        return b""
-    rest = value[at + 9 :].lstrip()
-    if rest.startswith(b'"'):
-        return rest[1:].partition(b'"')[0]
-    return rest.split(b";", 1)[0].split(None, 1)[0] if rest.strip(b"; \t\r\n") else b""
-
-
-def _multipart(
-    message: Octets, start: int, end: int, delimiter: bytes, depth: int, found: list[Leaf]
-) -> bool:
-    """Walk the parts; False if there is no delimiter line at all."""
-    part = -1
-    at = start
-    while True:
-        at = message.find(delimiter, at, end)
-        if at < 0 or len(found) >= _MAX_LEAVES:
-            break
-        after = _after_delimiter(message, start, at, at + len(delimiter), end)
-        if after is None:
-            at += len(delimiter)
-            continue
-        if part >= 0:
-            _walk(message, part, _before_line_end(message, part, at), depth + 1, found)
-        part, closing = after
-        if closing:
-            return True
-        at = part
-    if part < 0:
-        return False
-    _walk(message, part, end, depth + 1, found)
-    return True
-
-
-def _after_delimiter(
-    message: Octets, start: int, at: int, stop: int, end: int
-) -> tuple[int, bool] | None:
-    """Return where the part begins and whether this was the last delimiter; None if it is none."""
-    if at > start and message[at - 1 : at] != b"\n":
-        return None
-    tail = message[stop : min(stop + 80, end)]
-    closing = tail.startswith(b"--")
-    line, found, _ = tail[2 if closing else 0 :].partition(b"\n")
-    if line.strip():
-        return None
-    return stop + 2 * closing + len(line) + len(found), closing
-
-
-def _before_line_end(message: Octets, start: int, at: int) -> int:
-    """The line end before a delimiter belongs to the delimiter (RFC 2046 section 5.1.1)."""
-    tail = message[max(start, at - 2) : at]
-    if tail.endswith(b"\r\n"):
-        return at - 2
-    return at - 1 if tail.endswith(b"\n") else at

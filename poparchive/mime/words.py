@@ -26,7 +26,8 @@ def decode_field(raw: bytes) -> str:
     Runs of white space become one space. Octets beyond ASCII are text of an unknown charset.
     """
     if b"=?" not in raw:
-        return one_line(decode(raw))
+        text = raw.decode("ascii") if raw.isascii() else decode(raw)
+        return text if text.isprintable() and "  " not in text else one_line(text)
     pieces: list[str] = []
     label = b""
     pending: list[bytes] = []

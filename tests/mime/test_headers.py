@@ -1,40 +1,33 @@
-"""Facts from raw header blocks."""
+"""Fields of header blocks, and what they say of parts."""
 
 import pytest
 
 from poparchive.mime import headers
+from poparchive.mime.headers import Block
+from poparchive.mime.structure import parse
 
 BLOCK = (
     b"Received: by a.example;\r\n\tMon, 1 Jan 2001 00:00:00 +0000\r\n"
     b"SUBJECT : first\r\n"
     b"subject: second\r\n"
     b"X-Subject: other\r\n"
-    b"Empty:\r\n"
-    b'Content-Type: Multipart/Mixed;\r\n boundary="=_a b; c"\r\n'
-    b"Content-Transfer-Encoding: BASE64 \r\n"
-    b"Last: value"
+    b"To:\r\n"
+    b"Date: value"
 )
 
 
-@pytest.mark.parametrize("end", [b"\r\n", b"\n", b"\r"])
-def test_field(end: bytes) -> None:
-    """The first value, whatever the case and the line ends; not a field whose name only ends so."""
-    block = BLOCK.replace(b"\r\n", end)
-    assert headers.field(block, b"subject") == b"first"
-    assert headers.field(block, b"Subject") == b"first"
-    assert headers.field(block, b"received") == b"by a.example;\tMon, 1 Jan 2001 00:00:00 +0000"
-    assert headers.field(block, b"empty") == b""
-    assert headers.field(block, b"last") == b"value"
-    assert headers.field(block, b"missing") is None
-    assert headers.field(block, b"a.example") is None
-    assert headers.fields(block, b"subject") == [b"first", b"second"]
-
-
-def test_content() -> None:
-    """Type, boundary and transfer encoding of a block that has them."""
-    assert headers.content_type(BLOCK) == "multipart/mixed"
-    assert headers.boundary(BLOCK) == b"=_a b; c"
-    assert headers.transfer_encoding(BLOCK) == "base64"
+@pytest.mark.parametrize("end", [b"\r\n", b"\n", b"\r", b"\r\r\n"])
+def test_fields(end: bytes) -> None:
+    """The values, whatever the case and the line ends; not of fields whose names only end so."""
+    block = Block(BLOCK.replace(b"\r\n", end))
+    assert block.first(b"subject") == b"first"
+    assert block.all(b"subject") == [b"first", b"second"]
+    assert block.first(b"received") == b"by a.example;\tMon, 1 Jan 2001 00:00:00 +0000"
+    assert block.first(b"to") == b""
+    assert block.first(b"date") == b"value"
+    assert block.first(b"cc") == b""
+    assert block
+    assert not Block(b"X-From: a\r\n")
 
 
 @pytest.mark.parametrize(
@@ -42,12 +35,10 @@ def test_content() -> None:
 )
 def test_defaults(block: bytes) -> None:
     """Without usable fields a part is plain text in 7 bits (RFC 2045)."""
-    assert headers.content_type(block) == "text/plain"
-    assert headers.boundary(block) is None
-    assert headers.transfer_encoding(block) == "7bit"
-    assert headers.filename(block) is None
-    assert headers.disposition(block) == ""
-    assert not headers.is_attachment(block)
+    part = parse(block + b"\r\n\r\nbody")
+    assert (part.type, part.encoding, part.parts) == ("text/plain", b"", [])
+    assert part.about == headers.About("", "", None, attached=False)
+    assert part.attachment_name is None
 
 
 @pytest.mark.parametrize(
@@ -62,7 +53,7 @@ def test_defaults(block: bytes) -> None:
 )
 def test_boundary(parameter: bytes, boundary: bytes | None) -> None:
     """Quoted, bare and unclosed boundaries; trailing blanks are not part of one (RFC 2046)."""
-    assert headers.boundary(b"Content-Type: multipart/mixed; " + parameter) == boundary
+    assert headers.boundary_of(b"multipart/mixed; " + parameter) == boundary
 
 
 @pytest.mark.parametrize(
@@ -90,24 +81,34 @@ def test_boundary(parameter: bytes, boundary: bytes | None) -> None:
         (b"attachment", None),
     ],
 )
-def test_filename(value: bytes, name: str | None) -> None:
+def test_name(value: bytes, name: str | None) -> None:
     """File names as RFC 2183, 2231 and 6266 have them and as mailers write them."""
-    assert headers.filename(b"Content-Disposition: " + value) == name
+    part = parse(b"Content-Disposition: " + value + b"\r\n\r\n")
+    assert part.about.name == name
+    assert part.about.placed == "attachment"
+    assert part.attachment_name == (name or "")
 
 
-def test_filename_of_the_type() -> None:
+def test_name_of_the_type() -> None:
     """The type's name counts where the disposition has none."""
     block = b"Content-Type: image/png; name=t.png\r\nContent-Disposition: inline"
-    assert headers.filename(block) == "t.png"
-    assert headers.filename(block + b"; filename=d.png") == "d.png"
-    assert headers.filename(b'Content-Type: text/plain; charset="x"') is None
+    assert parse(block).about.name == "t.png"
+    assert parse(block + b"; filename=d.png").about.name == "d.png"
+    assert parse(b'Content-Type: text/plain; charset="x"').about.name is None
 
 
-def test_long_names_are_cut() -> None:
+def test_charset() -> None:
+    """The label of a part's charset, without quotes."""
+    for value in (b"charset=x-1", b'CHARSET = "x-1"; a=b', b"charset*=x-1"):
+        assert parse(b"Content-Type: text/plain; " + value).about.charset == "x-1"
+
+
+@pytest.mark.parametrize("parameter", [b"x", b"x" * 5000])
+def test_long_names_are_cut(parameter: bytes) -> None:
     """A name is at most as long as file systems allow."""
-    name = headers.filename(b"Content-Disposition: attachment; filename=" + b"x" * 5000)
+    name = parse(b"Content-Disposition: attachment; filename=" + parameter).about.name
     assert name is not None
-    assert len(name) == headers.MAX_NAME_CHARS
+    assert len(name) == min(len(parameter), headers.MAX_NAME_CHARS)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +124,6 @@ def test_long_names_are_cut() -> None:
         (b"Content-Type: message/rfc822\nContent-Disposition: attachment", True),
     ],
 )
-def test_is_attachment(block: bytes, is_attachment: bool) -> None:
+def test_attachments(block: bytes, is_attachment: bool) -> None:
     """An attachment is what is called so, has a name, or is neither text nor a message."""
-    assert headers.is_attachment(block) is is_attachment
+    assert parse(block).about.attached is is_attachment

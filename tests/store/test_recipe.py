@@ -11,16 +11,17 @@ from hypothesis import strategies as st
 
 from poparchive.archive.spool import SpoolWriter
 from poparchive.mime import split
+from poparchive.mime.structure import Octets, parse
 from poparchive.store import recipe
 from poparchive.store.errors import DamageError
 
 
-def cook(message: split.Octets, *, small: int, segment: int) -> tuple[bytes, dict[bytes, bytes]]:
+def cook(message: Octets, *, small: int, segment: int) -> tuple[bytes, dict[bytes, bytes]]:
     """Make a recipe and its blobs the way the archive does."""
     builder = recipe.Builder()
     blobs = {}
     at = 0
-    for piece in split.pieces(message, split.leaves(message), small=small, segment=segment):
+    for piece in split.pieces(message, parse(message).leaves(), small=small, segment=segment):
         assert piece.start == at
         at = piece.end
         if isinstance(piece, split.Literal):
@@ -144,7 +145,7 @@ def test_parts_of_nested_mail_are_found() -> None:
         + inner
         + b"--out--\r\n"
     )
-    found = split.leaves(message)
+    found = list(parse(message).leaves())
     assert [leaf.type for leaf in found] == ["text/plain", "text/plain", "text/html"]
     assert message[found[0].start : found[0].end] == b"hello\r\n--out-not\r\nstill hello"
     assert message[found[2].start : found[2].end] == b"<p>"
