@@ -2,7 +2,7 @@
 
 import enum
 from dataclasses import dataclass
-from typing import NewType
+from typing import NamedTuple, NewType
 
 MessageId = NewType("MessageId", bytes)
 """SHA-256 (32 octets) of a message's octets: the message's identity everywhere."""
@@ -27,8 +27,7 @@ class Fate(enum.IntEnum):
     """Kept, proved by re-reading it from disk, and then deleted from the server by us."""
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """Where an object's octets are: pack, octet offset of its frame, and place in the payload."""
 
     pack: int
@@ -37,8 +36,7 @@ class Location:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """One line of a server's listing: UIDL and LIST of one message joined.
 
     ``uidl`` is the octets after the message number as the server sent them, any length, stripped

@@ -34,11 +34,9 @@ def upgrade() -> None:
     sa.Column('sha256', sa.LargeBinary(length=32), nullable=False),
     sa.Column('date', sa.BigInteger(), nullable=False),
     sa.Column('size_bytes', sa.BigInteger(), nullable=False),
-    sa.Column('message_id', sa.Text(), nullable=False),
+    sa.Column('message_id_hash', sa.BigInteger(), nullable=False),
     sa.Column('subject', sa.Text(), nullable=False),
     sa.Column('sender', sa.Text(), nullable=False),
-    sa.Column('recipients', sa.Text(), nullable=False),
-    sa.Column('copies', sa.Text(), nullable=False),
     sa.Column('pack', sa.Integer(), nullable=False),
     sa.Column('frame', sa.BigInteger(), nullable=False),
     sa.Column('offset', sa.Integer(), nullable=False),
@@ -49,7 +47,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('sha256', name=op.f('uq_messages_sha256'))
     )
     with op.batch_alter_table('messages', schema=None) as batch_op:
-        batch_op.create_index('ix_messages_message_id', ['message_id'], unique=False)
+        batch_op.create_index('ix_messages_message_id_hash', ['message_id_hash'], unique=False)
 
     op.create_table('packs',
     sa.Column('id', sa.Integer(), autoincrement=False, nullable=False),
@@ -128,7 +126,7 @@ def downgrade() -> None:
     op.drop_table('state')
     op.drop_table('packs')
     with op.batch_alter_table('messages', schema=None) as batch_op:
-        batch_op.drop_index('ix_messages_message_id')
+        batch_op.drop_index('ix_messages_message_id_hash')
 
     op.drop_table('messages')
     op.drop_table('blobs')

@@ -31,8 +31,6 @@ def describe(
         message_id=text.message_id,
         subject=text.subject,
         sender=text.sender,
-        recipients=text.recipients,
-        copies=text.copies,
         place=place,
         parsed=int(text.status),
         parts=parts_of(message, root, recipe),

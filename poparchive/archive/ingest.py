@@ -17,11 +17,11 @@ from poparchive.archive.storer import BATCH_S, Batch, Received, Storer
 from poparchive.store.errors import StoreError
 from poparchive.store.records import Record
 
-IN_FLIGHT_BYTES = 20 << 20
-"""More than two batches, so that one can be stored while one is indexed; little enough for memory."""
+IN_FLIGHT_BYTES = 12 << 20
+"""A batch that is being indexed and most of the next one; little enough for memory."""
 
-GROUP_MESSAGES = 128
-_GROUP_BYTES = 1 << 20
+GROUP_MESSAGES = 250
+_GROUP_BYTES = 2 << 20
 
 Done = Future[None]
 

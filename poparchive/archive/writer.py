@@ -69,6 +69,7 @@ class Writer:
             self._run_numbers = itertools.count(run)
             self._spool_numbers = itertools.count()
             storer = Storer(self._catalog, writer, journal, reader)
+            stack.callback(storer.close)
             self._ingest = Ingest(storer, Indexer(self._catalog, self._fulltext))
             self._open = stack.pop_all()
 

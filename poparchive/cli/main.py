@@ -28,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # What is imported stays, so looking for garbage meanwhile finds none, for a tenth of the time
     # that a small command takes. ``lazy.Command.invoke`` turns it on again.
     gc.disable()
+    # Messages are made of objects without cycles, by the hundred thousand: with the default threshold
+    # a fifth of a pull's time would go into looking for some.
+    gc.set_threshold(50_000, 20, 50)
     try:
         _run(given)
     finally:

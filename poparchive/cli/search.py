@@ -9,7 +9,12 @@ from poparchive.cli.paths import Settings
 from poparchive.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from poparchive.index.search import Hit
+    from poparchive.mime.text import Extract
+
+    Snippet = tuple[str, list[tuple[int, int]]]
 
 _SORTS = {"date": "newest", "relevance": "relevance", "size": "size"}
 
@@ -61,14 +66,14 @@ def search(
 
 
 def _print_json(context: typer.Context, query: str, hits: "list[Hit]") -> None:
-    for hit, snippet, _ in _snippets(context, query, hits):
+    for hit, text, (snippet, _) in _with_text(context, query, hits):
         row = {
             "id": hit.id.hex(),
-            "message_id": hit.message_id,
+            "message_id": text.message_id if text else "",
             "date": output.rfc3339(hit.date),
             "from": hit.sender,
-            "to": hit.recipients,
-            "cc": hit.copies,
+            "to": text.recipients if text else "",
+            "cc": text.copies if text else "",
             "subject": hit.subject,
             "size_bytes": hit.size_bytes,
             "accounts": hit.accounts,
@@ -84,7 +89,7 @@ def _print_json(context: typer.Context, query: str, hits: "list[Hit]") -> None:
 
 def _print_with_snippets(context: typer.Context, query: str, hits: "list[Hit]") -> None:
     width = output.terminal_width()
-    for hit, snippet, marks in _snippets(context, query, hits):
+    for hit, _, (snippet, marks) in _with_text(context, query, hits):
         head = f"{output.human_date(hit.date)}  {hit.id.hex()[:12]}  "
         sender = output.fit(output.visible(hit.sender), 30)
         room = width - len(head) - output.cells(sender) - 2
@@ -107,9 +112,9 @@ def _print_with_snippets(context: typer.Context, query: str, hits: "list[Hit]") 
             output.result("    " + output.style("attached: " + output.visible(names), "green"))
 
 
-def _snippets(
+def _with_text(
     context: typer.Context, query: str, hits: "list[Hit]"
-) -> "list[tuple[Hit, str, list[tuple[int, int]]]]":
+) -> "Iterator[tuple[Hit, Extract | None, Snippet]]":
     """Read the messages found, and take from each what shows best why it was."""
     from poparchive.archive.read import Reader
     from poparchive.errors import PoparchiveError
@@ -117,16 +122,15 @@ def _snippets(
     from poparchive.index.snippet import snippet
 
     if not hits:
-        return []
+        return
     wanted = terms(query)
-    found = []
     with Reader(Settings.of(context).archive_dir()) as reader:
         for hit in hits:
             try:
-                body = reader.text(reader.lookup.by_key(hit.key)).body
+                text = reader.text(reader.lookup.by_key(hit.key))
             except PoparchiveError as error:
                 # One damaged message must not hide the others that were found.
                 output.problem(output.visible(str(error)))
-                body = ""
-            found.append((hit, *snippet(body, wanted)))
-    return found
+                yield hit, None, ("", [])
+                continue
+            yield hit, text, snippet(text.body, wanted)

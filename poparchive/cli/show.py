@@ -83,13 +83,14 @@ def _print(reader: "Reader", message: "Located") -> None:
 
 
 def _fields(reader: "Reader", message: "Located") -> dict[str, object]:
+    text = reader.text(message)
     return {
         "id": message.id.hex(),
-        "message_id": message.message_id,
+        "message_id": text.message_id,
         "date": output.rfc3339(message.date),
         "from": message.sender,
-        "to": message.recipients,
-        "cc": message.copies,
+        "to": text.recipients,
+        "cc": text.copies,
         "subject": message.subject,
         "size_bytes": message.size_bytes,
         "accounts": reader.lookup.accounts_of(message.key),
@@ -97,7 +98,7 @@ def _fields(reader: "Reader", message: "Located") -> dict[str, object]:
             {"part": number, "name": name, "type": kind, "size_bytes": size}
             for number, name, kind, size in reader.lookup.attachments_of(message.key)
         ],
-        "text": reader.text(message).body,
+        "text": text.body,
     }
 
 

@@ -5,19 +5,35 @@ a rebuild alike. Row numbers follow from the order of records alone, so that a c
 again is equal to the one that was lost. One ``Catalog`` belongs to one thread at a time.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    Connection,
+    Select,
+    bindparam,
+    exists,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.exc import DBAPIError
 
 from poparchive.index import schema
-from poparchive.index.engine import CatalogError, insert_rows, open_catalog
+from poparchive.index.engine import (
+    CatalogError,
+    insert_rows,
+    open_catalog,
+    rows_where,
+    update_rows,
+)
+from poparchive.index.keys import hash_of, rowid_of
 from poparchive.model import Fate, LedgerRow, Location, MessageId
-
-T = TypeVar("T")
 
 _LEDGER = select(
     schema.uidls.c.id,
@@ -30,12 +46,13 @@ _LEDGER = select(
     schema.uidls, schema.messages, schema.uidls.c.message == schema.messages.c.id, isouter=True
 )
 
-_SLOTS = 4
-_CHUNK = 500
+
+_MESSAGE_ROWS = select(schema.messages.c.sha256, schema.messages.c.id)
+_MESSAGE_IDS = select(schema.messages.c.id)
+_BLOB_ROWS = select(schema.blobs.c.sha256, schema.blobs.c.id)
 
 
-@dataclass(frozen=True, slots=True)
-class PartFacts:
+class PartFacts(NamedTuple):
     """One row of ``parts``; ``blob`` is the hash of the blob that holds the body, if one does."""
 
     number: int
@@ -46,8 +63,7 @@ class PartFacts:
     size_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class MessageFacts:
+class MessageFacts(NamedTuple):
     """All that follows from a message's octets and from where they are stored."""
 
     sha256: MessageId
@@ -56,8 +72,6 @@ class MessageFacts:
     message_id: str
     subject: str
     sender: str
-    recipients: str
-    copies: str
     place: Location
     parsed: int
     parts: Sequence[PartFacts]
@@ -134,30 +148,21 @@ class Catalog:
     def ledger(self, account: int) -> list[LedgerRow]:
         """Return all that is known of an account's UIDLs, in the order they were first listed."""
         query = _LEDGER.where(schema.uidls.c.account == account).order_by(schema.uidls.c.id)
-        return self._ledger(query)
+        with self._engine.connect() as connection:
+            return _ledger(connection.execute(query))
 
     def ledger_rows(self, numbers: Sequence[int]) -> list[LedgerRow]:
         """Return the rows with these ledger numbers."""
-        query = _LEDGER.where(schema.uidls.c.id.in_(bindparam("ids", expanding=True)))
-        found = []
-        for chunk in _chunks(numbers):
-            found += self._ledger(query, {"ids": chunk})
-        return found
-
-    def _ledger(self, query: Any, values: dict[str, Any] | None = None) -> list[LedgerRow]:
         with self._engine.connect() as connection:
-            return [
-                LedgerRow(key, uidl.encode("latin-1"), size, Fate(fate), message, settled)
-                for key, uidl, size, fate, message, settled in connection.execute(query, values)
-            ]
+            return _ledger(rows_where(connection, _LEDGER, schema.uidls.c.id, numbers))
 
-    def known_messages(self, ids: Iterable[bytes]) -> set[bytes]:
+    def known_messages(self, ids: Sequence[bytes]) -> set[bytes]:
         """Return those of the message ids that are kept."""
-        return set(self._known(schema.messages, ids))
+        return self._known(_MESSAGE_ROWS, schema.messages.c.sha256, ids)
 
-    def known_blobs(self, ids: Iterable[bytes]) -> set[bytes]:
+    def known_blobs(self, ids: Sequence[bytes]) -> set[bytes]:
         """Return those of the blob ids that are stored."""
-        return set(self._known(schema.blobs, ids))
+        return self._known(_BLOB_ROWS, schema.blobs.c.sha256, ids)
 
     def blob_place(self, identity: bytes) -> Location | None:
         """Return where a blob is."""
@@ -169,14 +174,11 @@ class Catalog:
             row = connection.execute(query).first()
         return Location(*row) if row else None
 
-    def _known(self, table: Any, ids: Iterable[bytes]) -> Iterator[bytes]:
-        query = select(table.c.sha256).where(table.c.sha256.in_(bindparam("ids", expanding=True)))
-        wanted = list(ids)
-        if not wanted:
-            return
+    def _known(self, query: Select[Any], column: Column[bytes], ids: Sequence[bytes]) -> set[bytes]:
+        if not ids:
+            return set()
         with self._engine.connect() as connection:
-            for chunk in _chunks(wanted):
-                yield from connection.scalars(query, {"ids": chunk})
+            return {row[0] for row in rows_where(connection, query, column, ids)}
 
     def apply(self, changes: Changes) -> list[int]:
         """Carry out one journal entry in one transaction; return the new messages' row ids.
@@ -199,7 +201,8 @@ class Catalog:
             for number, length, sealed in changes.packs:
                 _replace(connection, schema.packs, number, length=length, sealed=int(sealed))
             ids = self._messages(connection, changes)
-            self._uidls(connection, changes)
+            new = {m.sha256: key for m, key in zip(changes.messages, ids, strict=True)}
+            self._uidls(connection, changes, new)
             if changes.runs:
                 connection.execute(schema.runs.insert(), changes.runs)
             connection.execute(schema.state.delete().where(schema.state.c.key == "position"))
@@ -211,7 +214,7 @@ class Catalog:
     def _messages(self, connection: Connection, changes: Changes) -> list[int]:
         if not changes.messages:
             return []
-        ids = _free_ids(connection, [m.date for m in changes.messages])
+        ids = _free_ids(connection, [rowid_of(m.date) for m in changes.messages])
         blobs = self._blobs(connection, changes)
         insert_rows(
             connection,
@@ -222,11 +225,9 @@ class Catalog:
                     m.sha256,
                     m.date,
                     m.size_bytes,
-                    m.message_id,
+                    hash_of(m.message_id),
                     m.subject,
                     m.sender,
-                    m.recipients,
-                    m.copies,
                     m.place.pack,
                     m.place.frame,
                     m.place.offset,
@@ -259,13 +260,8 @@ class Catalog:
     def _blobs(self, connection: Connection, changes: Changes) -> dict[bytes, int]:
         """Return the row of every blob referred to; new ones get numbers in order of reference."""
         wanted = dict.fromkeys(p.blob for m in changes.messages for p in m.parts if p.blob)
-        table = schema.blobs
-        query = select(table.c.sha256, table.c.id).where(
-            table.c.sha256.in_(bindparam("ids", expanding=True))
-        )
-        found: dict[bytes, int] = {}
-        for chunk in _chunks(list(wanted)):
-            found.update((row[0], row[1]) for row in connection.execute(query, {"ids": chunk}))
+        known = rows_where(connection, _BLOB_ROWS, schema.blobs.c.sha256, list(wanted))
+        found: dict[bytes, int] = dict(known)
         new = []
         for identity in wanted:
             if identity in found:
@@ -276,67 +272,52 @@ class Catalog:
                 (self._next_blob, identity, place.pack, place.frame, place.offset, place.length)
             )
             self._next_blob += 1
-        insert_rows(connection, table, new)
+        insert_rows(connection, schema.blobs, new)
         return found
 
-    def _uidls(self, connection: Connection, changes: Changes) -> None:
-        rows: dict[int, dict[str, Any]] = {
-            ledger: {
-                "id": ledger,
-                "account": account,
-                "uidl": text_of(uidl),
-                "size_bytes": size,
-                "fate": int(Fate.LISTED),
-                "message": None,
-                "listed": changes.time,
-                "settled": None,
-                "reason": None,
-            }
-            for ledger, account, uidl, size in changes.listed
-        }
-        keys = _message_keys(connection, [message for _, message, _ in changes.kept])
-        updates: list[dict[str, Any]] = []
-        for ledger, message, fate in changes.kept:
-            values = {"fate": int(fate), "message": keys[message], "settled": changes.time}
-            if ledger in rows:
-                rows[ledger].update(values)
-            else:
-                updates.append({"ledger": ledger, **values})
-        insert_rows(connection, schema.uidls, [tuple(row.values()) for row in rows.values()])
+    def _uidls(
+        self, connection: Connection, changes: Changes, new: Mapping[MessageId, int]
+    ) -> None:
+        """Note what was listed and what became of it; ``new`` has the row ids of new messages."""
         uidls = schema.uidls
-        if updates:
-            connection.execute(
-                update(uidls)
-                .where(uidls.c.id == bindparam("ledger"))
-                .values(
-                    fate=bindparam("fate"),
-                    message=bindparam("message"),
-                    settled=bindparam("settled"),
-                    reason=None,
-                ),
-                updates,
-            )
-        if changes.fates:
-            connection.execute(
-                update(uidls)
-                .where(uidls.c.id == bindparam("ledger"))
-                .values(
-                    fate=bindparam("fate"), settled=bindparam("settled"), reason=bindparam("why")
-                ),
-                [
-                    {"ledger": ledger, "fate": int(fate), "settled": changes.time, "why": reason}
-                    for ledger, fate, reason in changes.fates
-                ],
-            )
+        older = sorted({message for _, message, _ in changes.kept if message not in new})
+        known = rows_where(connection, _MESSAGE_ROWS, schema.messages.c.sha256, older)
+        keys = {**dict(known), **new}
+        listed = int(Fate.LISTED)
+        insert_rows(
+            connection,
+            uidls,
+            [
+                (ledger, account, text_of(uidl), size, listed, None, changes.time, None, None)
+                for ledger, account, uidl, size in changes.listed
+            ],
+        )
+        update_rows(
+            connection,
+            uidls,
+            ("fate", "message", "settled", "reason"),
+            [
+                (ledger, int(fate), keys[message], changes.time, None)
+                for ledger, message, fate in changes.kept
+            ],
+        )
+        update_rows(
+            connection,
+            uidls,
+            ("fate", "settled", "reason"),
+            [(ledger, int(fate), changes.time, reason) for ledger, fate, reason in changes.fates],
+        )
 
 
 def _next(connection: Connection, column: Any) -> int:
     return (connection.scalar(select(func.max(column))) or 0) + 1
 
 
-def _chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(values), _CHUNK):
-        yield values[start : start + _CHUNK]
+def _ledger(rows: Iterable[Any]) -> list[LedgerRow]:
+    return [
+        LedgerRow(key, uidl.encode("latin-1"), size, Fate(fate), message, settled)
+        for key, uidl, size, fate, message, settled in rows
+    ]
 
 
 def _replace(connection: Connection, table: Any, key: int, **values: Any) -> None:
@@ -345,34 +326,54 @@ def _replace(connection: Connection, table: Any, key: int, **values: Any) -> Non
         connection.execute(table.insert(), [{"id": key, **values}])
 
 
-def _message_keys(connection: Connection, ids: list[MessageId]) -> dict[bytes, int]:
-    table = schema.messages
-    query = select(table.c.sha256, table.c.id).where(
-        table.c.sha256.in_(bindparam("ids", expanding=True))
+_NEAR = 8
+_GIVEN: BindParameter[int] = bindparam("key")
+_FOLLOWING = schema.messages.alias()
+_ID_TAKEN = select(schema.messages.c.id).where(schema.messages.c.id == _GIVEN)
+_ID_AFTER_RUN = (
+    select(schema.messages.c.id + 1)
+    .where(
+        schema.messages.c.id >= _GIVEN,
+        ~exists().where(_FOLLOWING.c.id == schema.messages.c.id + 1),
     )
-    found: dict[bytes, int] = {}
-    for chunk in _chunks(list(dict.fromkeys(bytes(i) for i in ids))):
-        found.update((row[0], row[1]) for row in connection.execute(query, {"ids": chunk}))
-    return found
+    .order_by(schema.messages.c.id)
+    .limit(1)
+)
 
 
-def _free_ids(connection: Connection, dates: list[int]) -> list[int]:
-    """Return a free row id for each date: the date's seconds x 4 plus a slot, or the next free one."""
-    table = schema.messages
-    query = select(table.c.id).where(table.c.id.in_(bindparam("ids", expanding=True)))
-    first = [max(date, 0) * _SLOTS for date in dates]
-    taken: set[int] = set()
-    for start in range(0, len(first), _CHUNK):
-        near = {key + slot for key in first[start : start + _CHUNK] for slot in range(_SLOTS)}
-        taken.update(connection.scalars(query, {"ids": sorted(near)}))
+def _free_ids(connection: Connection, wanted: list[int]) -> list[int]:
+    """Return a row id for each that is wanted: that one, or the next that is free."""
+    free = _free_of(connection, set(wanted))
+    twice = [key for key, count in Counter(wanted).items() if count > 1 or key not in free]
+    free |= _free_of(connection, {key + step for key in twice for step in range(1, _NEAR)} - free)
+    after: dict[int, int] = {}
+    """For ids that are taken, where to look on; all between are taken too."""
     found = []
-    for key in first:
-        checked = key + _SLOTS
-        while key in taken:
-            key += 1
-            if key >= checked:
-                checked = key + 64
-                taken.update(connection.scalars(query, {"ids": list(range(key, checked))}))
-        taken.add(key)
+    for key in wanted:
+        passed = []
+        while key not in free:
+            passed.append(key)
+            if key in after:
+                key = after[key]
+            else:
+                key = _first_free(connection, key)
+                if key not in after:
+                    free.add(key)
+        after.update(dict.fromkeys((*passed, key), key + 1))
+        free.discard(key)
         found.append(key)
     return found
+
+
+def _free_of(connection: Connection, keys: set[int]) -> set[int]:
+    """Return those row ids that the table does not have."""
+    rows = rows_where(connection, _MESSAGE_IDS, schema.messages.c.id, sorted(keys))
+    return keys - {row[0] for row in rows}
+
+
+def _first_free(connection: Connection, key: int) -> int:
+    """Return the first row id from ``key`` on that the table does not have."""
+    given = {"key": key}
+    if connection.scalar(_ID_TAKEN, given) is None:
+        return key
+    return int(connection.scalars(_ID_AFTER_RUN, given).one())

@@ -6,14 +6,23 @@ Writers get an SQLAlchemy engine with WAL and ``synchronous=FULL``. Readers that
 
 import functools
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Select,
+    Table,
+    create_engine,
+    event,
+)
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 
 from poparchive.errors import PoparchiveError
+from poparchive.index import bulk
 
 HEAD = "0001"
 """The newest migration. A test keeps it equal to what alembic finds."""
@@ -25,7 +34,9 @@ class CatalogError(PoparchiveError):
 
 def open_catalog(path: Path, *, synchronous: str = "FULL") -> Engine:
     """Return an engine for a catalog with all migrations applied; makes the file if need be."""
-    engine = create_engine(f"sqlite:///{path}")
+    engine = create_engine(
+        f"sqlite:///{path}", connect_args={"cached_statements": bulk.CACHED_STATEMENTS}
+    )
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: Any, _: object) -> None:
@@ -40,19 +51,41 @@ def open_catalog(path: Path, *, synchronous: str = "FULL") -> Engine:
 
 
 @functools.cache
-def _insert_statement(table: Table) -> str:
+def _select_statement(query: Select[Any], key: Column[Any], count: int) -> str:
     dialect = sqlite_dialect.dialect(paramstyle="qmark")
-    return str(table.insert().compile(dialect=dialect))
+    selected = query.where(key.in_([None] * count))
+    return str(selected.compile(dialect=dialect, compile_kwargs={"render_postcompile": True}))
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
     """Insert rows that have a value for every column, in the order of the table's definition.
 
-    Goes to the driver as it is: binding parameters one by one takes SQLAlchemy longer than SQLite
-    takes to write the row.
+    This and the next two go to the driver as they are: binding parameters one by one takes
+    SQLAlchemy longer than SQLite takes to write the row.
     """
-    if rows:
-        connection.exec_driver_sql(_insert_statement(table), list(rows))
+    for some in bulk.chunks(rows):
+        marks, parameters = bulk.values(some)
+        connection.exec_driver_sql(f"INSERT INTO {table.name} VALUES {marks}", parameters)  # noqa: S608
+
+
+def update_rows(
+    connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[tuple[object, ...]]
+) -> None:
+    """Set the named columns; the first value of a row is its id, the others those columns' values."""
+    changed = ", ".join(f"{name} = column{at}" for at, name in enumerate(names, 2))
+    for some in bulk.chunks(rows):
+        marks, parameters = bulk.values(some)
+        update = f"UPDATE {table.name} SET {changed} FROM (VALUES {marks}) WHERE id = column1"  # noqa: S608
+        connection.exec_driver_sql(update, parameters)
+
+
+def rows_where(
+    connection: Connection, query: Select[Any], key: Column[Any], values: Sequence[object]
+) -> Iterator[Any]:
+    """Yield what ``query``, a constant of its module, selects where ``key`` is one of the values."""
+    for some in bulk.chunks(values):
+        statement = _select_statement(query, key, len(some))
+        yield from connection.exec_driver_sql(statement, tuple(some))
 
 
 def _version(path: Path) -> str | None:

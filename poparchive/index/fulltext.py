@@ -8,11 +8,11 @@ catalog: ``watermark`` is the last journal entry it knows. One writer, from one 
 import contextlib
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from poparchive.errors import PoparchiveError
+from poparchive.index import bulk
 from poparchive.index.fold import fold
 
 VERSION = 1
@@ -24,7 +24,13 @@ COLUMNS = ("body", "subject", "sender", "recipients", "attachments", "flags")
 ATTACHMENT = "hasattachment"
 """The flag of a message with attachments; no word that people search for."""
 
-_CACHE_KIB = 16_384
+_INSERT = f"INSERT INTO mail(rowid, {', '.join(COLUMNS)}) VALUES"
+
+_CACHE_KIB = 8_192
+
+_SETTINGS = {"hashsize": 6 << 20, "automerge": 8}
+"""A batch's words are written as one segment, and segments are merged eight at a time: a fifth less
+work than with FTS5's defaults, and a smaller file."""
 
 
 class IndexOutdatedError(PoparchiveError):
@@ -35,8 +41,7 @@ class IndexWriteError(PoparchiveError):
     """The index cannot be written: disk full, or a device error."""
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """What a message says, as text that is not folded yet."""
 
     id: int
@@ -58,7 +63,12 @@ class FulltextWriter:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open the index, making it if it is not there."""
-        connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        connection = sqlite3.connect(
+            path,
+            check_same_thread=False,
+            isolation_level=None,
+            cached_statements=bulk.CACHED_STATEMENTS,
+        )
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
@@ -100,11 +110,9 @@ class FulltextWriter:
         run = self._connection
         run.execute("BEGIN IMMEDIATE")
         try:
-            run.executemany(
-                "INSERT INTO mail(rowid, body, subject, sender, recipients, attachments, flags)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                rows,
-            )
+            for some in bulk.chunks(rows):
+                marks, parameters = bulk.values(some)
+                run.execute(f"{_INSERT} {marks}", parameters)
             run.execute("UPDATE watermark SET entry = ?", (entry,))
             run.execute("COMMIT")
         except BaseException as error:
@@ -131,6 +139,8 @@ def _create(connection: sqlite3.Connection) -> None:
     options = "content='', tokenize='unicode61 remove_diacritics 2'"
     connection.execute("BEGIN")
     connection.execute(f"CREATE VIRTUAL TABLE mail USING fts5({columns}, {options})")
+    for name, value in _SETTINGS.items():
+        connection.execute("INSERT INTO mail(mail, rank) VALUES (?, ?)", (name, value))
     connection.execute("CREATE TABLE watermark(entry INTEGER NOT NULL)")
     connection.execute("INSERT INTO watermark VALUES (0)")
     connection.execute(f"PRAGMA user_version = {VERSION}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from poparchive.errors import PoparchiveError
+from poparchive.index.keys import hash_of
 
 
 class NotFoundError(PoparchiveError):
@@ -28,11 +29,8 @@ class Located:
     id: bytes
     date: int
     size_bytes: int
-    message_id: str
     subject: str
     sender: str
-    recipients: str
-    copies: str
     pack: int
     frame: int
     offset: int
@@ -40,7 +38,7 @@ class Located:
 
 
 _COLUMNS = (
-    "m.id, m.sha256, m.date, m.size_bytes, m.message_id, m.subject, m.sender, m.recipients, m.copies,"
+    "m.id, m.sha256, m.date, m.size_bytes, m.subject, m.sender,"
     ' m.pack, m.frame, m."offset", m.length'
 )
 
@@ -69,7 +67,7 @@ class Lookup:
     def message(self, name: str) -> Located:
         """Find by hash (whole or a unique beginning of 8 or more digits) or <Message-ID>."""
         if name.startswith("<") and name.endswith(">"):
-            rows = self._rows("WHERE m.message_id = ? LIMIT 2", (name[1:-1],))
+            rows = self._rows("WHERE m.message_id_hash = ? LIMIT 2", (hash_of(name[1:-1]),))
             what = f"the Message-ID {name}"
         else:
             rows = self._by_hash(name)

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 from poparchive.index.fold import fold_query
 from poparchive.index.fulltext import ATTACHMENT
+from poparchive.index.keys import rowid_of
 from poparchive.index.query import And, Dated, HasAttachment, InAccount, Node, Not, Or, Sized, Words
-
-_SLOTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +97,7 @@ def _condition(node: Node, values: list[object]) -> str:
     if isinstance(node, Or):
         return "(" + " OR ".join(_condition(n, values) for n in node.any) + ")"
     if isinstance(node, Dated):
-        limits = (("{id} >= ?", node.start), ("{id} < ?", node.end))
-        values.extend(max(limit, 0) * _SLOTS for _, limit in limits if limit is not None)
-        return "(" + " AND ".join(sql for sql, limit in limits if limit is not None) + ")"
+        return _dated(node, values)
     if isinstance(node, Sized):
         values.append(node.above if node.above is not None else node.below)
         sign = ">" if node.above is not None else "<"
@@ -111,3 +108,28 @@ def _condition(node: Node, values: list[object]) -> str:
         "EXISTS (SELECT 1 FROM cat.uidls u WHERE u.message = {id}"
         " AND u.account = (SELECT a.id FROM cat.accounts a WHERE a.name = ?))"
     )
+
+
+_DATE = "(SELECT d.date FROM cat.messages d WHERE d.id = {id})"
+_RUN_END = (
+    "ifnull((SELECT r.id + 1 FROM cat.messages r WHERE r.id >= ? AND NOT EXISTS"
+    " (SELECT 1 FROM cat.messages n WHERE n.id = r.id + 1) ORDER BY r.id LIMIT 1), 0)"
+)
+
+
+def _dated(node: Dated, values: list[object]) -> str:
+    """Return SQL for a range of dates: a range of ids, and a look at the date where that is not enough.
+
+    A message may have a later id than its date's, if that was taken; then every id between is taken.
+    So a limit's id, and the run of ids behind it, hold messages from both sides of the limit.
+    """
+    conditions = []
+    if node.start is not None:
+        edge = rowid_of(node.start)
+        values += (edge, edge, node.start)
+        conditions.append(f"({{id}} >= ? AND ({{id}} >= {_RUN_END} OR {_DATE} >= ?))")
+    if node.end is not None:
+        edge = rowid_of(node.end)
+        values += (edge, edge, edge, node.end)
+        conditions.append(f"({{id}} < max(?, {_RUN_END}) AND ({{id}} < ? OR {_DATE} < ?))")
+    return "(" + " AND ".join(conditions) + ")"

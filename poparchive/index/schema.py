@@ -50,11 +50,9 @@ messages = Table(
     Column("sha256", LargeBinary(32), nullable=False, unique=True),
     Column("date", BigInteger, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
-    Column("message_id", Text, nullable=False),
+    Column("message_id_hash", BigInteger, nullable=False),
     Column("subject", Text, nullable=False),
     Column("sender", Text, nullable=False),
-    Column("recipients", Text, nullable=False),
-    Column("copies", Text, nullable=False),
     Column("pack", Integer, nullable=False),
     Column("frame", BigInteger, nullable=False),
     Column("offset", Integer, nullable=False),
@@ -64,14 +62,15 @@ messages = Table(
 )
 """One row for every distinct message.
 
-``id`` is the date: seconds since the epoch x 4 plus a free slot, so that ascending ``id`` is
-ascending date and a range of dates is a range of ids. It is the rowid of the search index too.
+``id`` is the date: the first free number from ``rowid_of(date)`` on, so that ascending ``id`` is
+ascending date, but for messages within a minute of each other. It is the rowid of the search index
+too, whose size it decides: FTS5 writes the distance between rowids for every word of every message.
 ``pack``, ``frame`` (octet offset of the frame in the pack), ``offset`` and ``length`` (within the
 frame's raw payload) locate the recipe. ``entry`` is the journal entry that first named the message.
-``recipients`` and ``copies`` are the To and Cc addresses, decoded, comma separated.
+``message_id_hash`` is ``hash_of`` the Message-ID. What else a header says is read from the message.
 """
 
-Index("ix_messages_message_id", messages.c.message_id)
+Index("ix_messages_message_id_hash", messages.c.message_id_hash)
 
 blobs = Table(
     "blobs",

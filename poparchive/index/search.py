@@ -36,11 +36,8 @@ class Hit:
 
     key: int
     id: bytes
-    message_id: str
     date: int
     sender: str
-    recipients: str
-    copies: str
     subject: str
     size_bytes: int
     accounts: tuple[str, ...]
@@ -75,7 +72,10 @@ class Searcher:
     ) -> list[Hit]:
         """Return one page of what a query finds. Raises ``QuerySyntaxError``."""
         statement = plan(parse(query))
-        return [self._hit(key) for key in self._keys(statement, limit, offset, sort)]
+        hits = [self._hit(key) for key in self._keys(statement, limit, offset, sort)]
+        if sort == "newest":
+            hits.sort(key=lambda hit: (hit.date, hit.key), reverse=True)
+        return hits
 
     def count(self, query: str) -> int:
         """Return how many messages a query finds."""
@@ -122,8 +122,7 @@ class Searcher:
 
     def _hit(self, key: int) -> Hit:
         query = (
-            "SELECT id, sha256, message_id, date, sender, recipients, copies, subject, size_bytes"
-            " FROM cat.messages WHERE id = ?"
+            "SELECT id, sha256, date, sender, subject, size_bytes FROM cat.messages WHERE id = ?"
         )
         row = self._run(query, (key,)).fetchone()
         if row is None:

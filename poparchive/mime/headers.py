@@ -16,7 +16,6 @@ from .words import decode_field, one_line
 MAX_NAME_CHARS: Final = 255
 """A longer file name is cut: no file system holds one."""
 
-_LINE_END: Final = re.compile(rb"\r*\n|\r")
 _FIELDS: Final = re.compile(
     rb"\n(from|sender|to|cc|subject|date|message-id|received"
     rb"|content-(?:type|transfer-encoding|disposition))"
@@ -49,8 +48,8 @@ class Block:
     __slots__ = ("_values",)
 
     def __init__(self, octets: bytes) -> None:
-        if octets.count(b"\r") != octets.count(b"\r\n"):
-            octets = _LINE_END.sub(b"\n", octets)
+        if b"\n" not in octets:
+            octets = octets.replace(b"\r", b"\n")
         self._values: dict[bytes, list[bytes]] = {}
         for name, value in _FIELDS.findall(b"\n" + octets):
             self._values.setdefault(name.lower(), []).append(value)

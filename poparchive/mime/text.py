@@ -7,9 +7,8 @@ feed. Nothing here is needed to keep a message or to give it back: a wrong guess
 
 import enum
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from . import dates
 from .body import TEXT_BYTES, read
@@ -43,14 +42,13 @@ class ParseStatus(enum.IntEnum):
     """It has no header fields: the octets were read as text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Extract:
+class Extract(NamedTuple):
     """What a message says. Texts are empty, and dates None, where it says nothing.
 
     ``sender`` is the From field, or Sender where there is none, as ``Name <address>``;
     ``recipients`` and ``copies`` are To and Cc, comma separated; ``message_id`` stands without
-    angle brackets. ``date`` (the Date field) and ``received`` (the end of the topmost Received
-    field) are seconds since the epoch. ``body`` is the text of all readable parts, lines ended by
+    angle brackets. ``date`` is the Date field in seconds since the epoch, ``received`` the end of the
+    topmost Received field as it is written. ``body`` is the text of all readable parts, lines ended by
     LF. ``attachment_names`` has a name for each attachment, empty for one without a name.
     """
 
@@ -60,7 +58,7 @@ class Extract:
     copies: str
     message_id: str
     date: int | None
-    received: int | None
+    received: str
     body: str
     attachment_names: tuple[str, ...]
     status: ParseStatus
@@ -79,7 +77,7 @@ def extract(message: Octets, root: Part | None = None) -> Extract:
     if not block and not _FIELD.search(message[root.head : root.start]):
         status = ParseStatus.RAW
         body = clean(decode(message[0 : TEXT_BYTES // 4]))
-    received = block.first(b"received")
+    received = block.first(b"received").rpartition(b";")[2]
     return Extract(
         subject=_text(block, b"subject"),
         sender=_named(_unquoted(_text(block, b"from") or _text(block, b"sender"))),
@@ -87,7 +85,7 @@ def extract(message: Octets, root: Part | None = None) -> Extract:
         copies=_unquoted(_texts(block, b"cc")),
         message_id=_message_id(_text(block, b"message-id")),
         date=dates.epoch(_text(block, b"date")),
-        received=dates.epoch(_stamp(received)) if received else None,
+        received=received[-dates.MAX_CHARS :].decode("latin-1"),
         body=body,
         attachment_names=tuple(found.names),
         status=status,
@@ -99,10 +97,11 @@ def effective_date(extract: Extract, retrieved: int) -> int:
 
     Plausible is from 1970 to two days after ``retrieved``.
     """
-    for moment in (extract.date, extract.received):
-        if moment is not None and 0 <= moment <= retrieved + _CLOCK_SKEW_S:
-            return moment
-    return retrieved
+    latest = retrieved + _CLOCK_SKEW_S
+    if extract.date is not None and 0 <= extract.date <= latest:
+        return extract.date
+    received = dates.epoch(extract.received)
+    return received if received is not None and received <= latest else retrieved
 
 
 def printable(message: Octets | Extract) -> str:
@@ -147,11 +146,6 @@ def _texts(block: Block, name: bytes) -> str:
     """All fields of that name, one line, comma separated; empty for none."""
     found = block.all(name)
     return ", ".join([decode_field(octets) for octets in found])[:FIELD_CHARS] if found else ""
-
-
-def _stamp(received: bytes) -> str:
-    """The date that ends a Received field."""
-    return received.rpartition(b";")[2][-dates.MAX_CHARS :].decode("latin-1")
 
 
 def _unquoted(addresses: str) -> str:

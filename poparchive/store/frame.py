@@ -11,6 +11,7 @@ import threading
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import zstandard
 
@@ -54,8 +55,7 @@ class ObjectKind(enum.IntEnum):
     RECIPE = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Object:
+class Object(NamedTuple):
     """One object on its way into a frame. ``id`` is a blob's hash, or the hash of a recipe's message."""
 
     kind: ObjectKind

@@ -63,9 +63,11 @@ class PackWriter:
         if last and not last.sealed:
             self._open(last)
 
-    def append(self, objects: Sequence[Object], *, compressed: bool = True) -> list[Location]:
-        """Write one frame and return where each object is. Durable only after ``commit``."""
-        octets = frame.encode(objects, compressed=compressed)
+    def append(self, objects: Sequence[Object], octets: bytes) -> list[Location]:
+        """Write a frame, which ``frame.encode`` made of these objects; return where each of them is.
+
+        Durable only after ``commit``.
+        """
         self._alive()
         if self._fd >= 0 and self._length + len(octets) + _SEAL_BYTES > self._limit:
             self._seal()

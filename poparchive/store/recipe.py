@@ -6,7 +6,7 @@ octets that went in, which the archive proves for each message before it relies 
 
 import binascii
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from poparchive.store import varint
 from poparchive.store.errors import DamageError
@@ -15,15 +15,13 @@ _LITERAL, _BLOB, _BASE64 = 1, 2, 3
 _END_LF, _END_CLOSED = 1, 2
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(NamedTuple):
     """Octets that stand in the recipe itself."""
 
     octets: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """A blob, as it is (``line`` 0) or in base64 with lines of ``line`` characters."""
 
     id: bytes
@@ -89,6 +87,13 @@ class Builder:
             self._out.append(_LITERAL)
             varint.put_bytes(self._out, self._literal)
             self._literal.clear()
+
+
+def of_literal(octets: bytes) -> bytes:
+    """Return the recipe that holds a message as it is."""
+    builder = Builder()
+    builder.literal(octets)
+    return builder.finish()
 
 
 def operations(recipe: bytes) -> Iterator[Operation]:

@@ -11,13 +11,19 @@ from alembic.config import Config
 from alembic import command
 from poparchive.archive.read import Reader
 from poparchive.archive.replay import rebuild
+from poparchive.archive.spool import Spooled, SpoolWriter
+from poparchive.archive.storer import Received, Storer, Tally
 from poparchive.archive.writer import Writer
+from poparchive.index.catalog import Catalog
 from poparchive.index.engine import HEAD, migrations, open_catalog
+from poparchive.index.keys import rowid_of
 from poparchive.index.lookup import NotFoundError
 from poparchive.model import Fate, MessageId
 from poparchive.store import layout
 from poparchive.store.errors import LockedError
 from poparchive.store.fsio import Lock
+from poparchive.store.journal import START, JournalWriter
+from poparchive.store.pack import PackReader, PackWriter
 from poparchive.store.recipe import encode_base64
 from tests.support.archives import damages, fill, octets_of, put, rows
 from tests.support.edge_mails import EDGE_MAILS as MAILS
@@ -77,7 +83,7 @@ def test_attachments_are_stored_once(root: Path) -> None:
 def test_a_rebuild_gives_equal_rows(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catalog and search index made from packs and journal are equal to those that were lost."""
     monkeypatch.setattr("poparchive.archive.storer.BATCH_MESSAGES", 7)
-    monkeypatch.setattr("poparchive.archive.storer.FRAME_BYTES", 5000)
+    monkeypatch.setattr("poparchive.archive.framing.FRAME_BYTES", 5000)
     fill(root, [sample(n) for n in range(30)], account="anna")
     fill(root, [sample(n) for n in range(20, 50)] + [m for _, m in MAILS], account="office")
     with Writer(root, pack_bytes=20_000) as writer:
@@ -111,12 +117,12 @@ def _search(root: Path, word: str) -> list[int]:
 
 
 def test_ids_are_dates(root: Path) -> None:
-    """The row id is the date times four and a slot; messages of one second get ids of their own."""
-    fill(root, [sample(n, body_bytes=10) for n in range(30)])
-    found = rows(root / "catalog.sqlite")["messages"]
-    assert len({row[0] for row in found}) == 30
-    near = [(int(str(row[0])), int(str(row[2]))) for row in found]
-    assert all(key // 4 - date <= 10 for key, date in near)
+    """The row id is the date's, or the next free one: thirty mails of one minute stand in a row."""
+    fill(root, [sample(n, body_bytes=10) for n in range(20)])
+    fill(root, [sample(n, body_bytes=10) for n in range(20, 30)])
+    found = sorted(int(str(row[0])) for row in rows(root / "catalog.sqlite")["messages"])
+    first = rowid_of(1704067200)
+    assert found == list(range(first, first + 30))
 
 
 def test_the_second_writer_learns_who_is_first(root: Path) -> None:
@@ -128,22 +134,74 @@ def test_the_second_writer_learns_who_is_first(root: Path) -> None:
         assert octets_of(root) == [sample(1)]
 
 
-def test_large_messages_go_through_a_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def spooled(writer: Writer, message: bytes) -> Spooled:
+    spool = writer.spool()
+    for at in range(0, len(message), 65_536):
+        spool.write(message[at : at + 65_536])
+    return spool.finish()
+
+
+def test_large_messages_go_through_a_file(root: Path) -> None:
     """A spooled message is stored in segments, proved from the pack, and comes back exactly."""
-    monkeypatch.setattr("poparchive.mime.split.SEGMENT_BYTES", 50_000)
-    message = sample(7, body_bytes=3 << 20)
+    message = sample(7, body_bytes=9 << 20)
     with Writer(root) as writer:
         account = writer.account("anna", "pop.example.com:995", "anna")
         for _ in range(2):
             (ledger,) = writer.listed(account, [(b"u", len(message))])
-            spool = writer.spool()
-            for at in range(0, len(message), 65_536):
-                spool.write(message[at : at + 65_536])
-            writer.keep(ledger, spool.finish())
+            writer.keep(ledger, spooled(writer, message))
         writer.flush().result()
         assert list((root / "spool").iterdir()) == []
         assert writer.prove([MessageId(hashlib.sha256(message).digest())])
+    assert len([r for r in rows(root / "catalog.sqlite")["parts"] if r[1] == 2]) == 4
     assert octets_of(root) == [message]
+    assert damages(root) == []
+
+
+def test_large_messages_keep_their_place_among_small_ones(root: Path) -> None:
+    """Messages of one minute get their ids in the order in which they came, large or not."""
+    mails = [sample(n, body_bytes=10 if n % 2 else 50_000) for n in range(6)]
+    with Writer(root) as writer:
+        account = writer.account("anna", "pop.example.com:995", "anna")
+        numbers = writer.listed(account, [(b"%d" % n, 1) for n in range(6)])
+        for ledger, mail in zip(numbers, mails, strict=True):
+            writer.keep(ledger, spooled(writer, mail) if len(mail) > 50_000 else mail)
+    before = rows(root / "catalog.sqlite")
+    in_order = [row[1] for row in before["messages"]]
+    assert in_order == [hashlib.sha256(mail).digest() for mail in mails]
+    rebuild(layout.open_layout(root))
+    assert rows(root / "catalog.sqlite") == before
+
+
+def test_a_large_message_shares_what_is_on_its_way(root: Path) -> None:
+    """Its proof finds a blob of the batch before it, which the catalog does not know yet."""
+    archive = layout.open_layout(root)
+    catalog = Catalog(archive.catalog)
+    reader = PackReader(archive)
+    journal = JournalWriter(archive, START)
+    storer = Storer(catalog, PackWriter(archive, None), journal, reader)
+    tally = Tally()
+    storer.take([Received(1, sample(1), tally)])
+    assert storer.commit()
+    spool = SpoolWriter(tmp := archive.spool / "large")
+    tmp.parent.mkdir(exist_ok=True)
+    spool.write(sample(6))
+    storer.take([Received(2, spool.finish(), tally)])
+    batch = storer.commit()
+    assert batch
+    assert batch.blobs == {}
+    assert tally.archived == 2
+    for one in (storer, reader, journal, catalog):
+        one.close()
+
+
+def test_base64_that_cannot_be_made_again_is_kept_as_it_is(root: Path) -> None:
+    """Padding bits that are not zero are lost in decoding: such a message is kept whole."""
+    mail = sample(1, body_bytes=3001)
+    assert b"==\r\n--b--" in mail
+    at = mail.index(b"==\r\n--b--") - 1
+    odd = mail[:at] + bytes([mail[at] + 1]) + mail[at + 1 :]
+    fill(root, [odd, mail])
+    assert sorted(octets_of(root)) == sorted([odd, mail])
     assert damages(root) == []
 
 

@@ -1,6 +1,7 @@
 """The search language: its page's examples, its errors, and any text a user could type."""
 
 import contextlib
+import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,9 +71,29 @@ def test_operators_are_set_algebra(searcher: Searcher) -> None:
 def test_newest_come_first_and_pages_follow(searcher: Searcher) -> None:
     """Results are in descending order of date, and pages continue each other."""
     whole = searcher.search("", limit=1000)
-    assert [h.key for h in whole] == sorted((h.key for h in whole), reverse=True)
+    assert [h.date for h in whole] == sorted((h.date for h in whole), reverse=True)
     paged = [h for at in range(0, len(whole), 7) for h in searcher.search("", limit=7, offset=at)]
     assert paged == whole
+
+
+def test_limits_of_dates_are_exact(tmp_path: Path) -> None:
+    """A day ends at its last second, though messages of one minute push each other's ids away."""
+    mails = [
+        b"Subject: %d\r\nDate: Sun, 31 Dec 2023 23:59:%02d +0000\r\n\r\n%d\r\n" % (n, n % 60, n)
+        for n in range(90)
+    ]
+    mails += [
+        b"Subject: new\r\nDate: Mon, 1 Jan 2024 00:00:%02d +0000\r\n\r\n%d\r\n" % (n % 60, n)
+        for n in range(70)
+    ]
+    random.Random(1).shuffle(mails)
+    fill(tmp_path / "archive", mails)
+    with Searcher(tmp_path / "archive/catalog.sqlite", tmp_path / "archive/search.sqlite") as one:
+        assert one.count("before:2024") == 90
+        assert one.count("after:2024") == one.count("subject:new after:2024") == 70
+        assert one.count("before:2023-12-31") == one.count("after:2024-01-02") == 0
+        assert one.count("after:2023-12-31 before:2024-01-02") == 160
+        assert {hit.subject for hit in one.search("after:2024", limit=500)} == {"new"}
 
 
 def test_other_orders(searcher: Searcher) -> None:

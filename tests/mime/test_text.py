@@ -42,7 +42,7 @@ def test_plain_message() -> None:
         copies="office@example.org",
         message_id="note-1@example.org",
         date=978307200,
-        received=978393600,
+        received=" Tue, 2 Jan 2001 00:00:00 +0000",
         body="Hello,\n\nzażółć\n",
         attachment_names=(),
         status=ParseStatus.OK,
@@ -300,20 +300,24 @@ def test_hostile_messages(raw: bytes) -> None:
     assert len(printable(extract(raw))) <= len(raw) + 1_000
 
 
+RECEIVED = "Thu, 1 Jan 1970 00:03:20 +0000"
+
+
 @pytest.mark.parametrize(
     ("date", "received", "effective"),
     [
-        (100, 200, 100),
-        (0, 200, 0),
-        (None, 200, 200),
-        (None, None, 1_000_000),
-        (1_000_000 + 172_800, 200, 1_172_800),
-        (1_000_000 + 172_801, 200, 200),
-        (9_999_999, 8_888_888, 1_000_000),
-        (-1, None, 1_000_000),
+        (100, RECEIVED, 100),
+        (0, RECEIVED, 0),
+        (None, RECEIVED, 200),
+        (None, "", 1_000_000),
+        (None, "no date", 1_000_000),
+        (1_000_000 + 172_800, RECEIVED, 1_172_800),
+        (1_000_000 + 172_801, RECEIVED, 200),
+        (9_999_999, "Fri, 1 Jan 2100 00:00:00 +0000", 1_000_000),
+        (-1, "", 1_000_000),
     ],
 )
-def test_effective_date(date: int | None, received: int | None, effective: int) -> None:
+def test_effective_date(date: int | None, received: str, effective: int) -> None:
     """Date if plausible, else Received, else the moment of retrieval."""
     said = Extract("", "", "", "", "", date, received, "", (), ParseStatus.OK)
     assert effective_date(said, retrieved=1_000_000) == effective

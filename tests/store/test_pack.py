@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from poparchive.store import layout
+from poparchive.model import Location
+from poparchive.store import frame, layout
 from poparchive.store.errors import DamageError, LockedError, StoreError, WriteError
 from poparchive.store.frame import Kind, Object, ObjectKind
 from poparchive.store.fsio import Lock
@@ -22,13 +23,17 @@ def blob(text: str) -> Object:
     return Object(ObjectKind.BLOB, hashlib.sha256(octets).digest(), octets)
 
 
+def put(writer: PackWriter, objects: list[Object]) -> list[Location]:
+    return writer.append(objects, frame.encode(objects))
+
+
 def test_objects_are_read_back(archive: layout.Layout) -> None:
     """Every location that append gave leads to its octets, in any order, across sealed packs."""
     writer = PackWriter(archive, None, pack_bytes=2000)
     places = {}
     for n in range(60):
         objects = [blob(f"{n}/{k} " * (k + 1)) for k in range(4)]
-        for one, at in zip(objects, writer.append(objects), strict=True):
+        for one, at in zip(objects, put(writer, objects), strict=True):
             places[one.octets] = at
     states = writer.commit()
     writer.close()
@@ -47,7 +52,7 @@ def test_a_seal_is_the_hash_of_the_pack(archive: layout.Layout) -> None:
     """The seal's payload is the hash of all octets before it."""
     writer = PackWriter(archive, None, pack_bytes=600)
     for n in range(9):
-        writer.append([blob(f"{n} " * 50)])
+        put(writer, [blob(f"{n} " * 50)])
     sealed = [s for s in writer.commit() if s.sealed]
     writer.close()
     reader = PackReader(archive)
@@ -61,13 +66,13 @@ def test_a_seal_is_the_hash_of_the_pack(archive: layout.Layout) -> None:
 def test_uncommitted_octets_are_cut_off(archive: layout.Layout) -> None:
     """A new writer forgets what was appended and not committed, torn or whole."""
     writer = PackWriter(archive, None)
-    writer.append([blob("kept")])
+    put(writer, [blob("kept")])
     (state,) = writer.commit()
-    writer.append([blob("lost")])
+    put(writer, [blob("lost")])
     writer.close()
     archive.pack(1).open("ab").write(b"PAFR torn")
     writer = PackWriter(archive, state)
-    (at,) = writer.append([blob("next")])
+    (at,) = put(writer, [blob("next")])
     assert at.frame == state.length
     writer.commit()
     writer.close()
@@ -80,7 +85,7 @@ def test_every_cut_and_every_flip_is_named(archive: layout.Layout) -> None:
     """A pack that is cut or changed at any octet gives an error that names the pack."""
     writer = PackWriter(archive, None)
     for n in range(3):
-        writer.append([blob(f"{n} " * 20), blob("x")])
+        put(writer, [blob(f"{n} " * 20), blob("x")])
     (state,) = writer.commit()
     writer.close()
     path = archive.pack(1)
@@ -98,7 +103,7 @@ def test_every_cut_and_every_flip_is_named(archive: layout.Layout) -> None:
 def test_a_pack_shorter_than_committed_is_damage(archive: layout.Layout) -> None:
     """A writer does not go on in a pack that lost committed octets."""
     writer = PackWriter(archive, None)
-    writer.append([blob("kept")])
+    put(writer, [blob("kept")])
     (state,) = writer.commit()
     writer.close()
     with archive.pack(1).open("r+b") as handle:
@@ -111,7 +116,7 @@ def test_a_pack_of_another_archive_is_refused(archive: layout.Layout, tmp_path: 
     """Packs are bound to their archive."""
     other = layout.create(tmp_path / "other")
     writer = PackWriter(other, None)
-    writer.append([blob("theirs")])
+    put(writer, [blob("theirs")])
     writer.commit()
     writer.close()
     archive.pack(1).parent.mkdir()
@@ -127,11 +132,11 @@ def test_a_writer_that_failed_stays_dead(archive: layout.Layout) -> None:
     packs.rmdir()
     packs.write_text("in the way")
     with pytest.raises(WriteError):
-        writer.append([blob("x")])
+        put(writer, [blob("x")])
     packs.unlink()
     packs.mkdir()
     with pytest.raises(WriteError, match="earlier write"):
-        writer.append([blob("x")])
+        put(writer, [blob("x")])
 
 
 def test_one_writer_at_a_time(archive: layout.Layout) -> None:

@@ -50,13 +50,14 @@ def arm(step: str, count: int, *, after: bool) -> None:
 
 
 if __name__ == "__main__":
+    import poparchive.archive.framing as framing
     import poparchive.archive.ingest as ingesting
     import poparchive.archive.storer as storing
 
     # Small batches and frames, so that every step is met many times.
     ingesting.GROUP_MESSAGES = 3
     storing.BATCH_MESSAGES = 5
-    storing.FRAME_BYTES = 2000
+    framing.FRAME_BYTES = 2000
     when, _, wanted = sys.argv[1].partition(" ")
     arm(wanted, int(sys.argv[2]), after=when == "after")
     main(sys.argv[3:])

@@ -1,0 +1,31 @@
+"""Statements for many rows at once, which let other threads run while SQLite works.
+
+``executemany`` lets go of the interpreter's lock and takes it back once for every row; beside another
+busy thread each time may cost a switch interval (5 ms), and a batch takes a hundred times as long.
+One statement with the rows of all as values does so once.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import TypeVar
+
+CACHED_STATEMENTS = 8
+"""For ``sqlite3.connect``: a statement that it keeps for later holds copies of the values of its last
+use, and these come in many lengths."""
+
+T = TypeVar("T")
+
+ROWS = 500
+"""Rows in one statement: few enough for SQLite's 32,766 parameters."""
+
+
+def chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield the rows in pieces of one statement each."""
+    for start in range(0, len(rows), ROWS):
+        yield rows[start : start + ROWS]
+
+
+def values(rows: Sequence[tuple[object, ...]]) -> tuple[str, tuple[object, ...]]:
+    """Return what follows VALUES in a statement for these rows, and its parameters."""
+    row = "(" + ", ".join("?" * len(rows[0])) + ")"
+    return ", ".join([row] * len(rows)), tuple(chain.from_iterable(rows))
