@@ -4,12 +4,14 @@ What a pull does behind the network is done here for files: kept, synced, in the
 searchable when it ends. It is the archive's own way in that is driven, from one thread.
 """
 
+import gc
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from poparchive.archive.writer import Writer
+from poparchive.cli.main import COLLECTIONS
 
 ACCOUNT = "files"
 LISTED_AT_A_TIME = 1000
@@ -40,5 +42,6 @@ def wait_for_room(writer: Writer) -> None:
 
 
 if __name__ == "__main__":
+    gc.set_threshold(*COLLECTIONS)
     root = Path(sys.argv[2])
     ingest_files(Path(sys.argv[1]), sorted(root.glob("*/cur/*")))

@@ -55,9 +55,7 @@ def problem(line: str) -> None:
 
 # C0, DEL and C1 move the cursor, set colours and titles, or make the terminal answer. The others
 # change the order of what is read, end a line, or cannot be encoded at all.
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
+_UNSAFE = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 
 
 def visible(text: str, keep: str = "") -> str:
@@ -68,7 +66,7 @@ def visible(text: str, keep: str = "") -> str:
     """
     if text.isprintable():
         return text
-    return _UNSAFE.sub(lambda match: match[0] if match[0] in keep else _escape(match[0]), text)
+    return re.sub(_UNSAFE, lambda match: match[0] if match[0] in keep else _escape(match[0]), text)
 
 
 def _escape(character: str) -> str:
@@ -86,7 +84,7 @@ def json_line(value: object) -> str:
     import json
 
     text = json.dumps(value, ensure_ascii=False, default=_jsonable)
-    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return re.sub(_UNSAFE, lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _jsonable(value: object) -> object:

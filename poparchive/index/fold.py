@@ -5,6 +5,7 @@ letters that have no decomposition, such as ł and ø, and it knows no words in 
 Japanese and Korean become overlapping pairs of characters.
 """
 
+import functools
 import re
 import unicodedata
 
@@ -19,7 +20,12 @@ _LETTERS = tuple(
 
 _CJK = "\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3100-\u318f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
 _CJK += "\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
-_RUN = re.compile(f"[{_CJK}]+")
+
+
+@functools.cache
+def _run() -> re.Pattern[str]:
+    """A run of characters in a script without spaces. Most queries do not need it."""
+    return re.compile(f"[{_CJK}]+")
 
 
 def fold(text: str) -> str:
@@ -32,7 +38,7 @@ def fold(text: str) -> str:
     for letter, plain in _LETTERS:
         if letter in text:
             text = text.replace(letter, plain)
-    return _RUN.sub(_pairs, text)
+    return _run().sub(_pairs, text)
 
 
 def fold_query(text: str) -> str:
@@ -48,10 +54,10 @@ def fold_query(text: str) -> str:
     kept = [
         word
         for before, word in zip(["", *words], words, strict=False)
-        if not (_RUN.fullmatch(word) and len(word) == 1 and _RUN.fullmatch(before))
+        if not (_run().fullmatch(word) and len(word) == 1 and _run().fullmatch(before))
     ]
     last = kept[-1] or (kept[-2] if len(kept) > 1 else "")
-    single = bool(_RUN.fullmatch(last)) and len(last) == 1
+    single = bool(_run().fullmatch(last)) and len(last) == 1
     return " ".join(kept).rstrip() + ("*" if single else "")
 
 

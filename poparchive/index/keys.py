@@ -1,7 +1,5 @@
 """Numbers that stand for longer things in both databases: row ids for dates, hashes for Message-IDs."""
 
-import hashlib
-
 GRANULE_S = 64
 """Seconds of a row id. The finer, the longer are the distances between rowids that FTS5 writes for
 every word of every message: with quarters of a second the index of the same mail is 15% larger."""
@@ -20,5 +18,8 @@ def hash_of(message_id: str) -> int:
     """
     if not message_id:
         return 0
+    # Here, because people wait for the search, which needs no hash.
+    import hashlib
+
     digest = hashlib.sha256(message_id.encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

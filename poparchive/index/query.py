@@ -259,12 +259,12 @@ def _special(name: str, value: str) -> Node:
     return Sized(size, None) if name == "larger" else Sized(None, size)
 
 
-_DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
+_DATE = r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?"
 
 
 def _day(value: str) -> int:
     """The first second of a year, month or day, UTC."""
-    found = _DATE.fullmatch(value)
+    found = re.fullmatch(_DATE, value)
     try:
         if found is None:
             raise ValueError
@@ -275,12 +275,12 @@ def _day(value: str) -> int:
         raise ValueError("a date such as 2024, 2024-03 or 2024-03-09 was expected") from None
 
 
-_SIZE = re.compile(r"(\d{1,15})(?:\.(\d{1,6}))?\s*([kmg]?)i?b?", re.IGNORECASE)
+_SIZE = r"(\d{1,15})(?:\.(\d{1,6}))?\s*([kmg]?)i?b?"
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 def _octets(value: str) -> int:
-    found = _SIZE.fullmatch(value)
+    found = re.fullmatch(_SIZE, value, re.IGNORECASE)
     if found is None:
         raise ValueError("a size such as 300k, 1.5M or 2000000 was expected")
     whole, fraction, unit = found.groups()
