@@ -84,6 +84,7 @@ class Ingest:
         """Return a future that is done when all queued so far is kept, in the catalog and searchable."""
         self._check()
         done: Done = Future()
+        done.set_running_or_notify_cancel()  # whoever waits may be cancelled; we go on
         self._inbox.put(done)
         if self._error is not None:
             # It may have come after those that waited were told.
@@ -120,6 +121,13 @@ class Ingest:
         self._give_back(0)
         for done in self._waiting:
             _refuse(done, self._error)
+        if threading.current_thread() is self._threads[0]:
+            # Only this thread hands batches on: what is left when the other has ended, nobody takes.
+            self._threads[1].join()
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    for done in (self._batches.get_nowait() or (None, []))[1]:
+                        _refuse(done, self._error)
         while True:
             try:
                 left = self._inbox.get_nowait()
@@ -136,7 +144,10 @@ class Ingest:
                 return
             calls, self._on_room = self._on_room, []
         for call in calls:
-            call()
+            with contextlib.suppress(
+                RuntimeError
+            ):  # its event loop is closed: nobody waits any more
+                call()
 
     def _store(self) -> None:
         weight = 0
@@ -163,7 +174,7 @@ class Ingest:
                     return
                 weight = 0
             if item is None:
-                self._batches.put(None)
+                self._put(None)
                 return
 
     def _next(self, *, blocking: bool) -> "_Item | _Nothing | None":
@@ -176,12 +187,17 @@ class Ingest:
         """Give a batch, and who waits for it, to the indexing thread; False if that has failed."""
         if batch is not None:
             batch.octets = weight
+        if not self._put((batch, self._waiting)):
+            return False
+        self._waiting = []
+        return True
+
+    def _put(self, item: tuple[Batch | None, list[Done]] | None) -> bool:
         while self._error is None:
             try:
-                self._batches.put((batch, self._waiting), timeout=1)
+                self._batches.put(item, timeout=1)
             except queue.Full:
                 continue
-            self._waiting = []
             return True
         return False
 

@@ -59,14 +59,16 @@ class Spooled:
 
     def find(self, needle: bytes, start: int, end: int, /) -> int:
         end = min(end, self._size)
+        size = max(4096, 4 * len(needle))  # near hits are usual: begin small
         while start < end:
-            window = self[start : min(start + _WINDOW_BYTES, end)]
+            window = self[start : min(start + size, end)]
             at = window.find(needle)
             if at >= 0:
                 return start + at
             if start + len(window) >= end:
                 return -1
             start += len(window) - len(needle) + 1
+            size = min(2 * size, _WINDOW_BYTES)
         return -1
 
     def discard(self) -> None:

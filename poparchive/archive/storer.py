@@ -111,8 +111,9 @@ class Storer:
     def take(self, received: Sequence[Received]) -> None:
         """Put messages into the batch; what is kept already costs a record."""
         ids = [_identity(r.octets) for r in received]
-        unsure = [i for i in ids if i not in self._pending_messages]
-        known = self._catalog.known_messages(unsure)
+        # The indexing thread takes ids out of the pending ones at any moment: look once.
+        known = self._pending_messages.intersection(ids)
+        known |= self._catalog.known_messages([i for i in ids if i not in known])
         fresh: list[tuple[MessageId, bytes, Part, list[Literal | Body]]] = []
         for identity, one in zip(ids, received, strict=True):
             if identity in known or identity in self._pending_messages:
@@ -156,7 +157,10 @@ class Storer:
                     self._refer(builder, piece, ids[id(piece)], known, blobs)
             made = builder.finish()
             if b"".join(recipe.join(made, contents.__getitem__)) != octets:
-                # Base64 that does not come back as it was; its blobs may be of use to others.
+                # Base64 that does not come back as it was. No blob may be in a pack that no recipe names.
+                for one, _ in blobs:
+                    del self._pending_blobs[one.id]
+                blobs = []
                 made = recipe.of_literal(octets)
             self._finish(identity, octets, root, made, blobs)
 

@@ -22,7 +22,7 @@ from poparchive.index.catalog import Catalog
 from poparchive.index.fulltext import FulltextWriter, IndexOutdatedError
 from poparchive.model import Fate, LedgerRow, MessageId
 from poparchive.store import layout as layouts
-from poparchive.store.errors import MissingObjectError
+from poparchive.store.errors import MissingObjectError, StoreError
 from poparchive.store.fsio import Lock, writing
 from poparchive.store.journal import JournalWriter, Position
 from poparchive.store.pack import PACK_BYTES, PackReader, PackState, PackWriter
@@ -168,21 +168,27 @@ class Writer:
         """Return a future: done when all queued so far is kept, in the catalog and searchable."""
         return self._ingest.flush()
 
-    def prove(self, messages: Sequence[MessageId]) -> set[MessageId]:
-        """Read messages from disk again and return those whose octets have the right hash.
+    def prove(self, messages: Sequence[MessageId]) -> tuple[set[MessageId], list[StoreError]]:
+        """Read messages from disk again; return those whose octets have the right hash, and what is
+        wrong with others.
 
         This is the proof that comes before ``DELE``. Call it after a ``flush`` that followed them.
         """
         proved = set()
+        damages: list[StoreError] = []
         with Reader(self.layout.root, self.layout) as reader:
             for identity in messages:
                 located = reader.lookup.by_id(identity)
-                if located is None:
-                    raise MissingObjectError(f"message {identity.hex()} is not in the catalog")
-                for _ in reader.octets(located):
-                    pass
-                proved.add(identity)
-        return proved
+                try:
+                    if located is None:
+                        raise MissingObjectError(f"message {identity.hex()} is not in the catalog")
+                    for _ in reader.octets(located):
+                        pass
+                except StoreError as error:
+                    damages.append(error)
+                else:
+                    proved.add(identity)
+        return proved, damages
 
 
 def _open_indexes(

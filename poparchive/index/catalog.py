@@ -2,22 +2,18 @@
 
 ``apply`` is the only way rows come into being, for a live pull, for catching up after a crash and for
 a rebuild alike. Row numbers follow from the order of records alone, so that a catalog made
-again is equal to the one that was lost. One ``Catalog`` belongs to one thread at a time.
+again is equal to the one that was lost. One thread applies; any thread may ask.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    BindParameter,
     Column,
     Connection,
     Select,
-    bindparam,
-    exists,
     func,
     select,
     update,
@@ -32,6 +28,7 @@ from poparchive.index.engine import (
     rows_where,
     update_rows,
 )
+from poparchive.index.freeids import FreeIds
 from poparchive.index.keys import hash_of, rowid_of
 from poparchive.model import Fate, LedgerRow, Location, MessageId
 
@@ -48,7 +45,6 @@ _LEDGER = select(
 
 
 _MESSAGE_ROWS = select(schema.messages.c.sha256, schema.messages.c.id)
-_MESSAGE_IDS = select(schema.messages.c.id)
 _BLOB_ROWS = select(schema.blobs.c.sha256, schema.blobs.c.id)
 
 
@@ -111,6 +107,7 @@ class Catalog:
         self._engine = engine = open_catalog(path, synchronous=synchronous)
         with engine.connect() as connection:
             self._next_blob = _next(connection, schema.blobs.c.id)
+        self._ids = FreeIds()
 
     def close(self) -> None:
         """Move what the write-ahead log holds into the file, and close it. Safe to call twice."""
@@ -214,7 +211,7 @@ class Catalog:
     def _messages(self, connection: Connection, changes: Changes) -> list[int]:
         if not changes.messages:
             return []
-        ids = _free_ids(connection, [rowid_of(m.date) for m in changes.messages])
+        ids = self._ids.take(connection, [rowid_of(m.date) for m in changes.messages])
         blobs = self._blobs(connection, changes)
         insert_rows(
             connection,
@@ -324,56 +321,3 @@ def _replace(connection: Connection, table: Any, key: int, **values: Any) -> Non
     done = connection.execute(update(table).where(table.c.id == key).values(**values))
     if not done.rowcount:
         connection.execute(table.insert(), [{"id": key, **values}])
-
-
-_NEAR = 8
-_GIVEN: BindParameter[int] = bindparam("key")
-_FOLLOWING = schema.messages.alias()
-_ID_TAKEN = select(schema.messages.c.id).where(schema.messages.c.id == _GIVEN)
-_ID_AFTER_RUN = (
-    select(schema.messages.c.id + 1)
-    .where(
-        schema.messages.c.id >= _GIVEN,
-        ~exists().where(_FOLLOWING.c.id == schema.messages.c.id + 1),
-    )
-    .order_by(schema.messages.c.id)
-    .limit(1)
-)
-
-
-def _free_ids(connection: Connection, wanted: list[int]) -> list[int]:
-    """Return a row id for each that is wanted: that one, or the next that is free."""
-    free = _free_of(connection, set(wanted))
-    twice = [key for key, count in Counter(wanted).items() if count > 1 or key not in free]
-    free |= _free_of(connection, {key + step for key in twice for step in range(1, _NEAR)} - free)
-    after: dict[int, int] = {}
-    """For ids that are taken, where to look on; all between are taken too."""
-    found = []
-    for key in wanted:
-        passed = []
-        while key not in free:
-            passed.append(key)
-            if key in after:
-                key = after[key]
-            else:
-                key = _first_free(connection, key)
-                if key not in after:
-                    free.add(key)
-        after.update(dict.fromkeys((*passed, key), key + 1))
-        free.discard(key)
-        found.append(key)
-    return found
-
-
-def _free_of(connection: Connection, keys: set[int]) -> set[int]:
-    """Return those row ids that the table does not have."""
-    rows = rows_where(connection, _MESSAGE_IDS, schema.messages.c.id, sorted(keys))
-    return keys - {row[0] for row in rows}
-
-
-def _first_free(connection: Connection, key: int) -> int:
-    """Return the first row id from ``key`` on that the table does not have."""
-    given = {"key": key}
-    if connection.scalar(_ID_TAKEN, given) is None:
-        return key
-    return int(connection.scalars(_ID_AFTER_RUN, given).one())

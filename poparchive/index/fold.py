@@ -28,17 +28,45 @@ def _run() -> re.Pattern[str]:
     return re.compile(f"[{_CJK}]+")
 
 
+_PIECE_CHARACTERS = 1000
+
+_ENCODED_LINES = re.compile(r"(?:\n[A-Za-z0-9+/]{60,76}={0,2}(?=\n)){2,}")
+
+
+def without_encoded_lines(text: str) -> str:
+    """Return text without two and more lines of base64 in a row: keys, signatures, files.
+
+    Each gives a word or two that nobody looks for and that no other message has, which are the
+    dearest in an index.
+    """
+    return _ENCODED_LINES.sub("\n", text)
+
+
 def fold(text: str) -> str:
     """Return text for the tokenizer. Text in ASCII comes back as it is."""
     if text.isascii():
         return text.replace("\0", " ") if "\0" in text else text
-    if not unicodedata.is_normalized("NFKC", text):
-        text = unicodedata.normalize("NFKC", text)
+    text = _normalized(text)
     # One search for each letter is faster than one table for all: most texts have none of them.
     for letter, plain in _LETTERS:
         if letter in text:
             text = text.replace(letter, plain)
     return _run().sub(_pairs, text)
+
+
+def _normalized(text: str) -> str:
+    """Normalize in pieces: a run of combining marks takes quadratic time."""
+    if len(text) <= _PIECE_CHARACTERS:
+        return unicodedata.normalize("NFKC", text)
+    pieces = []
+    at = 0
+    while at < len(text):
+        stop = at + _PIECE_CHARACTERS
+        if stop < len(text):
+            stop = max(text.rfind(" ", at, stop), text.rfind("\n", at, stop)) + 1 or stop
+        pieces.append(unicodedata.normalize("NFKC", text[at:stop]))
+        at = stop
+    return "".join(pieces)
 
 
 def fold_query(text: str) -> str:

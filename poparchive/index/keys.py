@@ -1,8 +1,10 @@
 """Numbers that stand for longer things in both databases: row ids for dates, hashes for Message-IDs."""
 
-GRANULE_S = 64
+GRANULE_S = 32
 """Seconds of a row id. The finer, the longer are the distances between rowids that FTS5 writes for
-every word of every message: with quarters of a second the index of the same mail is 15% larger."""
+every word of every message: with whole seconds the index of the same mail is 10% larger. Where more
+than 2,700 messages a day come for years, ids run ahead of dates, which costs a search with dates a
+look at the date of each message."""
 
 
 def rowid_of(date: int) -> int:

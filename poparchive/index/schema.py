@@ -62,9 +62,9 @@ messages = Table(
 )
 """One row for every distinct message.
 
-``id`` is the date: the first free number from ``rowid_of(date)`` on, so that ascending ``id`` is
-ascending date, but for messages within a minute of each other. It is the rowid of the search index
-too, whose size it decides: FTS5 writes the distance between rowids for every word of every message.
+``id`` is the date: the first free number from ``rowid_of(date)`` on. Ascending ids are ascending
+dates, but for messages whose own id was taken. It is the rowid of the search index too, whose size it
+decides: FTS5 writes the distance between rowids for every word of every message.
 ``pack``, ``frame`` (octet offset of the frame in the pack), ``offset`` and ``length`` (within the
 frame's raw payload) locate the recipe. ``entry`` is the journal entry that first named the message.
 ``message_id_hash`` is ``hash_of`` the Message-ID. What else a header says is read from the message.
@@ -162,4 +162,4 @@ state = Table(
     Column("key", String, primary_key=True),
     Column("value", Text, nullable=False),
 )
-"""How far the catalog has come: ``entry`` (number of the last journal entry applied), ``archive``."""
+"""How far the catalog has come: ``position`` is the place in the journal behind the last entry applied."""

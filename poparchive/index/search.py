@@ -1,17 +1,19 @@
 """Runs queries. Reads only, with the standard library only, and never waits for the writer.
 
-Newest first is the order of the rowids, so the first page of the commonest word costs as much as that of a
-rare one. One ``Searcher`` belongs to one thread.
+Newest first is nearly the order of the rowids, so the first page of the commonest word costs as much as
+that of a rare one. One ``Searcher`` belongs to one thread.
 """
 
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from poparchive.errors import PoparchiveError
+from poparchive.index.keys import GRANULE_S
 from poparchive.index.lookup import open_read_only
 from poparchive.index.plan import Statement, plan
 from poparchive.index.query import And, Node, Or, Words, parse
@@ -22,6 +24,8 @@ a million messages takes over a second."""
 
 # Words in subject and addresses say more about a message than words in its body, in COLUMNS' order.
 _WEIGHTS = "1.0, 8.0, 5.0, 4.0, 0.5, 0.0"
+
+_DATE = "(SELECT d.date FROM cat.messages d WHERE d.id = {id})"
 
 SORTS = ("newest", "relevance", "size")
 
@@ -72,10 +76,7 @@ class Searcher:
     ) -> list[Hit]:
         """Return one page of what a query finds. Raises ``QuerySyntaxError``."""
         statement = plan(parse(query))
-        hits = [self._hit(key) for key in self._keys(statement, limit, offset, sort)]
-        if sort == "newest":
-            hits.sort(key=lambda hit: (hit.date, hit.key), reverse=True)
-        return hits
+        return [self._hit(key) for key in self._keys(statement, limit, offset, sort)]
 
     def count(self, query: str) -> int:
         """Return how many messages a query finds."""
@@ -86,7 +87,8 @@ class Searcher:
     def keys(self, query: str) -> Iterator[int]:
         """Yield the row ids of all that a query finds, oldest first."""
         statement = plan(parse(query))
-        for row in self._run(statement.rows() + " ORDER BY 1", statement.parameters):
+        sql = statement.rows("{id}, " + _DATE) + " ORDER BY 2, 1"
+        for row in self._run(sql, statement.parameters):
             yield row[0]
 
     def explain(self, query: str) -> str:
@@ -106,10 +108,30 @@ class Searcher:
                 f"SELECT id FROM cat.messages WHERE id IN ({statement.rows()})"  # noqa: S608
                 " ORDER BY size_bytes DESC, id DESC"
             )
-        else:
-            sql = f"{statement.rows()} ORDER BY {statement.key} DESC"
-        page = (*statement.parameters, limit, offset)
-        return [row[0] for row in self._run(sql + " LIMIT ? OFFSET ?", page)]
+            page = (*statement.parameters, limit, offset)
+            return [row[0] for row in self._run(sql + " LIMIT ? OFFSET ?", page)]
+        return self._newest(statement, offset + limit)[offset:]
+
+    def _newest(self, statement: Statement, count: int) -> list[int]:
+        """Return the row ids of the ``count`` newest that a statement finds, by date, newest first.
+
+        Descending ids are descending dates but for messages whose own id was taken. These have a later
+        id, never an earlier one, so that a row is settled once no id to come can have a later date.
+        """
+        sql = statement.rows("{id}, " + _DATE) + f" ORDER BY {statement.key} DESC"
+        found: list[tuple[int, int]] = []
+        unsettled: list[int] = []
+        settled = 0
+        for key, date in self._run(sql, statement.parameters):
+            found.append((key * GRANULE_S if date is None else date, key))
+            heappush(unsettled, -found[-1][0])
+            while unsettled and -unsettled[0] >= key * GRANULE_S:
+                heappop(unsettled)
+                settled += 1
+            if settled >= count:
+                break
+        found.sort(reverse=True)
+        return [key for _, key in found[:count]]
 
     def _run(self, sql: str, values: tuple[object, ...]) -> sqlite3.Cursor:
         try:

@@ -28,7 +28,7 @@ _NAME_PARAMETER: Final = re.compile(
     rb'(?:"((?:[^"\\]|\\.)*+)"|([^;"][^;]*)|"([^;]*))',
     re.I | re.S,
 )
-_CHARSET: Final = re.compile(rb"charset\*?\d?\*?\s*=\s*[\"']?\s*([^\s\"';]{1,64})", re.I)
+_CHARSET: Final = re.compile(rb"charset\*?\d?\*?\s*+=\s*+[\"']?\s*+([^\s\"';]{1,64})", re.I)
 _MAX_TYPE_BYTES: Final = 1000
 _REMEMBERED_BYTES: Final = 500
 """Most text parts have the same short fields as thousands of others."""

@@ -19,7 +19,7 @@ _UNSEEN: Final = re.compile(
 )
 _PREFORMATTED: Final = re.compile(r"(?<=<pre)([^<>]*>)(.*?)(?=</pre|\Z)", re.DOTALL | re.IGNORECASE)
 _TAG: Final = re.compile(
-    r"<(/?[a-zA-Z!?][^\s<>/]*)"
+    r"<(/?[a-zA-Z!?][^\s<>/]*+)"
     r"(?:(?:[^<>\"']++|\"[^\"<]*+\"|'[^'<]*+')*+>|[^<>]*+(?:>|(?=<)))"
 )
 """A tag; one with odd quotes ends at the next ``>``, and one without an end at the next tag."""
@@ -29,7 +29,7 @@ _CONCEALING: Final = (
     *(" hidden>", " hidden "),
 )
 _CONCEALED: Final = re.compile("|".join(_CONCEALING))
-_NAME: Final = re.compile(r"<([a-zA-Z][a-zA-Z0-9:-]*)[^<>]*>")
+_NAME: Final = re.compile(r"<([a-zA-Z][a-zA-Z0-9:-]*+)[^<>]*+>")
 _MAX_TAG_CHARS: Final = 4096
 
 _LONG_NUMBER: Final = re.compile(r"&#\d{9,};?")
@@ -122,7 +122,7 @@ def _without_concealed(source: str) -> str:
         if mark.start() < at:
             continue
         start = source.rfind("<", max(at, mark.start() - _MAX_TAG_CHARS), mark.start() + 1)
-        element = _NAME.match(source, start) if start >= 0 else None
+        element = _NAME.match(source, start, start + 2 * _MAX_TAG_CHARS) if start >= 0 else None
         if element is None or element.end() < mark.end():
             continue
         tags = _ENDS.get(element[1].lower())

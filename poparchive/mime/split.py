@@ -20,6 +20,8 @@ SMALL_BYTES = 1 << 10
 """Smaller bodies stay literals: an object of its own costs some 45 octets that do not compress."""
 
 _MAX_LITERAL_BYTES = 256 << 10
+_LITERALS_BYTES = 4 << 20
+"""Literals of one message, all of which its recipe holds; what goes beyond becomes blobs."""
 
 
 class Literal(NamedTuple):
@@ -38,8 +40,6 @@ class Body(NamedTuple):
 
     start: int
     end: int
-    leaf: int
-    segment: int
     content: bytes
     line: int = 0
     lf: bool = False
@@ -60,32 +60,35 @@ def pieces(
     for that puts the whole message together again and compares.
     """
     at = 0
+    room = _LITERALS_BYTES
     for leaf in parts:
         if leaf.end - leaf.start < small:
             continue
-        yield from _literals(message, at, leaf.start, segment)
+        yield from _between(message, at, leaf.start, segment, room)
+        room -= leaf.start - at
         yield from _body(message, leaf, segment, prove=prove)
         at = leaf.end
-    yield from _literals(message, at, len(message), segment)
+    yield from _between(message, at, len(message), segment, room)
 
 
-def _literals(message: Octets, start: int, end: int, segment: int) -> Iterator[Literal | Body]:
-    if end - start > _MAX_LITERAL_BYTES:
-        yield from _as_is(message, start, end, 0, 0, segment)
+def _between(
+    message: Octets, start: int, end: int, segment: int, room: int
+) -> Iterator[Literal | Body]:
+    """Yield what stands between two bodies: headers, boundaries, small bodies."""
+    if end - start > min(_MAX_LITERAL_BYTES, max(room, SMALL_BYTES)):
+        yield from _as_is(message, start, end, segment)
     elif end > start:
         yield Literal(start, end)
 
 
-def _as_is(
-    message: Octets, start: int, end: int, leaf: int, first: int, segment: int
-) -> Iterator[Body]:
-    for number, at in enumerate(range(start, end, segment), first):
+def _as_is(message: Octets, start: int, end: int, segment: int) -> Iterator[Body]:
+    for at in range(start, end, segment):
         stop = min(at + segment, end)
-        yield Body(at, stop, leaf, number, message[at:stop])
+        yield Body(at, stop, message[at:stop])
 
 
 def _body(message: Octets, leaf: Part, segment: int, *, prove: bool) -> Iterator[Literal | Body]:
-    start, end, number = leaf.start, leaf.end, 0
+    start, end = leaf.start, leaf.end
     shape = (
         _base64_shape(message[start : min(end, start + 1024)])
         if leaf.encoding == b"base64"
@@ -100,15 +103,12 @@ def _body(message: Octets, leaf: Part, segment: int, *, prove: bool) -> Iterator
             if made is None or (stop < end and made[1] != stop - start):
                 break
             content, used, closed = made
-            yield Body(
-                start, start + used, leaf.number, number, content, line, len(eol) == 1, closed
-            )
+            yield Body(start, start + used, content, line, len(eol) == 1, closed)
             start += used
-            number += 1
             if start < stop:
                 yield Literal(start, stop)
                 start = stop
-    yield from _as_is(message, start, end, leaf.number, number, segment)
+    yield from _as_is(message, start, end, segment)
 
 
 def _base64_shape(beginning: bytes) -> tuple[int, bytes] | None:

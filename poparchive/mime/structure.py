@@ -8,6 +8,7 @@ It serves instead of a parsing library because the splitter needs offsets into t
 which no library gives, and one walk for both costs less than half of two.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -18,6 +19,11 @@ from poparchive.mime.headers import About, Block
 HEADER_BYTES = 1 << 20
 """A longer header block is taken for a body: no mail has one, and searching it would not be linear."""
 
+_FIELDS_BYTES = 64 << 10
+"""Of a part's header so much is read for fields; of the message's own, all."""
+_MAX_BOUNDARY_BYTES = 1000
+"""RFC 2046 allows 70; looking for a very long one takes as long as it is."""
+_TYPE = re.compile(rb"[!-.0-~]+/[!-~]+")
 _MAX_DEPTH = 20
 _MAX_LEAVES = 10_000
 _ENCODED = (b"base64", b"quoted-printable")
@@ -86,16 +92,16 @@ class _Walk:
     def part(self, start: int, end: int, depth: int) -> Part:
         """Return the part whose header begins at ``start``."""
         octets, body = _header(self._message, start, end)
-        block = Block(octets)
+        block = Block(octets[:_FIELDS_BYTES] if depth else octets)
         value = block.first(b"content-type")
         kind = value.partition(b";")[0].strip().lower()
         encoding = block.first(b"content-transfer-encoding").strip(b'"').lower()
-        name = kind.decode("ascii", "replace") if b"/" in kind else "text/plain"
+        name = kind.decode("ascii") if _TYPE.fullmatch(kind) else "text/plain"
         part = Part(start, body, end, name, encoding, block)
         if depth < _MAX_DEPTH:
             if kind.startswith(b"multipart/"):
                 boundary = headers.boundary_of(value)
-                if boundary:
+                if boundary and len(boundary) <= _MAX_BOUNDARY_BYTES:
                     part.parts = self._multipart(body, end, b"--" + boundary, depth)
             elif name in MESSAGES and encoding not in _ENCODED:
                 part.parts = [self.part(body, end, depth + 1)]

@@ -25,10 +25,10 @@ _CLOCK_SKEW_S: Final = 2 * 86_400
 _YEAR_10000: Final = 253_402_300_800
 
 _FIELD: Final = re.compile(rb"(?:^|\n)[!-9;-~]+[ \t]*:")
-_ODD_LINE_END: Final = re.compile(rb"\r+\n|\r")
+_ODD_LINE_END: Final = re.compile(rb"(?<!\r)\r+\n|\r")
 _NO_FIELD: Final = re.compile(rb"\n(?:[ \t]+\n|(?![ \t\n]|\Z|[!-9;-~]+[ \t]*:))")
 _QUOTED_NAME: Final = re.compile(r'"([^"\\,;:<>@()\[\]]*)"(?=\s*<)')
-_COMMENT_NAME: Final = re.compile(r"<?([^\s<>()]+@[^\s<>()]+)>?\s*\(([^()]+)\)")
+_COMMENT_NAME: Final = re.compile(r"<?([^\s<>()@]+@[^\s<>()]++)>?\s*\(([^()]+)\)")
 
 
 class ParseStatus(enum.IntEnum):

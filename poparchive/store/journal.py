@@ -4,6 +4,7 @@
 is after it was synced. ``read`` checks every hash and the chain as it goes.
 """
 
+import contextlib
 import hashlib
 import os
 import struct
@@ -78,6 +79,21 @@ class JournalWriter:
                 self._fd = os.open(path, os.O_RDWR)
                 os.ftruncate(self._fd, position.offset)
                 os.lseek(self._fd, position.offset, os.SEEK_SET)
+                self._remove_later_files(position.file)
+
+    def _remove_later_files(self, last: int) -> None:
+        """A crash may leave a file that was begun and has no entry; behind it this one could not end
+        in a torn entry again."""
+        later = [number for number in self._layout.journals() if number > last]
+        for number in later:
+            path = self._layout.journal(number)
+            if path.stat().st_size > FILE_HEADER_BYTES:
+                with contextlib.suppress(TornEntryError):
+                    for entry in _read_file(self._layout, number, self._position, last=True):
+                        raise DamageError(f"{path}: holds entry {entry.number}, which was not read")
+            path.unlink()
+        if later:
+            sync_directory(self._layout.journal(last).parent)
 
     @property
     def position(self) -> Position:

@@ -245,7 +245,10 @@ class Puller:
         if not candidates:
             return []
         messages = [row.message for _, row in candidates if row.message is not None]
-        proved = await asyncio.to_thread(self._writer.prove, messages)
+        proved, damages = await asyncio.to_thread(self._writer.prove, messages)
+        if damages:
+            result.outcome = FAILED
+            result.error = f"{len(damages)} messages stay on the server: {damages[0]}"
         safe = [(entry, row) for entry, row in candidates if row.message in proved]
         refused = set(await session.delete([entry.number for entry, _ in safe]))
         return [row.id for entry, row in safe if entry.number not in refused]

@@ -151,7 +151,8 @@ def test_large_messages_go_through_a_file(root: Path) -> None:
             writer.keep(ledger, spooled(writer, message))
         writer.flush().result()
         assert list((root / "spool").iterdir()) == []
-        assert writer.prove([MessageId(hashlib.sha256(message).digest())])
+        identity = MessageId(hashlib.sha256(message).digest())
+        assert writer.prove([identity]) == ({identity}, [])
     assert len([r for r in rows(root / "catalog.sqlite")["parts"] if r[1] == 2]) == 4
     assert octets_of(root) == [message]
     assert damages(root) == []

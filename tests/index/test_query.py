@@ -1,6 +1,7 @@
 """The search language: its page's examples, its errors, and any text a user could type."""
 
 import contextlib
+import datetime
 import random
 import re
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poparchive.demo.samples import accounts
-from poparchive.index.fold import fold, fold_query
+from poparchive.index.fold import fold, fold_query, without_encoded_lines
 from poparchive.index.query import QuerySyntaxError, Words, parse
 from poparchive.index.search import Searcher, terms
 from poparchive.index.snippet import snippet
@@ -177,6 +178,41 @@ def test_folding_is_total(text: str) -> None:
     """Any text folds, in the index and in a query, to text without NUL."""
     assert "\0" not in fold(text)
     assert "\0" not in fold_query(text)
+
+
+def test_combining_marks_take_no_quadratic_time() -> None:
+    """Half a million marks on one letter are folded at once, and words around them are found."""
+    text = "żółw " + "a" + "\u0300\u0316" * 250_000 + " ŻÓŁW"
+    assert fold(text).split()[0] == fold("żółw")
+    assert fold(text).endswith(fold("ŻÓŁW"))
+
+
+def test_encoded_lines_are_no_words() -> None:
+    """Two and more lines of base64 are left out, one long word is not."""
+    line = "Ab1+" * 16
+    assert without_encoded_lines(f"before\n{line}\n{line}\n{line}==\nafter") == "before\n\nafter"
+    assert without_encoded_lines(f"before\n{line}\nafter") == f"before\n{line}\nafter"
+
+
+def test_newest_is_newest_however_dense(tmp_path: Path) -> None:
+    """A busy day pushes ids into the next one; the order and the pages are by date all the same."""
+    day = datetime.datetime(2024, 3, 1, tzinfo=datetime.UTC)
+    moments = [day + datetime.timedelta(seconds=17 * n) for n in range(600)]
+    moments += [day + datetime.timedelta(hours=3, minutes=n) for n in range(40)]
+    moments += [day] * 30
+    mails = [
+        f"Subject: {n}\r\nDate: {moment:%a, %d %b %Y %H:%M:%S} +0000\r\n\r\nword\r\n".encode()
+        for n, moment in enumerate(moments)
+    ]
+    fill(tmp_path / "archive", mails)
+    expected = sorted((int(moment.timestamp()) for moment in moments), reverse=True)
+    with Searcher(tmp_path / "archive/catalog.sqlite", tmp_path / "archive/search.sqlite") as one:
+        for query in ("word", ""):
+            hits = [h for at in range(0, 700, 70) for h in one.search(query, limit=70, offset=at)]
+            assert [hit.date for hit in hits] == expected
+            assert len({hit.key for hit in hits}) == len(mails)
+        dates = {hit.key: hit.date for hit in one.search("", limit=1000)}
+        assert [dates[key] for key in one.keys("word")] == expected[::-1]
 
 
 def test_ascii_folds_to_itself() -> None:

@@ -291,6 +291,13 @@ HOSTILE = [
     b"Content-Type: text/html\r\n\r\n" + b"<div>" * 100_000,
     b"Subject: x\r\n\r\n" + b"begin 644 x\r\nM123\r\n" * 30_000,
     b"Content-Type: text/plain; name=" + b'"\\' * 200_000,
+    b"Subject: x\r\n\r\n" + b"\r" * 1_000_000,
+    b"Subject: x\n" + b"\r" * 1_000_000,
+    b"Subject: x\r\nFrom: " + b"@" * 100_000 + b")\r\n\r\n",
+    b"Subject: x\r\nFrom: " + b"a" * 30_000 + b"@" + b"b" * 30_000 + b" (c\r\n\r\n",
+    b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+    + (b"--b\r\nContent-Type: text/plain; charset=" + b" " * 950 + b";\r\n\r\nx\r\n") * 1_000,
+    b"Content-Type: multipart/mixed; boundary=" + b"-" * 500_000 + b"\r\n\r\n" + b"-" * 500_000,
 ]
 
 

@@ -106,3 +106,38 @@ def test_a_dropped_entry_is_noticed(archive: layout.Layout) -> None:
     path.write_bytes(whole[: ends[0]] + whole[ends[1] :])
     with pytest.raises(DamageError, match="does not follow"):
         list(journal.read(archive))
+
+
+def test_two_crashes_are_not_damage(archive: layout.Layout) -> None:
+    """A file that was begun when the machine stopped does not make the next torn entry damage."""
+    batch: list[records.Record] = [records.FateRecord(1, Fate.SKIPPED, "x")]
+    writer = JournalWriter(archive, START)
+    writer.append(batch, 1)
+    position = writer.position
+    writer.close()
+    header = archive.journal(1).read_bytes()[: journal.FILE_HEADER_BYTES]
+    archive.journal(2).write_bytes(header)
+    writer = JournalWriter(archive, position)
+    writer.append(batch, 2)
+    writer.close()
+    with archive.journal(1).open("r+b") as file:
+        file.truncate(archive.journal(1).stat().st_size - 5)
+    with pytest.raises(TornEntryError):
+        list(journal.read(archive))
+    assert archive.journals() == [1]
+
+
+def test_entries_that_were_not_read_are_never_removed(archive: layout.Layout) -> None:
+    """A writer that is told an older position refuses to go on."""
+    batch: list[records.Record] = [records.FateRecord(1, Fate.SKIPPED, "x" * 300)]
+    writer = JournalWriter(archive, START, file_bytes=500)
+    writer.append(batch, 1)
+    position = writer.position
+    for time in range(2, 6):
+        writer.append([records.FateRecord(time, Fate.SKIPPED, str(time) * 400)], time)
+    writer.close()
+    held = archive.journals()
+    assert len(held) > 1
+    with pytest.raises(DamageError, match="was not read|does not follow"):
+        JournalWriter(archive, position, file_bytes=500)
+    assert archive.journals() == held
