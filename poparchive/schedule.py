@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.job import Job
@@ -85,6 +86,14 @@ class Schedule:
     def jobs(self) -> list[Job]:
         """Return the scheduler's jobs, one for each account."""
         return list(self._scheduler.get_jobs())
+
+
+def next_moment(task: Task, after: int) -> int | None:
+    """Return when a task is due after a moment, in seconds since the epoch, its jitter apart."""
+    since = datetime.fromtimestamp(after).astimezone()
+    trigger = CronTrigger(**task.cron) if task.cron is not None else _trigger(task)
+    due = trigger.get_next_fire_time(since, since + timedelta(seconds=1))
+    return int(due.timestamp()) if due else None
 
 
 def _trigger(task: Task) -> BaseTrigger:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from poparchive.index.lookup import CatalogMissingError, open_read_only
 from poparchive.model import Fate
+from poparchive.store.fsio import is_locked
 from poparchive.store.layout import Layout, open_layout
 
 
@@ -29,7 +30,8 @@ class AccountStatus:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveStatus:
-    """Sizes in octets; ``indexed`` is how many messages the search index knows."""
+    """Sizes in octets; ``indexed`` is how many messages the search index knows, ``pulling`` whether a
+    writer is at work."""
 
     messages: int
     raw_bytes: int
@@ -38,6 +40,7 @@ class ArchiveStatus:
     search_bytes: int
     indexed: int
     accounts: tuple[AccountStatus, ...]
+    pulling: bool
 
 
 def status(root: Path) -> ArchiveStatus:
@@ -48,7 +51,9 @@ def status(root: Path) -> ArchiveStatus:
     try:
         connection = open_read_only(layout.catalog)
     except CatalogMissingError:
-        return ArchiveStatus(0, 0, stored, 0, 0, 0, ())
+        if layout.journals():
+            raise
+        return ArchiveStatus(0, 0, stored, 0, 0, 0, (), is_locked(layout.lock))
     try:
         query = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM messages"
         messages, raw = connection.execute(query).fetchone()
@@ -79,6 +84,7 @@ def status(root: Path) -> ArchiveStatus:
         _size(layout.search),
         _indexed(layout),
         tuple(found),
+        is_locked(layout.lock),
     )
 
 

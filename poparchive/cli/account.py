@@ -19,7 +19,7 @@ from poparchive.cli.paths import Settings
 from poparchive.config import Account, Tls
 from poparchive.config.edit import Line, with_account, without_account
 from poparchive.config.errors import ConfigError, Problem
-from poparchive.errors import PoparchiveError, UsageError
+from poparchive.errors import PoparchiveError, TryLaterError, UsageError
 
 app = lazy.group("Add, list, test and remove mail accounts.")
 
@@ -164,15 +164,23 @@ def described(account: Account) -> dict[str, object]:
 def test(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The account.")],
-) -> None:
+) -> int:
     """Connect, log in and count what is there; fetch and change nothing."""
     import asyncio
 
+    from poparchive.pop3 import Pop3Error
+
     settings = Settings.of(context)
     account = settings.config().account(name)
-    settings.start_logging()
-    for line in asyncio.run(_look(account)):
+    settings.start_logging(told=True)
+    try:
+        lines = asyncio.run(_look(account))
+    except Pop3Error as error:
+        output.problem(f"{name}: {output.visible(str(error))}")
+        return TryLaterError.exit_code if error.temporary else error.exit_code
+    for line in lines:
         output.result(output.visible(line))
+    return 0
 
 
 async def _look(account: Account) -> list[str]:

@@ -76,7 +76,7 @@ class Bars:
         self._bars = Progress(
             SpinnerColumn(finished_text=" "),
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=24 if console.width >= 100 else 10),
             _Count(unit),
             _Remaining(),
             console=console,

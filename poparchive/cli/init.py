@@ -46,8 +46,10 @@ def init(
     Neither is ever overwritten: what exists already is kept and said so.
     """
     settings = Settings.of(context)
-    archive = (directory or settings.named_archive() or user_archive()).expanduser().absolute()
     config = settings.named_config_file() or user_config_file()
+    named = load(config).archive if config.exists() else None
+    archive = directory or settings.named_archive() or named or user_archive()
+    archive = archive.expanduser().absolute()
     if config.exists():
         _agree(config, archive)
         note(f"kept {config}, which names this archive already")

@@ -84,7 +84,7 @@ class _Screen:
 
     def ended(self, result: Result) -> None:
         if result.name in self.tasks:
-            self.tasks[result.name].finish("done" if result.outcome == DONE else "failed")
+            self.tasks[result.name].finish(("done", "failed", "stopped")[result.outcome])
         observe.log_pull(
             account=result.name,
             host=self.hosts[result.name],

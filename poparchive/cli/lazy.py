@@ -43,10 +43,21 @@ class Command(TyperCommand):
             _lighten(param)
         return params
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if any(param.name == "query" for param in self.params):
+            args = [_as_query(word) for word in args]
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         # main.py turned it off for the time of imports, which ends here.
         gc.enable()
         return super().invoke(ctx)
+
+
+def _as_query(word: str) -> str:
+    """Write ``-reminder``, which is no option of ours, as the query language's other way to say it."""
+    negated = len(word) > 2 and word[0] == "-" and word[1] != "-"
+    return f"NOT {word[1:]}" if negated else word
 
 
 class Group(TyperGroup):

@@ -94,8 +94,11 @@ class Settings:
             )
         return archive
 
-    def start_logging(self, *, service: bool = False) -> None:
-        """Sends the log to standard error: warnings, or with -v or as a service everything usual."""
+    def start_logging(self, *, service: bool = False, told: bool = False) -> None:
+        """Sends the log to standard error: warnings, or with -v or as a service everything usual.
+
+        With ``told`` the command itself tells people what goes wrong; they get no log without -v.
+        """
         import logging
 
         from poparchive import observe
@@ -104,6 +107,8 @@ class Settings:
         level = (
             logging.ERROR
             if self._verbosity < 0
+            else logging.CRITICAL
+            if told and not self._verbosity and self._log_format != "json"
             else (logging.WARNING, logging.INFO, logging.DEBUG)[min(step, 2)]
         )
         observe.set_up(level=level, log_format="json" if self._log_format == "json" else "text")

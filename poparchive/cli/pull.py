@@ -34,8 +34,10 @@ def pull(
 
     settings = Settings.of(context)
     config = settings.config()
-    settings.start_logging()
+    settings.start_logging(told=True)
     chosen = config.select(accounts or [])
+    if not chosen:
+        output.note("there is no account to pull; `poparchive account add` makes one")
     options = running.options_of(config, jobs=jobs, full=full, dry_run=dry_run)
     results = running.pull(settings.archive_dir(), chosen, options)
     for result in results:

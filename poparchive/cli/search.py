@@ -63,6 +63,8 @@ def search(
             output.result("\t".join(output.visible(cell) for cell in cells))
     if not hits:
         output.note("nothing found")
+    elif len(hits) == limit and not (as_json or ids):
+        output.note(f"the first {limit}; --limit and --offset show more, --count counts")
 
 
 def _print_json(context: typer.Context, query: str, hits: "list[Hit]") -> None:

@@ -74,8 +74,21 @@ def _write(pieces: Iterable[bytes]) -> None:
 def _print(reader: "Reader", message: "Located") -> None:
     from poparchive.mime.text import printable
 
-    text = printable(reader.text(message))
+    said = reader.text(message)
+    text = printable(said, attachments=False)
     output.result(output.visible(text.rstrip("\n"), keep="\n\t"))
+    parts = reader.lookup.attachments_of(message.key)
+    attached = [
+        f"{name or '(no name)'}  ({kind}, {output.human_size(size)}; --part {number})"
+        for number, name, kind, size in parts
+    ]
+    # Files inside of text, and those of enclosed messages, are no parts of their own.
+    named = {name for _, name, _, _ in parts}
+    attached += [name for name in said.attachment_names if name and name not in named]
+    if attached:
+        output.result("\nAttachments:")
+        for line in attached:
+            output.result("  " + output.visible(line))
     output.note(
         f"\n{message.id.hex()}, {output.human_size(message.size_bytes)},"
         f" in {', '.join(reader.lookup.accounts_of(message.key))}"

@@ -1,53 +1,61 @@
 """``poparchive status``: how the accounts and the archive stand."""
 
-from typing import Annotated
+import time
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from poparchive.cli import output
 from poparchive.cli.paths import Settings
 
+if TYPE_CHECKING:
+    from poparchive.archive.status import AccountStatus
+    from poparchive.config import Account
+
 
 def status(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="JSON, an object a line.")] = False,
 ) -> int:
-    """Show each account's last pull, messages, gaps and errors, and the archive's size.
+    """Show each account's last and next pull, messages, gaps and errors, and the archive's size.
 
     Exits with 1 if an account's last pull failed or has gaps.
     """
     from poparchive.archive.status import status as count
 
-    found = count(Settings.of(context).archive_dir())
+    settings = Settings.of(context)
+    configured = _configured(settings)
+    found = count(settings.archive_dir())
     ratio = found.raw_bytes / found.stored_bytes if found.stored_bytes else 0.0
-    bad = [a for a in found.accounts if a.gaps or a.last_outcome]
+    bad = [a for a in found.accounts if a.last_outcome or (a.gaps and not found.pulling)]
+    pulled = {a.name for a in found.accounts}
+    waiting = [name for name in configured if name not in pulled]
     if as_json:
         for a in found.accounts:
-            fates = {fate.name.lower(): number for fate, number in sorted(a.fates.items())}
-            last = None if a.last_ended is None else output.rfc3339(a.last_ended)
-            row = {"account": a.name, "host": a.host, "user": a.user, "messages": a.messages}
-            row |= {"uidls": fates, "gaps": a.gaps, "last_pull": last, "error": a.last_error}
-            output.result(output.json_line(row))
-        row = {"messages": found.messages, "raw_bytes": found.raw_bytes}
+            due = _next(a, configured.get(a.name))
+            output.result(output.json_line(_fields(a, due)))
+        row: dict[str, object] = {"messages": found.messages, "raw_bytes": found.raw_bytes}
         row |= {"stored_bytes": found.stored_bytes, "ratio": round(ratio, 2)}
         row |= {"catalog_bytes": found.catalog_bytes, "search_bytes": found.search_bytes}
-        row |= {"indexed": found.indexed}
+        row |= {"indexed": found.indexed, "never_pulled": waiting, "pulling": found.pulling}
         output.result(output.json_line(row))
         return int(bool(bad))
-    output.table(
-        ("ACCOUNT", "MESSAGES", "GAPS", "LAST PULL", "STATE"),
-        [
-            (
-                a.name,
-                str(a.messages),
-                str(a.gaps),
-                "never" if a.last_ended is None else output.human_date(a.last_ended),
-                a.last_error or ("" if a.last_outcome is None else "ok"),
-            )
-            for a in found.accounts
-        ],
-        right=(1, 2),
-    )
+    rows = [
+        (
+            a.name,
+            str(a.messages),
+            str(a.gaps),
+            "never" if a.last_ended is None else output.human_date(a.last_ended),
+            _when(_next(a, configured.get(a.name))),
+            a.last_error or ("" if a.last_outcome is None else "ok"),
+        )
+        for a in found.accounts
+    ]
+    rows += [(name, "0", "0", "never", "", "") for name in waiting]
+    columns = ("ACCOUNT", "MESSAGES", "GAPS", "LAST PULL", "NEXT PULL", "STATE")
+    output.table(columns, rows, right=(1, 2))
+    if found.pulling:
+        output.note("A pull is running: gaps are what it has yet to fetch.")
     output.result(
         f"{found.messages} messages, {output.human_size(found.raw_bytes)} of mail in"
         f" {output.human_size(found.stored_bytes)} (ratio {ratio:.2f}); {found.indexed} searchable;"
@@ -55,3 +63,44 @@ def status(
         f" search index {output.human_size(found.search_bytes)}"
     )
     return int(bool(bad))
+
+
+def _configured(settings: Settings) -> "dict[str, Account]":
+    """The configured accounts; none where only an archive is named."""
+    if settings.named_archive() is not None and settings.named_config_file() is None:
+        return {}
+    return {account.name: account for account in settings.config().accounts}
+
+
+def _next(account: "AccountStatus", configured: "Account | None") -> int | None:
+    """When a running daemon pulls the account next; None if nothing says so."""
+    from poparchive.config import Every
+
+    if configured is None or account.last_ended is None:
+        return None
+    schedule = configured.schedule
+    if isinstance(schedule, Every):
+        return account.last_ended + schedule.seconds
+    from poparchive.schedule import Task, next_moment
+
+    return next_moment(Task(account.name, cron=schedule.fields()), account.last_ended)
+
+
+def _when(moment: int | None) -> str:
+    if moment is None:
+        return ""
+    return "due" if moment <= time.time() else output.human_date(moment)
+
+
+def _fields(a: "AccountStatus", due: int | None) -> dict[str, object]:
+    return {
+        "account": a.name,
+        "host": a.host,
+        "user": a.user,
+        "messages": a.messages,
+        "uidls": {fate.name.lower(): number for fate, number in sorted(a.fates.items())},
+        "gaps": a.gaps,
+        "last_pull": None if a.last_ended is None else output.rfc3339(a.last_ended),
+        "next_pull": None if due is None else output.rfc3339(due),
+        "error": a.last_error,
+    }

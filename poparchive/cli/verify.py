@@ -46,7 +46,8 @@ def verify(
             text = damage.what
             if message is not None:
                 text += (
-                    f" ({output.human_date(message.date)}, from {message.sender}:"
+                    f" ({message.id.hex()[:12]}, {output.human_date(message.date)},"
+                    f" from {message.sender}:"
                     f" {message.subject}; accounts: {', '.join(damage.accounts)})"
                 )
             output.result(output.visible(text))

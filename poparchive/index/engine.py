@@ -34,6 +34,7 @@ class CatalogError(PoparchiveError):
 
 def open_catalog(path: Path, *, synchronous: str = "FULL") -> Engine:
     """Return an engine for a catalog with all migrations applied; makes the file if need be."""
+    path.touch(mode=0o600)
     engine = create_engine(
         f"sqlite:///{path}", connect_args={"cached_statements": bulk.CACHED_STATEMENTS}
     )

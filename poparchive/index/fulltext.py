@@ -63,6 +63,7 @@ class FulltextWriter:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open the index, making it if it is not there."""
+        path.touch(mode=0o600)
         connection = sqlite3.connect(
             path,
             check_same_thread=False,

@@ -46,6 +46,10 @@ _COLUMNS = (
 def open_read_only(path: Path) -> sqlite3.Connection:
     """Open a database for reading; a missing one is an error that says what to do."""
     if not path.exists():
+        if not (path.parent / "archive.toml").exists():
+            raise CatalogMissingError(
+                f"{path.parent}: no archive here; `poparchive init` makes one"
+            )
         raise CatalogMissingError(
             f"{path}: not there. Run `poparchive pull`, or `poparchive rebuild` if it was lost."
         )
@@ -66,9 +70,10 @@ class Lookup:
 
     def message(self, name: str) -> Located:
         """Find by hash (whole or a unique beginning of 8 or more digits) or <Message-ID>."""
-        if name.startswith("<") and name.endswith(">"):
-            rows = self._rows("WHERE m.message_id_hash = ? LIMIT 2", (hash_of(name[1:-1]),))
-            what = f"the Message-ID {name}"
+        if "@" in name or name.startswith("<"):
+            bare = name.removeprefix("<").removesuffix(">")
+            rows = self._rows("WHERE m.message_id_hash = ? LIMIT 2", (hash_of(bare),))
+            what = f"the Message-ID <{bare}>"
         else:
             rows = self._by_hash(name)
             what = f"the id {name}"
@@ -132,6 +137,10 @@ class Lookup:
             query, (identity,)
         ).fetchone()
         return found
+
+    def accounts(self) -> list[str]:
+        """Return the names of all accounts."""
+        return [row[0] for row in self.connection.execute("SELECT name FROM accounts ORDER BY 1")]
 
     def has_ledger(self, number: int) -> bool:
         """Whether the ledger has a row with this number."""

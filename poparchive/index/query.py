@@ -123,11 +123,13 @@ class _Parser:
         self._depth = 0
 
     def whole(self) -> Node:
-        if not self._tokens:
+        if not self._query.strip():
             return And(())
-        node = self._or()
+        node = self._or() if self._tokens else And(())
         if self._at < len(self._tokens):
             raise self._error('there is no "(" for this ")"')
+        if node == And(()):
+            raise QuerySyntaxError(self._query, 0, "there is no word in this to search for")
         return node
 
     def _peek(self) -> re.Match[str] | None:

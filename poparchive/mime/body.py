@@ -120,9 +120,14 @@ class _Reading:
         reading = found.reading
         if plain:
             found.reading = reading and plain * STUB < sum(map(_html_bytes, others))
+        after = len(found.texts)
         for child in others:
             self.part(child)
         found.reading = reading
+        if plain and len(found.texts) > after:
+            said = set(" ".join(found.texts[before:after]).split())
+            if said.issuperset(" ".join(found.texts[after:]).split()):
+                del found.texts[after:]  # it was large by its markup alone
 
     def _leaf(self, leaf: Part) -> None:
         found = self._found

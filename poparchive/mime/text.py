@@ -104,8 +104,8 @@ def effective_date(extract: Extract, retrieved: int) -> int:
     return received if received is not None and received <= latest else retrieved
 
 
-def printable(message: Octets | Extract) -> str:
-    """The message for a person to read: header fields, text, names of attachments."""
+def printable(message: Octets | Extract, *, attachments: bool = True) -> str:
+    """The message for a person to read: header fields, text, names of attachments if wanted."""
     said = message if isinstance(message, Extract) else extract(message)
     when = ""
     if said.date is not None and said.date < _YEAR_10000:
@@ -119,7 +119,7 @@ def printable(message: Octets | Extract) -> str:
     }
     lines = [f"{name}: {value}" for name, value in shown.items() if value]
     lines += ["", said.body.rstrip()]
-    if said.attachment_names:
+    if attachments and said.attachment_names:
         lines += ["", "Attachments:"]
         lines += [f"  {name or '(no name)'}" for name in said.attachment_names]
     return "\n".join(lines) + "\n"

@@ -118,6 +118,20 @@ class Lock:
         self.release()
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a writer of this host holds the lock. Only reads, so as not to stand in one's way."""
+    try:
+        who = json.loads(path.read_bytes())
+        if who["host"] != socket.gethostname():
+            return False
+        os.kill(int(who["pid"]), 0)
+    except PermissionError:
+        return True
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return True
+
+
 def _holder(held: bytes) -> str:
     """Say who holds the lock, from what the holder wrote into it."""
     try:

@@ -3,8 +3,10 @@
 import hashlib
 import mailbox
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,29 @@ def test_search_prints_lines_ids_counts_and_json(made: Product) -> None:
     assert any("nvoice" in str(row["snippet"]) for row in rows)
 
 
+def test_a_word_may_be_left_out_as_people_type_it(made: Product) -> None:
+    """-word and -field:value are part of the query, not options."""
+    everything = int(made.run("search", "--count", "invoice").stdout)
+    without = int(made.run("search", "invoice", "-has:attachment", "--count").stdout)
+    assert 0 < without < everything
+    assert made.run("search", "invoice NOT reminder", "--ids").stdout == (
+        made.run("search", "--ids", "invoice", "-reminder").stdout
+    )
+    assert b"No such option" in made.run("search", "-x", code=2).stderr
+
+
+def test_a_query_without_words_is_refused(made: Product) -> None:
+    """What could only mean every message by mistake is an error; nothing at all is not."""
+    assert b"no word" in made.run("search", "&&&", code=2).stderr
+    assert made.run("search", "--count").stdout.strip() == b"41"
+
+
+def test_the_rest_of_the_results_is_announced(made: Product) -> None:
+    """A search that shows only the first says so."""
+    assert b"--limit" in made.run("search", "--limit", "3", "invoice").stderr
+    assert b"--limit" not in made.run("search", "--limit", "1000", "invoice").stderr
+
+
 def test_show_gives_every_form_of_a_message(made: Product) -> None:
     """Raw octets, headers, text, parts and attachments."""
     (row,) = made.json("search", "filename:pdf", "subject:fwd")
@@ -62,6 +87,8 @@ def test_show_gives_every_form_of_a_message(made: Product) -> None:
     assert len(part) == attachments[0]["size_bytes"]
     by_message_id = made.run("show", "--raw", f"<{shown['message_id']}>").stdout
     assert by_message_id == raw
+    assert made.run("show", "--raw", str(shown["message_id"])).stdout == raw
+    assert b"--part" in made.run("show", identity).stdout
 
 
 def test_attachments_are_saved_under_safe_names(made: Product, tmp_path: Path) -> None:
@@ -158,6 +185,48 @@ def test_a_lost_catalog_is_rebuilt(made: Product, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a small file system to fill needs root")
+def test_status_says_when_the_next_pull_is_due(tmp_path: Path) -> None:
+    """After its schedule; an account that was never pulled is shown too."""
+    box = Mailbox([b"Subject: s\r\n\r\nx\r\n"], password="secret")
+    with running(Pop3Server({"anna": box, "jan": box, "ewa": box})) as server:
+        keys: dict[str, object] = {"host": "127.0.0.1", "port": server.port}
+        configured = {
+            "anna": {**keys, "schedule": "every 2h"},
+            "jan": {**keys, "schedule": "cron 0 3 * * *"},
+            "ewa": keys,
+        }
+        made = product(tmp_path, configured, tls="none", allow_insecure=True)
+        made.run("pull", "anna", "jan")
+    anna, jan, whole = made.json("status")
+    last, due = (datetime.fromisoformat(str(anna[key])) for key in ("last_pull", "next_pull"))
+    assert due - last == timedelta(hours=2)
+    assert datetime.fromisoformat(str(jan["next_pull"])).astimezone().hour == 3
+    assert whole["never_pulled"] == ["ewa"]
+    assert whole["pulling"] is False
+    with Lock(layout.open_layout(made.archive).lock):
+        assert made.json("status")[-1]["pulling"] is True
+    for path in made.archive.rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+    (made.archive / "catalog.sqlite").unlink()
+    assert b"rebuild" in made.run("status", code=1).stderr
+
+
+def test_init_makes_the_archive_that_the_configuration_names(tmp_path: Path) -> None:
+    """A configuration that was written first needs no directory given again."""
+    made = product(tmp_path, {})
+    shutil.rmtree(made.archive)
+    assert b"init" in made.run("search", "x", code=1).stderr
+    made.run("init")
+    assert (made.archive / "archive.toml").exists()
+
+
+def test_export_of_an_unknown_account(made: Product, tmp_path: Path) -> None:
+    """It is a mistake, not an empty result."""
+    done = made.run("export", "--account", "nobody", "--output", str(tmp_path / "x"), code=2)
+    assert b"office" in done.stderr
+    assert not (tmp_path / "x").exists()
+
+
 def test_a_full_disk_is_a_clear_error_and_a_whole_archive(tmp_path: Path) -> None:
     """Whatever fills up first, the error says so, and with room the next pull goes on."""
     mails = [b"Subject: %d\r\n\r\n" % n + os.urandom(3000).hex().encode() for n in range(600)]

@@ -175,6 +175,19 @@ def test_html_is_read_beside_a_stub(stub: bytes) -> None:
     assert stub.decode() in found.body
 
 
+def test_html_that_says_the_same_is_not_read_twice() -> None:
+    """A short text beside an HTML part that is large only by its markup."""
+    html = b"<p style='" + b"margin:0;" * 100 + b"'>Thank <b>you</b></p>"
+    found = extract(
+        multipart(
+            "alternative",
+            b"Content-Type: text/plain\r\n\r\nThank you",
+            b"Content-Type: text/html\r\n\r\n" + html,
+        )
+    )
+    assert found.body == "Thank you"
+
+
 def test_attachments() -> None:
     """Attachments are named in their order, nameless ones by nothing, and their text is not read."""
     found = extract(

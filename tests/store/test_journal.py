@@ -138,6 +138,6 @@ def test_entries_that_were_not_read_are_never_removed(archive: layout.Layout) ->
     writer.close()
     held = archive.journals()
     assert len(held) > 1
-    with pytest.raises(DamageError, match="was not read|does not follow"):
+    with pytest.raises(DamageError, match=r"was not read|does not follow"):
         JournalWriter(archive, position, file_bytes=500)
     assert archive.journals() == held
