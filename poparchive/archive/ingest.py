@@ -17,7 +17,7 @@ from poparchive.archive.storer import BATCH_S, Batch, Received, Storer
 from poparchive.store.errors import StoreError
 from poparchive.store.records import Record
 
-IN_FLIGHT_BYTES = 12 << 20
+IN_FLIGHT_BYTES = 9 << 20
 """A batch that is being indexed and most of the next one; little enough for memory."""
 
 GROUP_MESSAGES = 250

@@ -23,8 +23,8 @@ from poparchive.store.journal import JournalEntry, JournalWriter
 from poparchive.store.pack import PackReader, PackWriter
 from poparchive.store.records import ArchivedRecord, DuplicateRecord, PackRecord, Record
 
-BATCH_BYTES = 8 << 20
-BATCH_MESSAGES = 1000
+BATCH_BYTES = 6 << 20
+BATCH_MESSAGES = 800
 BATCH_S = 2.0
 _SAMPLED_BYTES = 1 << 10
 

@@ -26,7 +26,7 @@ ATTACHMENT = "hasattachment"
 
 _INSERT = f"INSERT INTO mail(rowid, {', '.join(COLUMNS)}) VALUES"
 
-_CACHE_KIB = 8_192
+_CACHE_KIB = 4_096
 
 _SETTINGS = {"hashsize": 6 << 20, "automerge": 8}
 """A batch's words are written as one segment, and segments are merged eight at a time: a fifth less

@@ -9,10 +9,10 @@ nothing else touched (RFC 1939 section 3).
 from poparchive.pop3.errors import ProtocolError
 from poparchive.pop3.replies import visible
 
-RECEIVE_BYTES = 256 * 1024
+RECEIVE_BYTES = 64 * 1024
 """Room that the buffer has at the least: large reads from the socket cost least per octet."""
 
-RECEIVE_LEAST_BYTES = 64 * 1024
+RECEIVE_LEAST_BYTES = 16 * 1024
 """Room offered to a read from the socket, at the least."""
 
 MOVED_MAX_BYTES = 16 * 1024
