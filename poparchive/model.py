@@ -1,7 +1,6 @@
 """Values that every part shares. Standard library only, frozen, no behaviour beyond naming."""
 
 import enum
-from dataclasses import dataclass
 from typing import NamedTuple, NewType
 
 MessageId = NewType("MessageId", bytes)
@@ -49,13 +48,13 @@ class Listed(NamedTuple):
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
-    """What the ledger knows of one UIDL. ``message`` is None until it is kept."""
+class LedgerRow(NamedTuple):
+    """What the ledger knows of one UIDL. ``message`` is the row id of its message, None until it is
+    kept."""
 
     id: int
     uidl: bytes
     size_bytes: int
     fate: Fate
-    message: MessageId | None
+    message: int | None
     settled: int | None

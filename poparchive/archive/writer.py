@@ -18,11 +18,13 @@ from poparchive.archive.read import Reader
 from poparchive.archive.replay import Replay, rebuild, remove_database
 from poparchive.archive.spool import Spooled, SpoolWriter
 from poparchive.archive.storer import Received, Storer, Tally
+from poparchive.errors import PoparchiveError
 from poparchive.index.catalog import Catalog
 from poparchive.index.fulltext import FulltextWriter, IndexOutdatedError
-from poparchive.model import Fate, LedgerRow, MessageId
+from poparchive.index.lookup import NotFoundError
+from poparchive.model import Fate, LedgerRow
 from poparchive.store import layout as layouts
-from poparchive.store.errors import MissingObjectError, StoreError
+from poparchive.store.errors import StoreError
 from poparchive.store.fsio import Lock, writing
 from poparchive.store.journal import JournalWriter, Position
 from poparchive.store.pack import PACK_BYTES, PackReader, PackState, PackWriter
@@ -168,26 +170,23 @@ class Writer:
         """Return a future: done when all queued so far is kept, in the catalog and searchable."""
         return self._ingest.flush()
 
-    def prove(self, messages: Sequence[MessageId]) -> tuple[set[MessageId], list[StoreError]]:
-        """Read messages from disk again; return those whose octets have the right hash, and what is
-        wrong with others.
+    def prove(self, messages: Sequence[int]) -> tuple[set[int], list[PoparchiveError]]:
+        """Read messages, given by row id, from disk again. Return those whose octets have the right
+        hash, and what is wrong with the others.
 
         This is the proof that comes before ``DELE``. Call it after a ``flush`` that followed them.
         """
         proved = set()
-        damages: list[StoreError] = []
+        damages: list[PoparchiveError] = []
         with Reader(self.layout.root, self.layout) as reader:
-            for identity in messages:
-                located = reader.lookup.by_id(identity)
+            for key in messages:
                 try:
-                    if located is None:
-                        raise MissingObjectError(f"message {identity.hex()} is not in the catalog")
-                    for _ in reader.octets(located):
+                    for _ in reader.octets(reader.lookup.by_key(key)):
                         pass
-                except StoreError as error:
+                except (StoreError, NotFoundError) as error:
                     damages.append(error)
                 else:
-                    proved.add(identity)
+                    proved.add(key)
         return proved, damages
 
 

@@ -37,13 +37,10 @@ _LEDGER = select(
     schema.uidls.c.uidl,
     schema.uidls.c.size_bytes,
     schema.uidls.c.fate,
-    schema.messages.c.sha256,
+    schema.uidls.c.message,
     schema.uidls.c.settled,
-).join_from(
-    schema.uidls, schema.messages, schema.uidls.c.message == schema.messages.c.id, isouter=True
 )
-
-
+_FATES = {int(fate): fate for fate in Fate}
 _MESSAGE_ROWS = select(schema.messages.c.sha256, schema.messages.c.id)
 _BLOB_ROWS = select(schema.blobs.c.sha256, schema.blobs.c.id)
 
@@ -144,9 +141,9 @@ class Catalog:
 
     def ledger(self, account: int) -> list[LedgerRow]:
         """Return all that is known of an account's UIDLs, in the order they were first listed."""
-        query = _LEDGER.where(schema.uidls.c.account == account).order_by(schema.uidls.c.id)
         with self._engine.connect() as connection:
-            return _ledger(connection.execute(query))
+            rows = rows_where(connection, _LEDGER, schema.uidls.c.account, [account])
+            return sorted(_ledger(rows))
 
     def ledger_rows(self, numbers: Sequence[int]) -> list[LedgerRow]:
         """Return the rows with these ledger numbers."""
@@ -312,7 +309,7 @@ def _next(connection: Connection, column: Any) -> int:
 
 def _ledger(rows: Iterable[Any]) -> list[LedgerRow]:
     return [
-        LedgerRow(key, uidl.encode("latin-1"), size, Fate(fate), message, settled)
+        LedgerRow(key, uidl.encode("latin-1"), size, _FATES[fate], message, settled)
         for key, uidl, size, fate, message, settled in rows
     ]
 

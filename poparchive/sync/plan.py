@@ -8,7 +8,7 @@ What this cannot tell apart are messages with the same UIDL and the same size, b
 A doubt never leads to a deletion, and never to forgetting.
 """
 
-from collections import Counter, defaultdict, deque
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,9 +56,10 @@ def plan(
     full: bool = False,
 ) -> Plan:
     """Compare a listing with the ledger. ``full`` asks for every message again."""
-    known: defaultdict[tuple[bytes, int], deque[LedgerRow]] = defaultdict(deque)
-    for row in ledger:
-        known[row.uidl, row.size_bytes].append(row)
+    known: dict[tuple[bytes, int], list[LedgerRow]] = {}
+    # From the newest on, so that each list gives the oldest first.
+    for row in reversed(ledger):
+        known.setdefault((row.uidl, row.size_bytes), []).append(row)
     new: list[Listed] = []
     again: list[tuple[Listed, LedgerRow]] = []
     kept: list[tuple[Listed, LedgerRow]] = []
@@ -68,7 +69,7 @@ def plan(
         if full or not rows or not entry.uidl:
             new.append(entry)
             continue
-        row = rows.popleft()
+        row = rows.pop()
         if row.fate in _KEPT:
             kept.append((entry, row))
         elif row.fate is Fate.DELETED:
@@ -76,7 +77,7 @@ def plan(
             new.append(entry)
         elif row.fate is not Fate.SKIPPED or not _too_large(entry, policy):
             again.append((entry, row))
-    gone = [row for rows in known.values() for row in rows] if not full else []
+    gone = sorted(row for rows in known.values() for row in rows) if not full else []
     return Plan(
         new=tuple(new),
         again=tuple(again),

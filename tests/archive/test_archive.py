@@ -15,10 +15,10 @@ from poparchive.archive.spool import Spooled, SpoolWriter
 from poparchive.archive.storer import Received, Storer, Tally
 from poparchive.archive.writer import Writer
 from poparchive.index.catalog import Catalog
-from poparchive.index.engine import HEAD, migrations, open_catalog
+from poparchive.index.engine import HEAD, migrate, migrations, open_catalog
 from poparchive.index.keys import rowid_of
 from poparchive.index.lookup import NotFoundError
-from poparchive.model import Fate, MessageId
+from poparchive.model import Fate
 from poparchive.store import layout
 from poparchive.store.errors import LockedError
 from poparchive.store.fsio import Lock
@@ -151,8 +151,8 @@ def test_large_messages_go_through_a_file(root: Path) -> None:
             writer.keep(ledger, spooled(writer, message))
         writer.flush().result()
         assert list((root / "spool").iterdir()) == []
-        identity = MessageId(hashlib.sha256(message).digest())
-        assert writer.prove([identity]) == ({identity}, [])
+        ((key, *_),) = rows(root / "catalog.sqlite")["messages"]
+        assert writer.prove([int(str(key))]) == ({key}, [])
     assert len([r for r in rows(root / "catalog.sqlite")["parts"] if r[1] == 2]) == 4
     assert octets_of(root) == [message]
     assert damages(root) == []
@@ -215,6 +215,25 @@ def test_an_unknown_id_is_a_sentence(root: Path) -> None:
                 reader.lookup.message(name)
 
 
+def schema_of(path: Path) -> dict[str, object]:
+    """Return what SQLite knows of each table: columns, foreign keys, indexes, how it is stored."""
+    connection = sqlite3.connect(path)
+    found: dict[str, object] = {}
+    for name, sql in connection.execute("SELECT name, sql FROM sqlite_master").fetchall():
+        facts = [
+            sorted(row[skip:] for row in connection.execute(f"PRAGMA {pragma}({name})"))
+            for pragma, skip in (("table_xinfo", 0), ("index_xinfo", 0), ("index_list", 1))
+        ]
+        keys = connection.execute(f"PRAGMA foreign_key_list({name})")
+        found[name] = (
+            facts,
+            sorted(row[2:] for row in keys),
+            (sql or "").endswith("WITHOUT ROWID"),
+        )
+    connection.close()
+    return found
+
+
 def test_migrations_and_tables_agree(tmp_path: Path) -> None:
     """`alembic check` finds nothing to do, and HEAD is the newest migration."""
     path = tmp_path / "catalog.sqlite"
@@ -223,6 +242,9 @@ def test_migrations_and_tables_agree(tmp_path: Path) -> None:
     config.set_main_option("script_location", str(migrations()))
     config.attributes["url"] = f"sqlite:///{path}"
     command.check(config)
+    migrated = tmp_path / "migrated.sqlite"
+    migrate(migrated)
+    assert schema_of(path) == schema_of(migrated)
     connection = sqlite3.connect(path)
     assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (HEAD,)
     connection.close()
