@@ -7,7 +7,6 @@ import binascii
 import itertools
 
 from poparchive.index.catalog import MessageFacts, PartFacts
-from poparchive.index.fold import without_encoded_lines
 from poparchive.index.fulltext import ATTACHMENT, Document
 from poparchive.mime.structure import Octets, Part
 from poparchive.mime.text import Extract, effective_date, extract
@@ -47,7 +46,7 @@ def document(key: int, facts: MessageFacts, text: Extract) -> Document:
         subject=text.subject,
         sender=text.sender,
         recipients=f"{text.recipients} {text.copies}" if text.copies else text.recipients,
-        body=without_encoded_lines(text.body),
+        body=text.body,
         attachments=" ".join(names),
         flags=ATTACHMENT if names else "",
     )

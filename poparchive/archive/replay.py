@@ -159,6 +159,7 @@ def rebuild(
     fulltext = FulltextWriter.open(search_path)
     try:
         Replay(layout, catalog, Indexer(catalog, fulltext)).catch_up(done)
+        fulltext.compact()
     finally:
         fulltext.close()
         catalog.close()

@@ -95,6 +95,7 @@ class Writer:
         """Finish what is queued, then let go of the archive."""
         try:
             self._ingest.close()
+            self._fulltext.compact()
         finally:
             self._open.close()
 

@@ -28,18 +28,7 @@ def _run() -> re.Pattern[str]:
     return re.compile(f"[{_CJK}]+")
 
 
-_PIECE_CHARACTERS = 1000
-
-_ENCODED_LINES = re.compile(r"(?:\n[A-Za-z0-9+/]{60,76}={0,2}(?=\n)){2,}")
-
-
-def without_encoded_lines(text: str) -> str:
-    """Return text without two and more lines of base64 in a row: keys, signatures, files.
-
-    Each gives a word or two that nobody looks for and that no other message has, which are the
-    dearest in an index.
-    """
-    return _ENCODED_LINES.sub("\n", text)
+_PIECE_CHARACTERS = 2000
 
 
 def fold(text: str) -> str:

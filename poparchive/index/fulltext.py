@@ -24,6 +24,8 @@ COLUMNS = ("body", "subject", "sender", "recipients", "attachments", "flags")
 ATTACHMENT = "hasattachment"
 """The flag of a message with attachments; no word that people search for."""
 
+_MANY_DOCUMENTS = 5_000
+
 _INSERT = f"INSERT INTO mail(rowid, {', '.join(COLUMNS)}) VALUES"
 
 _CACHE_KIB = 4_096
@@ -59,6 +61,7 @@ class FulltextWriter:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
+        self._added = 0
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -116,6 +119,7 @@ class FulltextWriter:
                 run.execute(f"{_INSERT} {marks}", parameters)
             run.execute("UPDATE watermark SET entry = ?", (entry,))
             run.execute("COMMIT")
+            self._added += len(rows)
         except BaseException as error:
             with contextlib.suppress(sqlite3.Error):
                 run.execute("ROLLBACK")
@@ -126,9 +130,22 @@ class FulltextWriter:
                 ) from error
             raise
 
-    def optimize(self) -> None:
-        """Merge all of the index's segments into one."""
-        self._connection.execute("INSERT INTO mail(mail) VALUES ('optimize')")
+    def compact(self) -> None:
+        """Merge the index's segments into one and give back the room: a tenth of it, and searches are
+        faster. Readers go on meanwhile. Without room on the disk the index stays as it is.
+
+        Does nothing unless much was added since the index was opened, so that it takes little of the
+        time that adding took.
+        """
+        run = self._connection
+        documents = run.execute("SELECT count(*) FROM mail_docsize").fetchone()[0]
+        if self._added < max(_MANY_DOCUMENTS, documents // 4):
+            return
+        with contextlib.suppress(sqlite3.OperationalError):
+            run.execute("INSERT INTO mail(mail) VALUES ('optimize')")
+            run.execute("VACUUM")
+            run.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._added = 0
 
     def close(self) -> None:
         """Safe to call twice."""

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poparchive.demo.samples import accounts
-from poparchive.index.fold import fold, fold_query, without_encoded_lines
+from poparchive.index.fold import fold, fold_query
 from poparchive.index.query import QuerySyntaxError, Words, parse
 from poparchive.index.search import Searcher, terms
 from poparchive.index.snippet import snippet
@@ -185,13 +185,6 @@ def test_combining_marks_take_no_quadratic_time() -> None:
     text = "żółw " + "a" + "\u0300\u0316" * 250_000 + " ŻÓŁW"
     assert fold(text).split()[0] == fold("żółw")
     assert fold(text).endswith(fold("ŻÓŁW"))
-
-
-def test_encoded_lines_are_no_words() -> None:
-    """Two and more lines of base64 are left out, one long word is not."""
-    line = "Ab1+" * 16
-    assert without_encoded_lines(f"before\n{line}\n{line}\n{line}==\nafter") == "before\n\nafter"
-    assert without_encoded_lines(f"before\n{line}\nafter") == f"before\n{line}\nafter"
 
 
 def test_newest_is_newest_however_dense(tmp_path: Path) -> None:
