@@ -1,4 +1,4 @@
-"""The last run as Markdown, for ``docs/benchmarks.md``.
+"""The last results of each bench as Markdown, for ``docs/benchmarks.md``.
 
 ``python -m bench.report [--work DIR] [--write PAGE]`` prints it, or puts it into the page between
 its two marks.
@@ -25,18 +25,30 @@ def default_work() -> Path:
     return Path("/var/tmp/poparchive-bench")
 
 
-def last_run(results: Path) -> tuple[dict[str, Any], list[Row]]:
-    """The facts and the rows of the last run in the file."""
-    facts: dict[str, Any] = {}
-    rows: list[Row] = []
+def last_results(results: Path) -> tuple[dict[str, Any], list[Row]]:
+    """The rows of each bench from the last run that it was part of, and the facts of these runs.
+
+    Facts are the last run's; the command and the date are those of all runs that rows are from.
+    """
+    runs: list[dict[str, Any]] = []
+    latest: dict[str, tuple[int, list[Row]]] = {}
     for line in results.read_text().splitlines():
         record = json.loads(line)
         kind = record.pop("kind")
         if kind == "run":
-            facts, rows = record, []
-        else:
-            rows.append(Row(**{**record, "walls_s": tuple(record["walls_s"])}))
-    return facts, rows
+            runs.append(record)
+            continue
+        row = Row(**{**record, "walls_s": tuple(record["walls_s"])})
+        number, rows = latest.get(row.bench, (0, []))
+        if number != len(runs):
+            rows = []
+        rows.append(row)
+        latest[row.bench] = (len(runs), rows)
+    used = sorted({number - 1 for number, _ in latest.values()})
+    facts = dict(runs[-1])
+    for name in ("date", "load", "command"):
+        facts[name] = "; ".join(dict.fromkeys(str(runs[number][name]) for number in used))
+    return facts, [row for _, rows in latest.values() for row in rows]
 
 
 def markdown(facts: dict[str, Any], rows: list[Row]) -> str:
@@ -56,7 +68,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="PAGE")
     given = parser.parse_args()
     try:
-        text = markdown(*last_run(given.work / RESULTS))
+        text = markdown(*last_results(given.work / RESULTS))
     except FileNotFoundError:
         raise SystemExit("there are no results yet: run python -m bench first") from None
     if not given.write:

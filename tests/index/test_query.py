@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import random
 import re
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,6 +76,30 @@ def test_newest_come_first_and_pages_follow(searcher: Searcher) -> None:
     assert [h.date for h in whole] == sorted((h.date for h in whole), reverse=True)
     paged = [h for at in range(0, len(whole), 7) for h in searcher.search("", limit=7, offset=at)]
     assert paged == whole
+
+
+def test_a_large_pull_leaves_one_segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After much was added the index is merged and its room given back; it finds the same."""
+    mails = [
+        b"Subject: %d\r\n\r\nword%d and %s\r\n" % (n, n, b"abcdefghij"[n % 10 :]) for n in range(60)
+    ]
+    monkeypatch.setattr("poparchive.archive.ingest.GROUP_MESSAGES", 5)
+    monkeypatch.setattr("poparchive.archive.storer.BATCH_MESSAGES", 5)
+    found, segments = [], []
+    for many in (1_000, 10):
+        monkeypatch.setattr("poparchive.index.fulltext._MANY_DOCUMENTS", many)
+        root = tmp_path / str(many)
+        fill(root, mails)
+        with Searcher(root / "catalog.sqlite", root / "search.sqlite") as one:
+            found.append([one.count(f"word{n}") for n in range(60)] + [one.count("c*")])
+        connection = sqlite3.connect(root / "search.sqlite")
+        ((count,),) = connection.execute("SELECT count(DISTINCT segid) FROM mail_idx")
+        ((free,),) = connection.execute("PRAGMA freelist_count")
+        connection.close()
+        segments.append((count, free))
+    assert found[0] == found[1]
+    assert segments[0][0] > 1
+    assert segments[1] == (1, 0)
 
 
 def test_limits_of_dates_are_exact(tmp_path: Path) -> None:
