@@ -84,7 +84,8 @@ class Ingest:
         """Return a future that is done when all queued so far is kept, in the catalog and searchable."""
         self._check()
         done: Done = Future()
-        done.set_running_or_notify_cancel()  # whoever waits may be cancelled; we go on
+        # Whoever waits may be cancelled; what was queued is kept all the same.
+        done.set_running_or_notify_cancel()
         self._inbox.put(done)
         if self._error is not None:
             # It may have come after those that waited were told.
@@ -144,9 +145,8 @@ class Ingest:
                 return
             calls, self._on_room = self._on_room, []
         for call in calls:
-            with contextlib.suppress(
-                RuntimeError
-            ):  # its event loop is closed: nobody waits any more
+            # Its event loop may be closed: then nobody waits any more.
+            with contextlib.suppress(RuntimeError):
                 call()
 
     def _store(self) -> None:

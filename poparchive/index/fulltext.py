@@ -144,7 +144,6 @@ class FulltextWriter:
         with contextlib.suppress(sqlite3.OperationalError):
             run.execute("INSERT INTO mail(mail) VALUES ('optimize')")
             run.execute("VACUUM")
-            run.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._added = 0
 
     def close(self) -> None:
