@@ -10,6 +10,7 @@ import asyncio
 import enum
 import hashlib
 import hmac
+import os
 import socket
 import ssl
 from collections.abc import Iterable, Iterator
@@ -255,7 +256,8 @@ class Connection(asyncio.BufferedProtocol):
                 f"the server sent nothing for {limit_s:g} s in the middle of its answer to {what}"
             )
         else:
-            text = f"the server did not answer {what} within {limit_s:g} s"
+            did = "send its greeting" if what == "greeting" else f"answer {what}"
+            text = f"the server did not {did} within {limit_s:g} s"
         self._fail(TimedOutError(text, command=what))
 
     async def start_tls(self, context: ssl.SSLContext | None) -> None:
@@ -380,4 +382,7 @@ def _reason(error: BaseException) -> str:
         return (error.reason or str(error)).replace("_", " ").lower()
     if isinstance(error, socket.gaierror):
         return f"no address for this name ({error.strerror})"
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+    if isinstance(error, OSError) and error.errno:
+        # asyncio puts words of its own into strerror.
+        return os.strerror(error.errno).lower()
+    return str(error)

@@ -374,7 +374,9 @@ def test_nothing_listens() -> None:
         port = listener.sockets[0].getsockname()[1]
         listener.close()
         await listener.wait_closed()
-        with pytest.raises(ConnectError, match=r"server 127.0.0.1:\d+: cannot connect: ") as caught:
+        with pytest.raises(
+            ConnectError, match=r"server 127.0.0.1:\d+: cannot connect: connection refused"
+        ) as caught:
             await log_in(Server("127.0.0.1", port), ann())
         assert caught.value.temporary
 
@@ -396,7 +398,7 @@ def test_names_that_are_none() -> None:
 @pytest.mark.parametrize(
     ("tls", "timeouts", "text"),
     [
-        (TlsMode.NONE, Timeouts(5, 0.05, 5), "the server did not answer greeting within 0.05 s"),
+        (TlsMode.NONE, Timeouts(5, 0.05, 5), "the server did not send its greeting within 0.05 s"),
         (TlsMode.IMPLICIT, Timeouts(0.05, 5, 5), "no connection within 0.05 s"),
     ],
 )
