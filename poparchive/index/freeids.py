@@ -11,7 +11,6 @@ from poparchive.index import schema
 from poparchive.index.engine import rows_where
 
 _MANY_RUNS = 50_000
-_NEAR = 3
 _NO_LIMIT = 1 << 62
 
 _ID = schema.messages.c.id
@@ -43,9 +42,15 @@ class FreeIds:
         if len(self._taken) > _MANY_RUNS:
             self._taken = _Runs()
         taken = self._taken
-        # One question for all that are likely to be given, instead of one for each.
-        likely = {taken.end(key) + step for key in wanted for step in range(_NEAR)}
-        free = likely.difference(r[0] for r in rows_where(connection, _IDS, _ID, sorted(likely)))
+        # One question for all that will be given unless the table has them, instead of one for each.
+        likely = _Runs()
+        asked = []
+        for key in wanted:
+            while (end := likely.end(taken.end(key))) != key:
+                key = end
+            likely.add(key, key + 1)
+            asked.append(key)
+        free = set(asked).difference(row[0] for row in rows_where(connection, _IDS, _ID, asked))
         found = []
         for key in wanted:
             key = taken.end(key)
