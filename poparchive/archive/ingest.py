@@ -186,7 +186,7 @@ class Ingest:
     def _hand_on(self, batch: Batch | None, weight: int) -> bool:
         """Give a batch, and who waits for it, to the indexing thread; False if that has failed."""
         if batch is not None:
-            batch.octets = weight
+            batch.weight = weight
         if not self._put((batch, self._waiting)):
             return False
         self._waiting = []
@@ -225,7 +225,7 @@ class Ingest:
             for done in waiting:
                 done.set_result(None)
             if batch is not None:
-                self._give_back(batch.octets)
+                self._give_back(batch.weight)
 
 
 class _Nothing:

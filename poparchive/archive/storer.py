@@ -57,12 +57,13 @@ class Stored(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """What one commit kept. ``blobs`` says where the batch's new blobs are."""
+    """What one commit kept. ``blobs`` says where the batch's new blobs are, ``weight`` how many octets
+    of memory its messages hold."""
 
     entry: JournalEntry
     messages: list[Stored]
     blobs: dict[bytes, Location]
-    octets: int
+    weight: int = 0
 
 
 @dataclass(slots=True)
@@ -251,7 +252,7 @@ class Storer:
             Stored(identity, message, root, made, recipes[identity])
             for identity, message, root, made in batch.messages
         ]
-        return Batch(entry, messages, blobs, batch.octets)
+        return Batch(entry, messages, blobs)
 
     def close(self) -> None:
         """Safe to call twice."""
