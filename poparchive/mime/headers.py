@@ -68,9 +68,10 @@ class Block:
 
 
 def _unfolded(value: bytes) -> bytes:
-    if b"\n" in value:
+    value = value.strip()
+    if b"\n" in value or b"\r" in value:
         value = value.replace(b"\r", b"").replace(b"\n", b"")
-    return value.strip()
+    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,11 @@ def test_fields(end: bytes) -> None:
     assert not Block(b"X-From: a\r\n")
 
 
+def test_a_lone_cr_in_a_value() -> None:
+    """It ends no line where others do, and is left out."""
+    assert Block(b"To: x\nSubject: a\rb\n").first(b"subject") == b"ab"
+
+
 @pytest.mark.parametrize(
     "block", [b"", b"Content-Type:", b"Content-Type: ;;", b"Content-Type: text", b"X: y"]
 )
