@@ -200,8 +200,9 @@ class Storer:
         return self._reader.read(place)
 
     def _known(self, contents: dict[bytes, bytes]) -> set[bytes]:
-        unsure = [i for i in contents if i not in self._pending_blobs]
-        return self._catalog.known_blobs(unsure)
+        # As with messages: whether one is pending is looked at once.
+        known = {i for i in contents if i in self._pending_blobs}
+        return known | self._catalog.known_blobs([i for i in contents if i not in known])
 
     def _refer(
         self,

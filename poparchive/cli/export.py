@@ -45,9 +45,10 @@ def export(
     text = " ".join(query or [])
     done = damaged = 0
     with Reader(root) as reader, contextlib.ExitStack() as stack:
-        if account is not None and account not in reader.lookup.accounts():
-            known = ", ".join(reader.lookup.accounts()) or "none"
-            raise UsageError(f"--account {account}: no mail came from it; there are {known}")
+        known = reader.lookup.accounts()
+        if account is not None and account not in known:
+            names = ", ".join(known) or "none"
+            raise UsageError(f"--account {account}: no mail came from it; there are {names}")
         chosen = choose(reader, text, account)
         writer: EmlTarget | MboxTarget
         if kind == "eml":

@@ -51,7 +51,7 @@ def init(
     archive = directory or settings.named_archive() or named or user_archive()
     archive = archive.expanduser().absolute()
     if config.exists():
-        _agree(config, archive)
+        _agree(config, named, archive)
         note(f"kept {config}, which names this archive already")
     if (archive / "archive.toml").exists():
         note(f"kept the archive in {archive}")
@@ -66,9 +66,8 @@ def init(
     note("next: poparchive account add NAME --host HOST --user USER --password-command COMMAND")
 
 
-def _agree(config: Path, archive: Path) -> None:
+def _agree(config: Path, named: Path | None, archive: Path) -> None:
     """Refuses where the configuration that is there means another archive."""
-    named = load(config).archive
     if named is None or named.resolve() != archive.resolve():
         other = "no archive" if named is None else f"the archive {named}"
         raise UsageError(

@@ -7,6 +7,7 @@ import typer
 
 from poparchive.cli import output
 from poparchive.cli.paths import Settings
+from poparchive.errors import PoparchiveError
 
 if TYPE_CHECKING:
     from poparchive.archive.status import AccountStatus
@@ -24,8 +25,8 @@ def status(
     from poparchive.archive.status import status as count
 
     settings = Settings.of(context)
-    configured = _configured(settings)
     found = count(settings.archive_dir())
+    configured = _configured(settings)
     ratio = found.raw_bytes / found.stored_bytes if found.stored_bytes else 0.0
     bad = [a for a in found.accounts if a.last_outcome or (a.gaps and not found.pulling)]
     pulled = {a.name for a in found.accounts}
@@ -69,7 +70,12 @@ def _configured(settings: Settings) -> "dict[str, Account]":
     """The configured accounts; none where only an archive is named."""
     if settings.named_archive() is not None and settings.named_config_file() is None:
         return {}
-    return {account.name: account for account in settings.config().accounts}
+    try:
+        return {account.name: account for account in settings.config().accounts}
+    except PoparchiveError as error:
+        # What the archive holds can be told although an entry of the configuration is wrong.
+        output.problem(output.visible(str(error), keep="\n"))
+        return {}
 
 
 def _next(account: "AccountStatus", configured: "Account | None") -> int | None:

@@ -73,9 +73,11 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[objec
     This and the next two go to the driver as they are: binding parameters one by one takes
     SQLAlchemy longer than SQLite takes to write the row.
     """
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
     for some in bulk.chunks(rows):
         marks, parameters = bulk.values(some)
-        connection.exec_driver_sql(f"INSERT INTO {table.name} VALUES {marks}", parameters)  # noqa: S608
+        insert = f"INSERT INTO {table.name} ({names}) VALUES {marks}"  # noqa: S608
+        connection.exec_driver_sql(insert, parameters)
 
 
 def update_rows(

@@ -137,9 +137,11 @@ class FulltextWriter:
         Does nothing unless much was added since the index was opened, so that it takes little of the
         time that adding took.
         """
+        if self._added < _MANY_DOCUMENTS:
+            return
         run = self._connection
         documents = run.execute("SELECT count(*) FROM mail_docsize").fetchone()[0]
-        if self._added < max(_MANY_DOCUMENTS, documents // 4):
+        if self._added < documents // 4:
             return
         with contextlib.suppress(sqlite3.OperationalError):
             run.execute("INSERT INTO mail(mail) VALUES ('optimize')")

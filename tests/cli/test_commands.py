@@ -205,6 +205,14 @@ def test_status_says_when_the_next_pull_is_due(tmp_path: Path) -> None:
     assert whole["pulling"] is False
     with Lock(layout.open_layout(made.archive).lock):
         assert made.json("status")[-1]["pulling"] is True
+    layout.open_layout(made.archive).lock.write_text('{"pid": 1, "host": "killed", "since": 0}')
+    assert made.json("status")[-1]["pulling"] is False
+    text = made.config.read_text()
+    made.config.write_text(text + "nonsense = 1\n")
+    done = made.run("status")
+    assert b"nonsense" in done.stderr
+    assert b"anna" in done.stdout
+    made.config.write_text(text)
     for path in made.archive.rglob("*"):
         assert path.stat().st_mode & 0o077 == 0, path
     (made.archive / "catalog.sqlite").unlink()
