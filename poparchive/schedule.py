@@ -70,10 +70,7 @@ class Schedule:
             self._scheduler.shutdown(wait=False)
 
     def stop(self) -> None:
-        """End ``run`` when the pull under way has ended. Callable from a signal handler's thread."""
-        threading.Thread(target=self._stop, daemon=True).start()
-
-    def _stop(self) -> None:
+        """End ``run`` when the pull under way has ended. Callable from any thread but no signal handler."""
         with self._wake:
             self._stopping = True
             self._wake.notify()

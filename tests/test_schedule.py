@@ -14,6 +14,7 @@ from poparchive.demo.server import Pop3Server, running
 from poparchive.schedule import Schedule, Task
 from tests.support.archives import damages, octets_of
 from tests.support.product import product
+from tests.support.threads import signal_other_thread
 
 
 def test_accounts_are_pulled_when_due() -> None:
@@ -98,3 +99,32 @@ def test_a_pull_that_is_interrupted_keeps_what_came(tmp_path: Path, number: sign
         made.run("pull")
     assert sorted(octets_of(made.archive)) == sorted(mails)
     assert damages(made.archive) == []
+
+
+def test_a_signal_that_another_thread_gets_ends_a_waiting_daemon(tmp_path: Path) -> None:
+    """The main thread waits for the next pull and is not interrupted; the daemon ends all the same."""
+    box = Mailbox([b"Subject: one\r\n\r\nHello\r\n"], password="secret")
+    with running(Pop3Server({"anna": box})) as server:
+        account = {"host": "127.0.0.1", "port": server.port, "schedule": "every 1h"}
+        made = product(tmp_path, {"anna": account}, tls="none", allow_insecure=True)
+        daemon = subprocess.Popen(made.command("run"), stderr=subprocess.PIPE)
+        assert daemon.stderr
+        assert any(b"pull" in line for line in daemon.stderr)
+        signal_other_thread(daemon.pid, signal.SIGTERM)
+        _, said = daemon.communicate(timeout=60)
+        assert daemon.returncode == 0, said.decode()
+
+
+def test_a_signal_that_another_thread_gets_ends_a_waiting_pull(tmp_path: Path) -> None:
+    """The event loop waits for the server and is not interrupted; the pull ends all the same."""
+    gate = Gate()
+    box = Mailbox([b"Subject: one\r\n\r\nHello\r\n"], password="secret")
+    with running(Pop3Server({"anna": box}, behaviour=[Behaviour(gates={"RETR": gate})])) as server:
+        account = {"host": "127.0.0.1", "port": server.port}
+        made = product(tmp_path, {"anna": account}, tls="none", allow_insecure=True)
+        pull = subprocess.Popen(made.command("pull"), stderr=subprocess.PIPE)
+        gate.wait_reached(60)
+        signal_other_thread(pull.pid, signal.SIGINT)
+        _, said = pull.communicate(timeout=60)
+        assert pull.returncode == 130, said.decode()
+        gate.open()

@@ -1,8 +1,9 @@
 """From configured accounts to jobs of the sync part, and a pull of them with progress on the screen."""
 
 import asyncio
-import signal
+import contextlib
 import ssl
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from poparchive import credentials, observe
 from poparchive.archive.writer import Writer
-from poparchive.cli import output
+from poparchive.cli import output, signals
 from poparchive.config import Account, Config
 from poparchive.pop3 import Endpoint, Login, Timeouts, TlsMode, make_context
 from poparchive.sync.plan import Policy
@@ -101,22 +102,31 @@ class _Screen:
 
 
 class Stop:
-    """Ends a pull from a signal handler, whether its event loop has started or not."""
+    """Ends a pull from any thread, whether its event loop has started or not."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._wanted = False
         self._cancel: Callable[[], object] | None = None
 
     def set(self) -> None:
-        self._wanted = True
-        if self._cancel is not None:
-            self._cancel()
+        with self._lock:
+            self._wanted = True
+            self._act()
 
     def attach(self, cancel: Callable[[], object]) -> None:
         """Say how to end what runs now."""
-        self._cancel = cancel
-        if self._wanted:
-            cancel()
+        with self._lock:
+            self._cancel = cancel
+            self._act()
+
+    def _act(self) -> None:
+        """Once, for a second cancellation would cut short what the first one is tidying up."""
+        if self._wanted and self._cancel is not None:
+            cancel, self._cancel = self._cancel, None
+            # The event loop may have ended by itself meanwhile.
+            with contextlib.suppress(RuntimeError):
+                cancel()
 
 
 def pull(
@@ -129,16 +139,14 @@ def pull(
     """
     jobs = [job_of(account) for account in accounts]
     hosts = {account.name: account.host for account in accounts}
-    ending = stop or Stop()
-    handled = [] if stop else [signal.SIGINT, signal.SIGTERM]
-    before = [(number, signal.signal(number, lambda *_: ending.set())) for number in handled]
-    try:
-        with Writer(root) as writer, output.progress("pull") as bars:
-            results = asyncio.run(_pull(writer, jobs, options, _Screen(bars, hosts), ending))
-            writer.flush().result()
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
+    with contextlib.ExitStack() as stack:
+        if stop is None:
+            stop = Stop()
+            stack.enter_context(signals.ending(stop.set))
+        writer = stack.enter_context(Writer(root))
+        bars = stack.enter_context(output.progress("pull"))
+        results = asyncio.run(_pull(writer, jobs, options, _Screen(bars, hosts), stop))
+        writer.flush().result()
     if results is None:
         raise KeyboardInterrupt
     return results

@@ -1,9 +1,7 @@
 """``poparchive run``: the daemon."""
 
 import contextlib
-import signal
 import threading
-from types import FrameType
 
 import typer
 
@@ -13,7 +11,7 @@ from poparchive.cli.paths import Settings
 def run(context: typer.Context) -> None:
     """Pull every account on its schedule until SIGTERM or SIGINT; what came until then is kept."""
     from poparchive import observe
-    from poparchive.cli import jobs
+    from poparchive.cli import jobs, signals
     from poparchive.config import Account, Every
     from poparchive.errors import PoparchiveError, TryLaterError, UsageError
     from poparchive.schedule import Schedule, Task
@@ -53,14 +51,13 @@ def run(context: typer.Context) -> None:
     current: list[jobs.Stop] = []
     schedule = Schedule([task(account) for account in config.accounts], pull)
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop() -> None:
         stopping.set()
         for one in tuple(current):
             one.set()
         schedule.stop()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    observe.event("started", accounts=len(config.accounts), archive=str(root))
-    schedule.run([account.name for account in config.accounts])
-    observe.event("stopped")
+    with signals.ending(stop):
+        observe.event("started", accounts=len(config.accounts), archive=str(root))
+        schedule.run([account.name for account in config.accounts])
+        observe.event("stopped")
