@@ -5,35 +5,46 @@ The same function serves a live pull, catching up and a rebuild: equal octets gi
 
 import binascii
 import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from poparchive.index.catalog import MessageFacts, PartFacts
+from poparchive.index.facts import MessageFacts, PartFacts
 from poparchive.index.fulltext import ATTACHMENT, Document
-from poparchive.mime.structure import Octets, Part
+from poparchive.mime.structure import Octets, Part, parse
 from poparchive.mime.text import Extract, effective_date, extract
 from poparchive.model import Location, MessageId
-from poparchive.store import recipe as recipes
+from poparchive.store.recipe import Placed
 
 
-def describe(
-    identity: MessageId,
-    message: Octets,
-    root: Part,
-    recipe: bytes,
-    place: Location,
-    retrieved: int,
-) -> tuple[MessageFacts, Extract]:
+class Stored(NamedTuple):
+    """A message that is in the packs: all that is needed to describe it without reading it again.
+
+    ``references`` are its recipe's, ``place`` says where that is. ``root`` is what ``parse`` gave for it,
+    if that is at hand.
+    """
+
+    id: MessageId
+    message: Octets
+    references: Sequence[Placed]
+    place: Location
+    root: Part | None = None
+
+
+def describe(stored: Stored, retrieved: int) -> tuple[MessageFacts, Extract]:
     """Return the catalog's facts and the text. ``retrieved`` stands in for a missing date."""
+    message = stored.message
+    root = stored.root or parse(message)
     text = extract(message, root)
     facts = MessageFacts(
-        sha256=identity,
+        sha256=stored.id,
         date=effective_date(text, retrieved),
         size_bytes=len(message),
         message_id=text.message_id,
         subject=text.subject,
         sender=text.sender,
-        place=place,
+        place=stored.place,
         parsed=int(text.status),
-        parts=parts_of(message, root, recipe),
+        parts=parts_of(message, root, stored.references),
     )
     return facts, text
 
@@ -52,18 +63,17 @@ def document(key: int, facts: MessageFacts, text: Extract) -> Document:
     )
 
 
-def parts_of(message: Octets, root: Part, recipe: bytes) -> list[PartFacts]:
+def parts_of(message: Octets, root: Part, references: Sequence[Placed]) -> list[PartFacts]:
     """Return a row for every blob that the recipe refers to, and for every attachment besides."""
-    references = _references(recipe)
     rows: list[PartFacts] = []
     loose = itertools.count()
     following = 0
     for leaf in root.leaves():
         name = leaf.attachment_name
         mine = []
-        while following < len(references) and references[following][0] < leaf.end:
-            start, reference = references[following]
-            if start < leaf.start:
+        while following < len(references) and references[following].start < leaf.end:
+            reference = references[following]
+            if reference.start < leaf.start:
                 rows.append(_loose(next(loose), reference))
             else:
                 mine.append(reference)
@@ -77,26 +87,13 @@ def parts_of(message: Octets, root: Part, recipe: bytes) -> list[PartFacts]:
             )
         elif name is not None:
             rows.append(PartFacts(leaf.number, 0, None, leaf.type, name, _size(message, leaf)))
-    rows.extend(_loose(next(loose), reference) for _, reference in references[following:])
+    rows.extend(_loose(next(loose), reference) for reference in references[following:])
     return rows
 
 
-def _loose(segment: int, reference: recipes.Reference) -> PartFacts:
+def _loose(segment: int, reference: Placed) -> PartFacts:
     """A blob that belongs to no leaf: a piece of an enormous header or preamble."""
     return PartFacts(0, segment, reference.id, None, None, reference.length)
-
-
-def _references(recipe: bytes) -> list[tuple[int, recipes.Reference]]:
-    """Return (offset in the message, reference) in order."""
-    found = []
-    at = 0
-    for operation in recipes.operations(recipe):
-        if isinstance(operation, recipes.Reference):
-            found.append((at, operation))
-            at += operation.made_bytes
-        else:
-            at += len(operation.octets)
-    return found
 
 
 def _size(message: Octets, leaf: Part) -> int:

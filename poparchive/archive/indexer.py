@@ -7,10 +7,11 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 
-from poparchive.archive.describe import describe, document
-from poparchive.archive.storer import Batch, Stored
+from poparchive.archive.describe import Stored
+from poparchive.archive.texts import Texts
 from poparchive.index.catalog import Catalog, Changes
-from poparchive.index.fulltext import FulltextWriter
+from poparchive.index.facts import MessageFacts
+from poparchive.index.fulltext import Mark
 from poparchive.model import Fate, Location
 from poparchive.store.journal import START, JournalEntry, Position
 from poparchive.store.records import (
@@ -25,35 +26,58 @@ from poparchive.store.records import (
 
 
 class Indexer:
-    """Applies batches to catalog and search index."""
+    """Applies batches to catalog and search index, one after the other.
 
-    def __init__(self, catalog: Catalog, fulltext: FulltextWriter | None) -> None:
+    ``begin`` and ``finish`` are for the caller who can hand in a batch before the one before it is
+    finished; ``apply`` is both.
+    """
+
+    def __init__(self, catalog: Catalog, texts: Texts) -> None:
         self._catalog = catalog
-        self._fulltext = fulltext
+        self._texts = texts
 
-    def take(self, batch: Batch) -> None:
-        """Apply one batch to both. The catalog is synced when this returns; the index may lag."""
-        self.apply(batch.entry, batch.messages, batch.blobs)
+    @property
+    def reads_ahead(self) -> bool:
+        """Whether it is of use to ``begin`` a batch early."""
+        return self._texts.reads_ahead
 
     def apply(
         self, entry: JournalEntry, messages: Sequence[Stored], blobs: Mapping[bytes, Location]
     ) -> None:
-        """Apply one entry; ``messages`` are its new ones, in the order of their records."""
-        described = [
-            describe(m.id, m.message, m.root, m.recipe, m.place, entry.time) for m in messages
-        ]
+        """Apply one entry; ``messages`` are its new ones, in the order of their records.
+
+        The catalog is synced when this returns; the index may lag until ``flush``.
+        """
+        self.begin(entry, messages)
+        self.finish(entry, self.facts(), blobs)
+
+    def begin(self, entry: JournalEntry, messages: Sequence[Stored]) -> None:
+        """Let the messages of the next entry be read."""
+        self._texts.begin(messages, entry.time)
+
+    def facts(self) -> list[MessageFacts]:
+        """Return what was read of the first entry that was begun; its messages are not needed any more."""
+        return self._texts.facts()
+
+    def finish(
+        self, entry: JournalEntry, facts: Sequence[MessageFacts], blobs: Mapping[bytes, Location]
+    ) -> None:
+        """Apply an entry whose facts are there. The catalog is synced when this returns."""
         changes = changes_of(entry)
-        changes.messages = [facts for facts, _ in described]
+        changes.messages = facts
         changes.blobs = blobs
-        keys = self._catalog.apply(changes)
-        if self._fulltext is not None:
-            self._fulltext.add(
-                [
-                    document(key, facts, text)
-                    for key, (facts, text) in zip(keys, described, strict=True)
-                ],
-                entry=entry.number,
-            )
+        self._texts.index(self._catalog.apply(changes), mark_of(entry))
+
+    def index_again(self, entry: JournalEntry, messages: Sequence[Stored]) -> None:
+        """Index an entry's messages that the catalog has and the search index has not."""
+        self.begin(entry, messages)
+        facts = self.facts()
+        places = self._catalog.message_places([one.sha256 for one in facts])
+        self._texts.index([places[one.sha256][0] for one in facts], mark_of(entry))
+
+    def flush(self) -> None:
+        """Return when all that was applied can be found."""
+        self._texts.flush()
 
 
 def changes_of(entry: JournalEntry) -> Changes:
@@ -82,6 +106,11 @@ def changes_of(entry: JournalEntry) -> Changes:
                 row["error"] = row["error"] or None
                 changes.runs.append(row)
     return changes
+
+
+def mark_of(entry: JournalEntry) -> Mark:
+    """What the search index notes of an entry that is in it."""
+    return Mark(entry.number, write_position(entry.after))
 
 
 def write_position(position: Position) -> str:

@@ -10,6 +10,7 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
+from typing import NamedTuple
 
 from poparchive.archive.indexer import Indexer
 from poparchive.archive.spool import Spooled
@@ -35,6 +36,13 @@ class IngestStoppedError(StoreError):
     """An earlier error stopped the storing of messages."""
 
 
+class _Work(NamedTuple):
+    """What the storing thread hands to the indexing thread: a batch, and who waits for it."""
+
+    batch: Batch | None
+    waiting: list[Done]
+
+
 class Ingest:
     """Takes messages and records from any thread, in order."""
 
@@ -42,7 +50,7 @@ class Ingest:
         self._storer = storer
         self._indexer = indexer
         self._inbox: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
-        self._batches: queue.Queue[tuple[Batch | None, list[Done]] | None] = queue.Queue(maxsize=1)
+        self._batches: queue.Queue[_Work | None] = queue.Queue(maxsize=1)
         self._error: BaseException | None = None
         self._waiting: list[Done] = []
         self._lock = threading.Lock()
@@ -127,7 +135,7 @@ class Ingest:
             self._threads[1].join()
             with contextlib.suppress(queue.Empty):
                 while True:
-                    for done in (self._batches.get_nowait() or (None, []))[1]:
+                    for done in (self._batches.get_nowait() or _Work(None, [])).waiting:
                         _refuse(done, self._error)
         while True:
             try:
@@ -187,12 +195,12 @@ class Ingest:
         """Give a batch, and who waits for it, to the indexing thread; False if that has failed."""
         if batch is not None:
             batch.weight = weight
-        if not self._put((batch, self._waiting)):
+        if not self._put(_Work(batch, self._waiting)):
             return False
         self._waiting = []
         return True
 
-    def _put(self, item: tuple[Batch | None, list[Done]] | None) -> bool:
+    def _put(self, item: _Work | None) -> bool:
         while self._error is None:
             try:
                 self._batches.put(item, timeout=1)
@@ -201,31 +209,53 @@ class Ingest:
             return True
         return False
 
-    def _next_batch(self) -> tuple[Batch | None, list[Done]] | None:
+    def _next_batch(self, *, blocking: bool = True) -> "_Work | _Nothing | None":
+        """Return what the storing thread handed on; None when there will be no more."""
         while True:
             try:
-                return self._batches.get(timeout=1)
+                return self._batches.get(block=blocking, timeout=1)
             except queue.Empty:
                 if self._error is not None:
                     return None
+                if not blocking:
+                    return _NOTHING
 
     def _index(self) -> None:
-        while (item := self._next_batch()) is not None:
-            batch, waiting = item
+        work, begun = self._next_batch(), False
+        while isinstance(work, _Work):
+            ahead: _Work | _Nothing | None = _NOTHING
             try:
-                if batch is not None:
-                    self._indexer.take(batch)
-                    self._storer.applied(batch)
-                    _discard(batch)
+                if work.batch is not None:
+                    ahead = self._index_batch(work.batch, begun=begun)
+                if work.waiting:
+                    self._indexer.flush()
             except BaseException as error:
                 self._error = self._error or error
-                for done in waiting:
-                    _refuse(done, error)
+                for one in (work, ahead):
+                    for done in one.waiting if isinstance(one, _Work) else ():
+                        _refuse(done, error)
                 raise
-            for done in waiting:
+            for done in work.waiting:
                 done.set_result(None)
-            if batch is not None:
-                self._give_back(batch.weight)
+            begun = isinstance(ahead, _Work)
+            work = self._next_batch() if ahead is _NOTHING else ahead
+
+    def _index_batch(self, batch: Batch, *, begun: bool) -> "_Work | _Nothing | None":
+        """Apply a batch; let the one behind it be read meanwhile if it is at hand, and return it."""
+        indexer = self._indexer
+        if not begun:
+            indexer.begin(batch.entry, batch.messages)
+        facts = indexer.facts()
+        batch.release()
+        self._give_back(batch.weight)
+        ahead: _Work | _Nothing | None = _NOTHING
+        if indexer.reads_ahead:
+            ahead = self._next_batch(blocking=False)
+            if isinstance(ahead, _Work) and ahead.batch is not None:
+                indexer.begin(ahead.batch.entry, ahead.batch.messages)
+        indexer.finish(batch.entry, facts, batch.blobs)
+        self._storer.applied(batch)
+        return ahead
 
 
 class _Nothing:
@@ -243,9 +273,3 @@ def _refuse(done: Done, error: BaseException) -> None:
 def _weight(received: Received) -> int:
     """How much memory a message holds while it is on its way."""
     return (1 << 20) if isinstance(received.octets, Spooled) else len(received.octets)
-
-
-def _discard(batch: Batch) -> None:
-    for one in batch.messages:
-        if isinstance(one.message, Spooled):
-            one.message.discard()

@@ -7,15 +7,15 @@ an entry are in the frames between. Memory is bounded by a batch.
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from poparchive.archive.describe import Stored
 from poparchive.archive.indexer import Indexer, read_position
 from poparchive.archive.spool import Spooled, SpoolWriter
-from poparchive.archive.storer import Stored
+from poparchive.archive.texts import Texts
 from poparchive.index.catalog import Catalog
-from poparchive.index.fulltext import FulltextWriter
-from poparchive.mime.structure import parse
+from poparchive.index.fulltext import FulltextWriter, Mark
 from poparchive.model import Location, MessageId
 from poparchive.store import journal, recipe
 from poparchive.store.errors import DamageError, MissingObjectError
@@ -38,20 +38,38 @@ class Replay:
         self._reader = PackReader(layout)
         self._lengths = {number: length for number, length, _ in catalog.packs()}
 
-    def catch_up(self, done: Callable[[JournalEntry], None] | None = None) -> Position:
+    def catch_up(self, mark: Mark, done: Callable[[JournalEntry], None] | None = None) -> Position:
         """Apply what is missing and return the position behind the last whole entry.
 
-        A torn last entry was never acknowledged and is left for the journal's writer to cut off.
+        ``mark`` is the search index's, which may be behind the catalog. A torn last entry was never
+        acknowledged and is left for the journal's writer to cut off.
         """
         position = read_position(self._catalog.position())
+        if mark.entry < position.entry:
+            self._index_up_to(position, read_position(mark.position))
         with contextlib.suppress(TornEntryError):
             for entry in journal.read(self._layout, position):
                 self._apply(entry)
                 position = entry.after
                 if done:
                     done(entry)
+        self._indexer.flush()
         self._reader.close()
         return position
+
+    def _index_up_to(self, position: Position, start: Position) -> None:
+        """Index the messages of entries that the catalog has applied already."""
+        for entry in journal.read(self._layout, start):
+            ids = [one.message for one in entry.records if isinstance(one, ArchivedRecord)]
+            places = self._catalog.message_places(ids)
+            spooled: list[Spooled] = []
+            self._indexer.index_again(
+                entry, [self._stored(one, {}, [places[one][1]], spooled) for one in ids]
+            )
+            for large in spooled:
+                large.discard()
+            if entry.number >= position.entry:
+                return
 
     def _apply(self, entry: JournalEntry) -> None:
         blobs: dict[bytes, Location] = {}
@@ -61,7 +79,7 @@ class Replay:
                 self._scan(record, blobs, recipes)
         spooled: list[Spooled] = []
         messages = [
-            self._stored(record.message, blobs, recipes, spooled)
+            self._stored(record.message, blobs, recipes.get(record.message[:8], []), spooled)
             for record in entry.records
             if isinstance(record, ArchivedRecord)
         ]
@@ -93,9 +111,11 @@ class Replay:
         self,
         identity: MessageId,
         blobs: dict[bytes, Location],
-        recipes: dict[bytes, list[Location]],
+        places: Sequence[Location],
         spooled: list[Spooled],
     ) -> Stored:
+        """Read a message; its recipe is at one of ``places``."""
+
         def blob(wanted: bytes) -> bytes:
             place = blobs.get(wanted) or self._catalog.blob_place(wanted)
             if place is None:
@@ -104,7 +124,7 @@ class Replay:
                 )
             return self._reader.read(place)
 
-        for place in recipes.get(identity[:8], []):
+        for place in places:
             made = self._reader.read(place)
             message = gather(recipe.join(made, blob), self._layout.spool)
             if isinstance(message, Spooled):
@@ -113,7 +133,7 @@ class Replay:
             else:
                 digest = hashlib.sha256(message).digest()
             if digest == identity:
-                return Stored(identity, message, parse(message), made, place)
+                return Stored(identity, message, recipe.references(made), place)
         raise MissingObjectError(
             f"the journal names message {identity.hex()}, but no pack makes it;"
             " `poparchive verify` says more"
@@ -157,11 +177,13 @@ def rebuild(
         remove_database(path)
     catalog = Catalog(catalog_path, synchronous="OFF")
     fulltext = FulltextWriter.open(search_path)
+    mark = fulltext.watermark
+    texts = Texts(fulltext, search_path)
     try:
-        Replay(layout, catalog, Indexer(catalog, fulltext)).catch_up(done)
-        fulltext.compact()
+        Replay(layout, catalog, Indexer(catalog, texts)).catch_up(mark, done)
+        texts.compact()
     finally:
-        fulltext.close()
+        texts.close()
         catalog.close()
     if search_only:
         remove_database(catalog_path)

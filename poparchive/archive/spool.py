@@ -71,9 +71,18 @@ class Spooled:
             size = min(2 * size, _WINDOW_BYTES)
         return -1
 
-    def discard(self) -> None:
-        """Close and remove the file. Safe to call twice."""
+    def __reduce__(self) -> tuple[type, tuple[Path, int, bytes]]:
+        """Another process opens the file for itself."""
+        return Spooled, (self.path, self._size, self.digest)
+
+    def close(self) -> None:
+        """Close the file and leave it there. Safe to call twice."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def discard(self) -> None:
+        """Close and remove the file. Safe to call twice."""
+        if self._fd >= 0:
+            self.close()
             self.path.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from poparchive.archive.describe import Stored
 from poparchive.archive.framing import Framer
 from poparchive.archive.spool import Spooled
 from poparchive.index.catalog import Catalog
@@ -21,10 +22,11 @@ from poparchive.store.errors import DamageError
 from poparchive.store.frame import Object, ObjectKind
 from poparchive.store.journal import JournalEntry, JournalWriter
 from poparchive.store.pack import PackReader, PackWriter
+from poparchive.store.recipe import Placed
 from poparchive.store.records import ArchivedRecord, DuplicateRecord, PackRecord, Record
 
-BATCH_BYTES = 6 << 20
-BATCH_MESSAGES = 800
+BATCH_BYTES = 3 << 20
+BATCH_MESSAGES = 400
 BATCH_S = 2.0
 _SAMPLED_BYTES = 1 << 10
 
@@ -45,25 +47,23 @@ class Received(NamedTuple):
     tally: Tally
 
 
-class Stored(NamedTuple):
-    """A new message of a batch: all that is needed to describe it without reading it again."""
-
-    id: MessageId
-    message: Octets
-    root: Part
-    recipe: bytes
-    place: Location
-
-
 @dataclass(slots=True)
 class Batch:
     """What one commit kept. ``blobs`` says where the batch's new blobs are, ``weight`` how many octets
-    of memory its messages hold."""
+    of memory its messages hold, ``ids`` which they are."""
 
     entry: JournalEntry
     messages: list[Stored]
     blobs: dict[bytes, Location]
+    ids: list[MessageId]
     weight: int = 0
+
+    def release(self) -> None:
+        """Let go of the messages, which have been read."""
+        for one in self.messages:
+            if isinstance(one.message, Spooled):
+                one.message.discard()
+        self.messages = []
 
 
 @dataclass(slots=True)
@@ -71,7 +71,7 @@ class _Open:
     """The batch that is being filled."""
 
     records: list[Record] = field(default_factory=list)
-    messages: list[tuple[MessageId, Octets, Part, bytes]] = field(default_factory=list)
+    messages: list[tuple[MessageId, Octets, Part, Sequence[Placed]]] = field(default_factory=list)
     octets: int = 0
     began: float = 0.0
 
@@ -156,14 +156,15 @@ class Storer:
                     builder.literal(octets[piece.start : piece.end])
                 else:
                     self._refer(builder, piece, ids[id(piece)], known, blobs)
-            made = builder.finish()
+            made, placed = builder.finish(), builder.placed
             if b"".join(recipe.join(made, contents.__getitem__)) != octets:
                 # Base64 that does not come back as it was. No blob may be in a pack that no recipe names.
                 for one, _ in blobs:
                     del self._pending_blobs[one.id]
                 blobs = []
-                made = recipe.of_literal(octets)
-            self._finish(identity, octets, root, made, blobs)
+                made, placed = recipe.of_literal(octets), []
+            self._recipe(identity, made, blobs)
+            self._finish(identity, octets, root, placed)
 
     def _large(self, identity: MessageId, message: Spooled) -> None:
         """Store a message that is too large for memory, and prove it from the pack itself."""
@@ -178,7 +179,8 @@ class Storer:
             self._refer(builder, piece, digest, self._known({digest: piece.content}), blobs)
             self._frames.add(blobs)
         made = builder.finish()
-        self._finish(identity, message, root, made, [])
+        self._recipe(identity, made, [])
+        self._finish(identity, message, root, builder.placed)
         self._frames.flush()
         digest_of = hashlib.sha256()
         for piece_octets in recipe.join(made, self._blob):
@@ -224,17 +226,14 @@ class Storer:
             recipe.Reference(identity, len(piece.content), piece.line, piece.lf, piece.closed)
         )
 
-    def _finish(
-        self,
-        identity: MessageId,
-        message: Octets,
-        root: Part,
-        made: bytes,
-        blobs: list[tuple[Object, bool]],
-    ) -> None:
+    def _recipe(self, identity: MessageId, made: bytes, blobs: list[tuple[Object, bool]]) -> None:
         # The recipe first: headers and body then stand in the order in which they compress best.
         self._frames.add([(Object(ObjectKind.RECIPE, identity, made), True), *blobs])
-        self._open.messages.append((identity, message, root, made))
+
+    def _finish(
+        self, identity: MessageId, message: Octets, root: Part, placed: Sequence[Placed]
+    ) -> None:
+        self._open.messages.append((identity, message, root, placed))
         self._open.octets += min(len(message), BATCH_BYTES)
 
     def commit(self) -> Batch | None:
@@ -250,10 +249,10 @@ class Storer:
             batch.records.extend(PackRecord(s.number, s.length, s.sealed) for s in states)
         entry = self._journal.append(batch.records, int(time.time()))
         messages = [
-            Stored(identity, message, root, made, recipes[identity])
-            for identity, message, root, made in batch.messages
+            Stored(identity, message, placed, recipes[identity], root)
+            for identity, message, root, placed in batch.messages
         ]
-        return Batch(entry, messages, blobs)
+        return Batch(entry, messages, blobs, [one.id for one in messages])
 
     def close(self) -> None:
         """Safe to call twice."""
@@ -261,7 +260,7 @@ class Storer:
 
     def applied(self, batch: Batch) -> None:
         """Tell that the catalog knows the batch now. Called from the indexing thread."""
-        self._pending_messages.difference_update([m.id for m in batch.messages])
+        self._pending_messages.difference_update(batch.ids)
         for identity in batch.blobs:
             self._pending_blobs.pop(identity, None)
 

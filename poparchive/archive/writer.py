@@ -12,12 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from poparchive.archive.indexer import Indexer, read_position
+from poparchive.archive.indexer import Indexer
 from poparchive.archive.ingest import Done, Ingest
 from poparchive.archive.read import Reader
 from poparchive.archive.replay import Replay, rebuild, remove_database
 from poparchive.archive.spool import Spooled, SpoolWriter
 from poparchive.archive.storer import Received, Storer, Tally
+from poparchive.archive.texts import Texts
 from poparchive.errors import PoparchiveError
 from poparchive.index.catalog import Catalog
 from poparchive.index.fulltext import FulltextWriter, IndexOutdatedError
@@ -53,9 +54,9 @@ class Writer:
         with contextlib.ExitStack() as stack:
             stack.callback(Lock(self.layout.lock).release)
             _empty(self.layout.spool)
-            self._catalog, self._fulltext, position = _open_indexes(self.layout)
+            self._catalog, self._texts, position = _open_indexes(self.layout)
             stack.callback(self._catalog.close)
-            stack.callback(self._fulltext.close)
+            stack.callback(self._texts.close)
             packs = self._catalog.packs()
             last = PackState(*packs[-1]) if packs else None
             writer = PackWriter(self.layout, last, pack_bytes=pack_bytes)
@@ -72,7 +73,7 @@ class Writer:
             self._spool_numbers = itertools.count()
             storer = Storer(self._catalog, writer, journal, reader)
             stack.callback(storer.close)
-            self._ingest = Ingest(storer, Indexer(self._catalog, self._fulltext))
+            self._ingest = Ingest(storer, Indexer(self._catalog, self._texts))
             self._open = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -95,7 +96,7 @@ class Writer:
         """Finish what is queued, then let go of the archive."""
         try:
             self._ingest.close()
-            self._fulltext.compact()
+            self._texts.compact()
         finally:
             self._open.close()
 
@@ -191,9 +192,7 @@ class Writer:
         return proved, damages
 
 
-def _open_indexes(
-    layout: layouts.Layout,
-) -> tuple[Catalog, FulltextWriter, Position]:
+def _open_indexes(layout: layouts.Layout) -> tuple[Catalog, Texts, Position]:
     """Open both databases and bring them up to the journal; what is missing is made again."""
     if layout.journals() and not layout.catalog.exists():
         rebuild(layout)
@@ -203,16 +202,15 @@ def _open_indexes(
         remove_database(layout.search)
         rebuild(layout)
         fulltext = FulltextWriter.open(layout.search)
-    catalog = Catalog(layout.catalog)
-    if fulltext.watermark < read_position(catalog.position()).entry:
-        # The index is behind a catalog that is not: only a rebuild knows the texts in between.
-        fulltext.close()
-        catalog.close()
-        rebuild(layout)
-        fulltext = FulltextWriter.open(layout.search)
+    with contextlib.ExitStack() as stack:
+        mark = fulltext.watermark
+        texts = Texts(fulltext, layout.search)
+        stack.callback(texts.close)
         catalog = Catalog(layout.catalog)
-    position = Replay(layout, catalog, Indexer(catalog, fulltext)).catch_up()
-    return catalog, fulltext, position
+        stack.callback(catalog.close)
+        position = Replay(layout, catalog, Indexer(catalog, texts)).catch_up(mark)
+        stack.pop_all()
+    return catalog, texts, position
 
 
 def _empty(directory: Path) -> None:

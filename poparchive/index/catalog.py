@@ -8,7 +8,7 @@ again is equal to the one that was lost. One thread applies; any thread may ask.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -28,6 +28,7 @@ from poparchive.index.engine import (
     rows_where,
     update_rows,
 )
+from poparchive.index.facts import MessageFacts
 from poparchive.index.freeids import FreeIds
 from poparchive.index.keys import hash_of, rowid_of
 from poparchive.model import Fate, LedgerRow, Location, MessageId
@@ -43,31 +44,14 @@ _LEDGER = select(
 _FATES = {int(fate): fate for fate in Fate}
 _MESSAGE_ROWS = select(schema.messages.c.sha256, schema.messages.c.id)
 _BLOB_ROWS = select(schema.blobs.c.sha256, schema.blobs.c.id)
-
-
-class PartFacts(NamedTuple):
-    """One row of ``parts``; ``blob`` is the hash of the blob that holds the body, if one does."""
-
-    number: int
-    segment: int
-    blob: bytes | None
-    type: str | None
-    name: str | None
-    size_bytes: int | None
-
-
-class MessageFacts(NamedTuple):
-    """All that follows from a message's octets and from where they are stored."""
-
-    sha256: MessageId
-    date: int
-    size_bytes: int
-    message_id: str
-    subject: str
-    sender: str
-    place: Location
-    parsed: int
-    parts: Sequence[PartFacts]
+_PLACES = select(
+    schema.messages.c.sha256,
+    schema.messages.c.id,
+    schema.messages.c.pack,
+    schema.messages.c.frame,
+    schema.messages.c.offset,
+    schema.messages.c.length,
+)
 
 
 @dataclass(slots=True)
@@ -157,6 +141,12 @@ class Catalog:
     def known_blobs(self, ids: Sequence[bytes]) -> set[bytes]:
         """Return those of the blob ids that are stored."""
         return self._known(_BLOB_ROWS, schema.blobs.c.sha256, ids)
+
+    def message_places(self, ids: Sequence[bytes]) -> dict[bytes, tuple[int, Location]]:
+        """Return the row id of each message that is kept, and where its recipe is."""
+        with self._engine.connect() as connection:
+            rows = rows_where(connection, _PLACES, schema.messages.c.sha256, ids)
+            return {identity: (key, Location(*place)) for identity, key, *place in rows}
 
     def blob_place(self, identity: bytes) -> Location | None:
         """Return where a blob is."""

@@ -15,7 +15,7 @@ from poparchive.errors import PoparchiveError
 from poparchive.index import bulk
 from poparchive.index.fold import fold
 
-VERSION = 1
+VERSION = 2
 """Raised when the same text would be indexed otherwise; an index of another version is made anew."""
 
 COLUMNS = ("body", "subject", "sender", "recipients", "attachments", "flags")
@@ -55,6 +55,14 @@ class Document(NamedTuple):
     flags: str
 
 
+class Mark(NamedTuple):
+    """A journal entry that has been applied: its number, and the position behind it in the catalog's
+    words."""
+
+    entry: int
+    position: str | None
+
+
 class FulltextWriter:
     """Adds documents. A crash loses at most the last ``add``, which the watermark tells."""
 
@@ -92,13 +100,17 @@ class FulltextWriter:
         return cls(connection, path)
 
     @property
-    def watermark(self) -> int:
+    def watermark(self) -> Mark:
         """The last journal entry whose messages are in the index."""
-        row = self._connection.execute("SELECT entry FROM watermark").fetchone()
-        return int(row[0])
+        return Mark(*self._connection.execute("SELECT entry, position FROM watermark").fetchone())
 
-    def add(self, documents: Iterable[Document], *, entry: int) -> None:
-        """Add documents and raise the watermark, in one transaction."""
+    def add(self, documents: Iterable[Document], mark: Mark) -> None:
+        """Add documents and raise the watermark, in one transaction.
+
+        An entry that is in the index already changes nothing.
+        """
+        if mark.entry <= self.watermark.entry:
+            return
         rows = sorted(
             (
                 d.id,
@@ -117,7 +129,7 @@ class FulltextWriter:
             for some in bulk.chunks(rows):
                 marks, parameters = bulk.values(some)
                 run.execute(f"{_INSERT} {marks}", parameters)
-            run.execute("UPDATE watermark SET entry = ?", (entry,))
+            run.execute("UPDATE watermark SET entry = ?, position = ?", mark)
             run.execute("COMMIT")
             self._added += len(rows)
         except BaseException as error:
@@ -160,7 +172,7 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute(f"CREATE VIRTUAL TABLE mail USING fts5({columns}, {options})")
     for name, value in _SETTINGS.items():
         connection.execute("INSERT INTO mail(mail, rank) VALUES (?, ?)", (name, value))
-    connection.execute("CREATE TABLE watermark(entry INTEGER NOT NULL)")
-    connection.execute("INSERT INTO watermark VALUES (0)")
+    connection.execute("CREATE TABLE watermark(entry INTEGER NOT NULL, position TEXT)")
+    connection.execute("INSERT INTO watermark VALUES (0, NULL)")
     connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.execute("COMMIT")

@@ -50,6 +50,14 @@ class Reference(NamedTuple):
 Operation = Literal | Reference
 
 
+class Placed(NamedTuple):
+    """Where in the message a blob's octets begin; ``length`` is the blob's."""
+
+    start: int
+    id: bytes
+    length: int
+
+
 def encode_base64(blob: bytes, line: int, end: bytes, *, closed: bool) -> bytes:
     """Encode as MIME does: lines of ``line`` characters joined by ``end``, and a last one if closed."""
     text = binascii.b2a_base64(blob, newline=False)
@@ -59,17 +67,25 @@ def encode_base64(blob: bytes, line: int, end: bytes, *, closed: bool) -> bytes:
 
 
 class Builder:
-    """Writes one recipe, operation by operation. Neighbouring literals become one."""
+    """Writes one recipe, operation by operation. Neighbouring literals become one.
+
+    ``placed`` tells the references so far, as ``references`` does of the finished recipe.
+    """
 
     def __init__(self) -> None:
         self._out = bytearray()
         self._literal = bytearray()
+        self._made = 0
+        self.placed: list[Placed] = []
 
     def literal(self, octets: bytes) -> None:
         self._literal += octets
+        self._made += len(octets)
 
     def reference(self, reference: Reference) -> None:
         self._flush()
+        self.placed.append(Placed(self._made, reference.id, reference.length))
+        self._made += reference.made_bytes
         out = self._out
         out.append(_BASE64 if reference.line else _BLOB)
         out += reference.id
@@ -121,6 +137,19 @@ def operations(recipe: bytes) -> Iterator[Operation]:
         end = recipe[at]
         at += 1
         yield Reference(identity, length, line, bool(end & _END_LF), bool(end & _END_CLOSED))
+
+
+def references(recipe: bytes) -> list[Placed]:
+    """Return where in the message each blob's octets begin, in order."""
+    found = []
+    at = 0
+    for operation in operations(recipe):
+        if isinstance(operation, Reference):
+            found.append(Placed(at, operation.id, operation.length))
+            at += operation.made_bytes
+        else:
+            at += len(operation.octets)
+    return found
 
 
 def join(recipe: bytes, blob: Callable[[bytes], bytes]) -> Iterator[bytes]:

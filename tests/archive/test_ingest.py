@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from poparchive.archive.describe import Stored
 from poparchive.archive.indexer import Indexer
 from poparchive.archive.storer import Batch, Received, Storer, Tally
+from poparchive.archive.texts import Texts
 from poparchive.archive.writer import Writer
 from poparchive.errors import PoparchiveError
 from poparchive.index.catalog import Catalog
+from poparchive.index.fulltext import FulltextWriter
 from poparchive.store import layout
-from poparchive.store.journal import START, JournalWriter
+from poparchive.store.journal import START, JournalEntry, JournalWriter
 from poparchive.store.pack import PackReader, PackWriter
 from tests.support.archives import damages, octets_of, rows
 
@@ -40,7 +43,8 @@ class Stages:
         )
         reader, packs, journal = self._parts
         self.storer = Storer(self.catalog, packs, journal, reader)
-        self.indexer = Indexer(self.catalog, None)
+        self.texts = Texts(FulltextWriter.open(archive.search), archive.search)
+        self.indexer = Indexer(self.catalog, self.texts)
         self.tally = Tally()
 
     def take(self, *messages: bytes) -> None:
@@ -48,11 +52,11 @@ class Stages:
 
     def apply(self, batch: Batch | None) -> None:
         assert batch
-        self.indexer.take(batch)
+        self.indexer.apply(batch.entry, batch.messages, batch.blobs)
         self.storer.applied(batch)
 
     def close(self) -> None:
-        for one in (self.storer, *self._parts, self.catalog):
+        for one in (self.storer, *self._parts, self.texts, self.catalog):
             one.close()
 
 
@@ -130,15 +134,15 @@ def test_a_cancelled_wait_stops_nothing(archive: layout.Layout) -> None:
 def failing(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Let the indexing thread fail at the first message, when the event is set."""
     go = threading.Event()
-    take = Indexer.take
+    begin = Indexer.begin
 
-    def fail(self: Indexer, batch: Batch) -> None:
-        if batch.messages:
+    def fail(self: Indexer, entry: JournalEntry, messages: Sequence[Stored]) -> None:
+        if messages:
             go.wait(WAIT_S)
             raise OSError(28, "No space left on device")
-        take(self, batch)
+        begin(self, entry, messages)
 
-    monkeypatch.setattr(Indexer, "take", fail)
+    monkeypatch.setattr(Indexer, "begin", fail)
     return go
 
 
@@ -181,13 +185,13 @@ def test_nobody_waits_for_room_any_more(
     """Room may come when the event loop that waited for it is closed."""
     monkeypatch.setattr("poparchive.archive.ingest.IN_FLIGHT_BYTES", 0)
     go = threading.Event()
-    take = Indexer.take
+    begin = Indexer.begin
 
-    def slow(self: Indexer, batch: Batch) -> None:
+    def slow(self: Indexer, entry: JournalEntry, messages: Sequence[Stored]) -> None:
         go.wait(WAIT_S)
-        take(self, batch)
+        begin(self, entry, messages)
 
-    monkeypatch.setattr(Indexer, "take", slow)
+    monkeypatch.setattr(Indexer, "begin", slow)
     writer, keep = writing(archive)
     keep(b"Subject: s\r\n\r\nx\r\n")
 

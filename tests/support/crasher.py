@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from poparchive.archive.helper import Helper
 from poparchive.archive.storer import Storer
 from poparchive.cli.main import main
 from poparchive.index.catalog import Catalog
@@ -26,6 +27,7 @@ STEPS: dict[str, tuple[Any, str]] = {
     "append entry": (JournalWriter, "append"),
     "catalog": (Catalog, "apply"),
     "search index": (FulltextWriter, "add"),
+    "index in helper": (Helper, "index"),
     "batch": (Storer, "commit"),
 }
 
@@ -53,11 +55,16 @@ if __name__ == "__main__":
     import poparchive.archive.framing as framing
     import poparchive.archive.ingest as ingesting
     import poparchive.archive.storer as storing
+    import poparchive.archive.texts as reading
 
     # Small batches and frames, so that every step is met many times.
     ingesting.GROUP_MESSAGES = 3
     storing.BATCH_MESSAGES = 5
     framing.FRAME_BYTES = 2000
     when, _, wanted = sys.argv[1].partition(" ")
+    if wanted != "search index":
+        # That step is the helper's own where there is one.
+        reading.MANY_MESSAGES = 3
+        reading.cores = lambda: 2
     arm(wanted, int(sys.argv[2]), after=when == "after")
     main(sys.argv[3:])
