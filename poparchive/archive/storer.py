@@ -12,6 +12,7 @@ from typing import NamedTuple
 from poparchive.archive.describe import Stored
 from poparchive.archive.framing import Framer
 from poparchive.archive.spool import Spooled
+from poparchive.archive.tally import Tally
 from poparchive.index.catalog import Catalog
 from poparchive.mime.split import Body, Literal, pieces
 from poparchive.mime.structure import Octets, Part, parse
@@ -29,14 +30,6 @@ BATCH_BYTES = 3 << 20
 BATCH_MESSAGES = 400
 BATCH_S = 2.0
 _SAMPLED_BYTES = 1 << 10
-
-
-@dataclass(slots=True)
-class Tally:
-    """Counts what became of messages. Written by the storing thread; final after a flush."""
-
-    archived: int = 0
-    duplicates: int = 0
 
 
 class Received(NamedTuple):

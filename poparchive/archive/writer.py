@@ -17,7 +17,8 @@ from poparchive.archive.ingest import Done, Ingest
 from poparchive.archive.read import Reader
 from poparchive.archive.replay import Replay, rebuild, remove_database
 from poparchive.archive.spool import Spooled, SpoolWriter
-from poparchive.archive.storer import Received, Storer, Tally
+from poparchive.archive.storer import Received, Storer
+from poparchive.archive.tally import Tally
 from poparchive.archive.texts import Texts
 from poparchive.errors import PoparchiveError
 from poparchive.index.catalog import Catalog
@@ -49,10 +50,13 @@ class Run(Protocol):
 class Writer:
     """The archive's one writer. Raises ``LockedError`` if another process has it open."""
 
-    def __init__(self, root: Path, *, pack_bytes: int = PACK_BYTES) -> None:
+    def __init__(
+        self, root: Path, *, lock: Lock | None = None, pack_bytes: int = PACK_BYTES
+    ) -> None:
+        """``lock`` is the archive's, from who has it already; it is released with the rest."""
         self.layout = layouts.open_layout(root)
         with contextlib.ExitStack() as stack:
-            stack.callback(Lock(self.layout.lock).release)
+            stack.callback((lock or Lock(self.layout.lock)).release)
             _empty(self.layout.spool)
             self._catalog, self._texts, position = _open_indexes(self.layout)
             stack.callback(self._catalog.close)

@@ -4,18 +4,24 @@ import asyncio
 import contextlib
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from poparchive import credentials, observe
-from poparchive.archive.writer import Writer
 from poparchive.cli import output, signals
 from poparchive.config import Account, Config
 from poparchive.pop3 import Endpoint, Login, Timeouts, TlsMode, make_context
+from poparchive.store.fsio import Lock
+from poparchive.store.layout import open_layout
 from poparchive.sync.plan import Policy
 from poparchive.sync.pull import DONE, STOPPED, AccountError, Job, Options, Puller, Result
+
+if TYPE_CHECKING:
+    from poparchive.archive.writer import Writer
 
 
 def job_of(account: Account) -> Job:
@@ -143,20 +149,44 @@ def pull(
         if stop is None:
             stop = Stop()
             stack.enter_context(signals.ending(stop.set))
-        writer = stack.enter_context(Writer(root))
+        opening = stack.enter_context(_opening(root))
         bars = stack.enter_context(output.progress("pull"))
-        results = asyncio.run(_pull(writer, jobs, options, _Screen(bars, hosts), stop))
-        writer.flush().result()
+        results = asyncio.run(_pull(opening, jobs, options, _Screen(bars, hosts), stop))
     if results is None:
         raise KeyboardInterrupt
     return results
 
 
+@contextlib.contextmanager
+def _opening(root: Path) -> Iterator["Future[Writer]"]:
+    """Lock the archive, open it in a thread, and close it in the end.
+
+    The lock comes first: nobody is to log in anywhere for an archive that another pull is at.
+    """
+    lock = Lock(open_layout(root).lock)
+
+    def open_writer() -> "Writer":
+        from poparchive.archive.writer import Writer
+
+        return Writer(root, lock=lock)
+
+    with lock, ThreadPoolExecutor(1, "open") as thread:
+        opening = thread.submit(open_writer)
+        try:
+            yield opening
+        except BaseException:
+            # What stopped us is on its way up already; a store that failed would only say it again.
+            with contextlib.suppress(Exception):
+                opening.result().close()
+            raise
+        opening.result().close()
+
+
 async def _pull(
-    writer: Writer, jobs: Sequence[Job], options: Options, screen: _Screen, stop: Stop
+    opening: "Future[Writer]", jobs: Sequence[Job], options: Options, screen: _Screen, stop: Stop
 ) -> list[Result] | None:
     """Return None if the pull was stopped."""
-    puller = Puller(writer, options, screen, Contexts())
+    puller = Puller(opening, options, screen, Contexts())
     task = asyncio.ensure_future(puller.pull(jobs))
     loop = asyncio.get_running_loop()
     stop.attach(partial(loop.call_soon_threadsafe, task.cancel))

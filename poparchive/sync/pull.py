@@ -9,13 +9,13 @@ import contextlib
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from poparchive.archive.spool import SpoolWriter
-from poparchive.archive.storer import Tally
-from poparchive.archive.writer import Writer
+from poparchive.archive.tally import Tally
 from poparchive.errors import PoparchiveError, TryLaterError
 from poparchive.model import Fate, LedgerRow, Listed
 from poparchive.pop3 import (
@@ -31,6 +31,10 @@ from poparchive.pop3 import (
     connect,
 )
 from poparchive.sync.plan import Plan, Policy, plan, repeated
+
+if TYPE_CHECKING:
+    # Importing it takes as long as a server needs to answer: see ``Puller``.
+    from poparchive.archive.writer import Writer
 
 DONE, FAILED, STOPPED = 0, 1, 2
 
@@ -92,16 +96,21 @@ class Options:
 
 
 class Puller:
-    """Pulls accounts into an open archive, on one event loop."""
+    """Pulls accounts into an archive, on one event loop.
+
+    ``opening`` is the archive on its way to being open for writing. Servers are asked meanwhile; only when
+    there is something to compare with the ledger, or a run to note, is it waited for.
+    """
 
     def __init__(
         self,
-        writer: Writer,
+        opening: "Future[Writer]",
         options: Options,
         observer: Observer,
         context: Callable[[Endpoint], ssl.SSLContext | None],
     ) -> None:
-        self._writer = writer
+        self._opening = opening
+        self._opened = asyncio.Event()
         self._options = options
         self._observer = observer
         self._context = context
@@ -114,8 +123,19 @@ class Puller:
         Raises only what concerns the archive itself. Cancelling ends all, and keeps what came.
         """
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._open())
             tasks = [group.create_task(self._limited(job)) for job in jobs]
         return [task.result() for task in tasks]
+
+    async def _open(self) -> None:
+        # Whoever stops waiting does not stop the opening, which has a thread of its own.
+        await asyncio.shield(asyncio.wrap_future(self._opening))
+        self._opened.set()
+
+    async def _writer(self) -> "Writer":
+        """The open archive. If it cannot be opened, ``pull`` says so and cancels who waits here."""
+        await self._opened.wait()
+        return self._opening.result()
 
     async def _limited(self, job: Job) -> Result:
         host = self._hosts.setdefault(
@@ -126,41 +146,43 @@ class Puller:
 
     async def _account(self, job: Job) -> Result:
         result = Result(job.name, int(time.time()))
-        endpoint = job.endpoint
-        number = self._writer.account(job.name, f"{endpoint.host}:{endpoint.port}", job.login.user)
         try:
-            await self._attempts(job, number, result)
+            await self._attempts(job, result)
         except (Pop3Error, AccountError) as error:
             result.outcome, result.error = FAILED, str(error)
             result.later = isinstance(error, TryLaterError) or getattr(error, "temporary", False)
+            await self._opened.wait()
         except asyncio.CancelledError:
             result.outcome, result.error = STOPPED, "stopped"
             raise
         finally:
             result.ended = int(time.time())
-            if not self._options.dry_run:
-                self._record(number, result)
+            if self._opened.is_set() and not self._options.dry_run:
+                self._record(job, result)
             self._observer.ended(result)
         return result
 
-    def _record(self, account: int, result: Result) -> None:
+    def _record(self, job: Job, result: Result) -> None:
+        writer = self._opening.result()
         with contextlib.suppress(PoparchiveError):
-            self._writer.ended(account, result)
+            writer.ended(_number(writer, job), result)
 
-    async def _attempts(self, job: Job, number: int, result: Result) -> None:
+    async def _attempts(self, job: Job, result: Result) -> None:
         for attempt in range(1, _ATTEMPTS + 1):
-            before = result.octets
+            before, early = result.octets, not self._opened.is_set()
             try:
-                await self._session(job, number, result)
+                await self._session(job, result)
             except Pop3Error as error:
-                broken = isinstance(error, ClosedError | TimedOutError) and result.octets > before
-                if not broken or attempt == _ATTEMPTS:
+                # Nobody waits for ever while an archive is mended that a crash has left.
+                waited = early and result.listed > 0
+                lost = isinstance(error, ClosedError | TimedOutError)
+                if not (lost and (result.octets > before or waited)) or attempt == _ATTEMPTS:
                     raise
-                await self._flush()
+                await _flush(await self._writer())
             else:
                 return
 
-    async def _session(self, job: Job, number: int, result: Result) -> None:
+    async def _session(self, job: Job, result: Result) -> None:
         context = self._context(job.endpoint)
         async with connect(
             job.endpoint,
@@ -172,96 +194,103 @@ class Puller:
         ) as session:
             listing = await session.listing()
             result.listed = len(listing)
-            ledger = await asyncio.to_thread(self._writer.ledger, number)
+            writer = await self._writer()
+            number = _number(writer, job)
+            ledger = await asyncio.to_thread(writer.ledger, number)
             todo = plan(listing, ledger, job.policy, result.started, full=self._options.full)
             if self._options.dry_run:
                 skipped = {id(entry) for entry, _ in todo.skip}
                 result.wanted = len(todo.again) + sum(1 for e in todo.new if id(e) not in skipped)
                 await session.quit()
                 return
-            wanted = self._note(number, todo)
+            wanted = _note(writer, number, todo)
             result.wanted += len(wanted)
             self._observer.planned(job.name, len(wanted), sum(e.size_bytes for e, _ in wanted))
-            sink = _Sink(self._writer, {e.number: n for e, n in wanted}, result, self._observer)
+            sink = _Sink(writer, {e.number: n for e, n in wanted}, result, self._observer)
             try:
                 await session.retrieve([entry for entry, _ in wanted], sink)
             finally:
                 sink.abandon()
-            gone = await self._delete(session, job, listing, todo, wanted, result)
+            gone = await _delete(writer, session, job, listing, todo, wanted, result)
             if wanted or gone:
                 # Gmail takes RETR and QUIT for "popped": all that came is kept before QUIT.
-                await self._flush()
+                await _flush(writer)
             await session.quit()
             for ledger_number in gone:
-                self._writer.settle(
-                    ledger_number, Fate.DELETED, "read again from disk and hashed equal"
-                )
+                writer.settle(ledger_number, Fate.DELETED, "read again from disk and hashed equal")
             result.deleted += len(gone)
             if gone:
-                await self._flush()
+                await _flush(writer)
 
-    def _note(self, account: int, todo: Plan) -> list[tuple[Listed, int]]:
-        """Put into the ledger what the plan says of it; return what to fetch, with ledger numbers."""
-        numbers = self._writer.listed(account, [(e.uidl, e.size_bytes) for e in todo.new])
-        rules = {id(entry): rule for entry, rule in todo.skip}
-        wanted = [(entry, row.id) for entry, row in todo.again]
-        for entry, ledger_number in zip(todo.new, numbers, strict=True):
-            if id(entry) in rules:
-                self._writer.settle(ledger_number, Fate.SKIPPED, rules[id(entry)])
-            else:
-                wanted.append((entry, ledger_number))
-        for row in todo.vanished:
-            self._writer.settle(row.id, Fate.VANISHED, "no longer listed")
-        return sorted(wanted, key=lambda pair: pair[0].number)
 
-    async def _delete(
-        self,
-        session: Session,
-        job: Job,
-        listing: Sequence[Listed],
-        todo: Plan,
-        wanted: Sequence[tuple[Listed, int]],
-        result: Result,
-    ) -> list[int]:
-        """Prove what the policy would delete, ask for its deletion, return its ledger numbers."""
-        if job.policy.leave_s is None:
-            return []
-        if todo.doubt:
-            result.note = f"nothing is deleted: {todo.doubt}"
-            return []
-        await self._flush()
-        candidates: list[tuple[Listed, LedgerRow]] = list(todo.delete)
-        if job.policy.leave_s == 0 and wanted:
-            ambiguous = repeated(listing)
-            entries = {number: entry for entry, number in wanted}
-            rows = await asyncio.to_thread(
-                self._writer.ledger_rows, [number for _, number in wanted]
-            )
-            candidates += [
-                (entries[row.id], row)
-                for row in rows
-                if row.message is not None and entries[row.id].uidl not in ambiguous
-            ]
-        if not candidates:
-            return []
-        messages = [row.message for _, row in candidates if row.message is not None]
-        proved, damages = await asyncio.to_thread(self._writer.prove, messages)
-        if damages:
-            result.outcome = FAILED
-            result.error = f"{len(damages)} messages stay on the server: {damages[0]}"
-        safe = [(entry, row) for entry, row in candidates if row.message in proved]
-        refused = set(await session.delete([entry.number for entry, _ in safe]))
-        return [row.id for entry, row in safe if entry.number not in refused]
+def _note(writer: "Writer", account: int, todo: Plan) -> list[tuple[Listed, int]]:
+    """Put into the ledger what the plan says of it; return what to fetch, with ledger numbers."""
+    numbers = writer.listed(account, [(e.uidl, e.size_bytes) for e in todo.new])
+    rules = {id(entry): rule for entry, rule in todo.skip}
+    wanted = [(entry, row.id) for entry, row in todo.again]
+    for entry, ledger_number in zip(todo.new, numbers, strict=True):
+        if id(entry) in rules:
+            writer.settle(ledger_number, Fate.SKIPPED, rules[id(entry)])
+        else:
+            wanted.append((entry, ledger_number))
+    for row in todo.vanished:
+        writer.settle(row.id, Fate.VANISHED, "no longer listed")
+    return sorted(wanted, key=lambda pair: pair[0].number)
 
-    async def _flush(self) -> None:
-        await asyncio.wrap_future(self._writer.flush())
+
+async def _delete(
+    writer: "Writer",
+    session: Session,
+    job: Job,
+    listing: Sequence[Listed],
+    todo: Plan,
+    wanted: Sequence[tuple[Listed, int]],
+    result: Result,
+) -> list[int]:
+    """Prove what the policy would delete, ask for its deletion, return its ledger numbers."""
+    if job.policy.leave_s is None:
+        return []
+    if todo.doubt:
+        result.note = f"nothing is deleted: {todo.doubt}"
+        return []
+    await _flush(writer)
+    candidates: list[tuple[Listed, LedgerRow]] = list(todo.delete)
+    if job.policy.leave_s == 0 and wanted:
+        ambiguous = repeated(listing)
+        entries = {number: entry for entry, number in wanted}
+        rows = await asyncio.to_thread(writer.ledger_rows, [number for _, number in wanted])
+        candidates += [
+            (entries[row.id], row)
+            for row in rows
+            if row.message is not None and entries[row.id].uidl not in ambiguous
+        ]
+    if not candidates:
+        return []
+    messages = [row.message for _, row in candidates if row.message is not None]
+    proved, damages = await asyncio.to_thread(writer.prove, messages)
+    if damages:
+        result.outcome = FAILED
+        result.error = f"{len(damages)} messages stay on the server: {damages[0]}"
+    safe = [(entry, row) for entry, row in candidates if row.message in proved]
+    refused = set(await session.delete([entry.number for entry, _ in safe]))
+    return [row.id for entry, row in safe if entry.number not in refused]
+
+
+async def _flush(writer: "Writer") -> None:
+    await asyncio.wrap_future(writer.flush())
+
+
+def _number(writer: "Writer", job: Job) -> int:
+    """The account's number in the archive, which notes it when it is new or has changed."""
+    endpoint = job.endpoint
+    return writer.account(job.name, f"{endpoint.host}:{endpoint.port}", job.login.user)
 
 
 class _Sink:
     """Hands messages from a session to the archive."""
 
     def __init__(
-        self, writer: Writer, ledger: dict[int, int], result: Result, observer: Observer
+        self, writer: "Writer", ledger: dict[int, int], result: Result, observer: Observer
     ) -> None:
         self._writer = writer
         self._ledger = ledger
@@ -310,7 +339,7 @@ class _Sink:
 class _Large:
     """Takes one large message in pieces."""
 
-    def __init__(self, sink: _Sink, writer: Writer, spool: SpoolWriter, ledger: int) -> None:
+    def __init__(self, sink: _Sink, writer: "Writer", spool: SpoolWriter, ledger: int) -> None:
         self._sink = sink
         self._spool = spool
         self._ledger = ledger

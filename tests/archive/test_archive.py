@@ -12,7 +12,8 @@ from alembic import command
 from poparchive.archive.read import Reader
 from poparchive.archive.replay import rebuild
 from poparchive.archive.spool import Spooled, SpoolWriter
-from poparchive.archive.storer import Received, Storer, Tally
+from poparchive.archive.storer import Received, Storer
+from poparchive.archive.tally import Tally
 from poparchive.archive.writer import Writer
 from poparchive.index.catalog import Catalog
 from poparchive.index.engine import HEAD, migrate, migrations, open_catalog

@@ -12,7 +12,8 @@ import pytest
 
 from poparchive.archive.describe import Stored
 from poparchive.archive.indexer import Indexer
-from poparchive.archive.storer import Batch, Received, Storer, Tally
+from poparchive.archive.storer import Batch, Received, Storer
+from poparchive.archive.tally import Tally
 from poparchive.archive.texts import Texts
 from poparchive.archive.writer import Writer
 from poparchive.errors import PoparchiveError

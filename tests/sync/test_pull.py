@@ -10,6 +10,7 @@ from poparchive.demo.behaviour import Behaviour, Quit
 from poparchive.demo.mailbox import Mailbox
 from poparchive.demo.server import Pop3Server, running
 from poparchive.model import Fate
+from poparchive.store.fsio import Lock
 from tests.support.archives import damages, octets_of, rows
 from tests.support.edge_mails import EDGE_MAILS
 from tests.support.product import Product, product
@@ -177,3 +178,31 @@ def test_a_dry_run_changes_nothing(server: Pop3Server, tmp_path: Path) -> None:
     assert (only["wanted"], only["archived"]) == (20, 0)
     assert not server.asked("RETR")
     assert rows(made.archive / "catalog.sqlite")["uidls"] == []
+
+
+def test_nobody_is_asked_for_a_locked_archive(
+    server: Pop3Server, box: Mailbox, tmp_path: Path
+) -> None:
+    """Whoever finds the archive locked has not logged in anywhere."""
+    made = plain(server, tmp_path)
+    with Lock(made.archive / "lock"):
+        said = made.run("pull", code=75).stderr.decode()
+    assert "locked by process" in said
+    assert server.sessions == 0
+
+
+def test_an_archive_that_cannot_be_opened_is_told_once(tmp_path: Path) -> None:
+    """Servers are asked while the archive is opened; when that fails it is said once, and nothing is lost."""
+    boxes = {name: Mailbox(mails(2), password="secret") for name in ("anna", "berta", "carla")}
+    with running(Pop3Server(boxes)) as server:
+        account = {"host": "127.0.0.1", "port": server.port}
+        made = product(tmp_path, dict.fromkeys(boxes, account), tls="none", allow_insecure=True)
+        catalog = made.archive / "catalog.sqlite"
+        catalog.write_bytes(b"no database at all" * 300)
+        said = made.run("pull", code=1).stderr.decode()
+        assert said.count("catalog is damaged") == 1, said
+        server.wait_idle(5)
+        assert server.asked("RETR") == []
+        catalog.unlink()
+        made.run("pull")
+    assert sorted(octets_of(made.archive)) == sorted(mails(2))

@@ -1,0 +1,11 @@
+"""Counts what became of messages; apart, because whoever pulls has it before the archive is open."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Tally:
+    """Written by the storing thread; final after a flush."""
+
+    archived: int = 0
+    duplicates: int = 0
