@@ -1,7 +1,7 @@
 """Runs programs and says what they took: wall time, CPU time, peak memory.
 
 The figures come from the kernel through ``wait4``: CPU time is that of the program and of all the
-children it waited for; peak memory is the resident set of the largest single process among them.
+children it waited for; peak memory is what its processes held together, shared pages counted once.
 A process starts with its parent's peak on its account, so programs are started by a small
 interpreter of their own (``starter.py``), whose size is the floor of what can be seen.
 """
