@@ -1,6 +1,7 @@
 """POP3, spoken for archiving: exact octets, deep pipelines, bounded memory. See docs/pop3.md."""
 
-from poparchive.pop3.client import Capabilities, Login, Session, connect
+from poparchive.pop3.client import Session, connect
+from poparchive.pop3.dialogue import Capabilities
 from poparchive.pop3.errors import (
     AuthError,
     BusyError,
@@ -14,6 +15,7 @@ from poparchive.pop3.errors import (
     TlsError,
     Where,
 )
+from poparchive.pop3.login import Login
 from poparchive.pop3.pipeline import LargeSink, Sink, Window
 from poparchive.pop3.replies import Reply
 from poparchive.pop3.transport import Endpoint, Timeouts, TlsMode, make_context

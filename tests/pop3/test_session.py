@@ -36,7 +36,7 @@ SHORT = Timeouts(5, 0.05, 0.05)
 
 def be_impatient(session: Session) -> None:
     """From now on: a log-in on a busy machine may take longer."""
-    session._connection._timeouts = SHORT
+    session._dialogue.connection._timeouts = SHORT
 
 
 @asynccontextmanager

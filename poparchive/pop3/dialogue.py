@@ -1,0 +1,72 @@
+"""Questions to a server and their answers: what logging in and a session are made of.
+
+A ``Dialogue`` knows what the server said of itself: greeting and capabilities. What it refuses
+raises ``ReplyError`` and the dialogue goes on; any other ``Pop3Error`` has closed the connection.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from poparchive.pop3 import commands as c
+from poparchive.pop3.commands import Command, Verb
+from poparchive.pop3.errors import BusyError, ReplyError, Where
+from poparchive.pop3.pipeline import DEEP, ONE_AT_A_TIME, Questions, Reader
+from poparchive.pop3.replies import Reply, parse_capabilities
+from poparchive.pop3.transport import Connection
+
+Capabilities = Mapping[str, tuple[str, ...]]
+
+
+class Dialogue:
+    """One connection and what is known of the server behind it."""
+
+    def __init__(self, connection: Connection, where: Where) -> None:
+        self.connection = connection
+        self.where = where
+        self.greeting = Reply(True, b"")
+        self.capabilities: Capabilities = MappingProxyType({})
+        """By name in capitals, with parameters; what the server said last. Empty if it has no CAPA."""
+
+    @property
+    def pipelining(self) -> bool:
+        """Commands may be sent ahead of answers (RFC 2449 section 6.6)."""
+        return "PIPELINING" in self.capabilities
+
+    async def ask(
+        self,
+        *asked: Command,
+        readers: Mapping[Verb, Reader] | None = None,
+        at_once: bool | None = None,
+    ) -> Questions:
+        """Ask a few things, in one write if ``at_once`` or, without it, if the server pipelines.
+
+        What it answers to CAPA is learnt.
+        """
+        answers = Questions(readers)
+        at_once = self.pipelining if at_once is None else at_once
+        await self.connection.run(asked, answers, DEEP if at_once else ONE_AT_A_TIME)
+        if (body := answers.bodies.get(c.CAPA)) is not None:
+            self.capabilities = MappingProxyType(parse_capabilities(body))
+        return answers
+
+    async def one(self, asked: Command) -> Questions:
+        """Ask one thing that the server must grant."""
+        answers = await self.ask(asked)
+        self.require(answers)
+        return answers
+
+    def require(self, answers: Questions, kind: type[ReplyError] = ReplyError) -> None:
+        """Raise for the first refusal; CAPA may be refused."""
+        for asked, reply in answers.refusals:
+            if asked.verb is c.CAPA:
+                continue
+            if reply.temporary:
+                kind = BusyError
+            elif reply.code.startswith("SYS/"):
+                kind = ReplyError  # RFC 3206: not the fault of name or password
+            text = f"{asked} was refused: {reply}"
+            raise kind(text, command=str(asked), reply=reply).at(self.where)
+
+    def forget(self) -> None:
+        """What the server said before TLS may be anybody's (RFC 2595 section 4)."""
+        self.capabilities = MappingProxyType({})
