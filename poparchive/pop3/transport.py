@@ -113,6 +113,11 @@ class Connection(asyncio.BufferedProtocol):
         tls = self._transport and self._transport.get_extra_info("ssl_object")
         return tls.version() if tls else None
 
+    @property
+    def state(self) -> State:
+        """The conversation's."""
+        return self._conversation.state
+
     async def run(self, commands: Iterable[Command], taker: Taker, window: Window) -> None:
         """Send ``commands`` through ``window`` and give what comes to ``taker``, until all are
         answered. On any error, of the taker's too, and when cancelled, the connection is closed."""
