@@ -128,3 +128,18 @@ def test_a_signal_that_another_thread_gets_ends_a_waiting_pull(tmp_path: Path) -
         _, said = pull.communicate(timeout=60)
         assert pull.returncode == 130, said.decode()
         gate.open()
+
+
+def test_the_daemon_goes_on_when_the_archive_cannot_be_opened(tmp_path: Path) -> None:
+    """It says so, and waits for the next pull: somebody may make room or mend the disk meanwhile."""
+    box = Mailbox([b"Subject: one\r\n\r\nHello\r\n"], password="secret")
+    with running(Pop3Server({"anna": box})) as server:
+        account = {"host": "127.0.0.1", "port": server.port, "schedule": "every 1h"}
+        made = product(tmp_path, {"anna": account}, tls="none", allow_insecure=True)
+        (made.archive / "catalog.sqlite").write_bytes(b"no database at all" * 300)
+        daemon = subprocess.Popen(made.command("run"), stderr=subprocess.PIPE)
+        assert daemon.stderr
+        assert any(b"pull failed" in line for line in daemon.stderr)
+        daemon.send_signal(signal.SIGTERM)
+        _, said = daemon.communicate(timeout=60)
+        assert daemon.returncode == 0, said.decode()

@@ -40,6 +40,8 @@ class Session:
     def __init__(self, dialogue: Dialogue, auth: Auth, window: Window) -> None:
         self.auth = auth
         """The way that was taken to log in."""
+        self.offered = dialogue.capabilities
+        """What the server said before the log-in that it can do."""
         self._dialogue = dialogue
         self._window = window
         self._capa_due = False
