@@ -143,3 +143,22 @@ def test_the_daemon_goes_on_when_the_archive_cannot_be_opened(tmp_path: Path) ->
         daemon.send_signal(signal.SIGTERM)
         _, said = daemon.communicate(timeout=60)
         assert daemon.returncode == 0, said.decode()
+
+
+def test_what_is_held_runs_when_the_time_has_come_and_not_before() -> None:
+    """A task on hold is left out of its own times, and runs at the end of the hold."""
+    pulled: list[list[str]] = []
+    schedule: Schedule
+
+    def pull(names: list[str]) -> None:
+        pulled.append(names)
+        if len(pulled) == 1:
+            schedule.hold("held", 2)
+        if ["held"] in pulled or len(pulled) > 20:
+            schedule.stop()
+
+    schedule = Schedule([Task("often", every_s=1), Task("held", every_s=1)], pull)
+    schedule.run(["often", "held"])
+    assert pulled[0] == ["held", "often"]
+    assert pulled[1] == ["often"]
+    assert "held" in pulled[-1]
