@@ -8,11 +8,13 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from poparchive import __version__
 from poparchive.cli.paths import Settings
 from poparchive.errors import UsageError
 
@@ -232,6 +234,10 @@ def _writing(path: Path | None) -> "Iterator[Callable[[Transcript], None]]":
             os.truncate(fd, 0)
 
         def keep(transcript: "Transcript") -> None:
+            file.write(
+                f"# poparchive {__version__} doctor, {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n"
+            )
+            file.write("# C: sent, S: received, *: remark; secrets are left out\n\n")
             file.write(transcript.text())
 
         yield keep

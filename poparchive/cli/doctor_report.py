@@ -47,9 +47,7 @@ def show_json(report: Report, case: "Case") -> None:
     """Print one object with everything."""
     suggestion = suggest(report.host, report.looks)
     looks = [
-        asdict(look)
-        | {"works": look.works, "mechanisms": look.mechanisms, "capabilities": look.capabilities}
-        for look in report.looks
+        asdict(look) | {"works": look.works, "mechanisms": look.mechanisms} for look in report.looks
     ]
     row: dict[str, Any] = {
         "host": report.host,
@@ -84,8 +82,8 @@ def _look_rows(look: Look) -> Iterator[Row]:
     yield "greeting", look.greeting or ""
     if look.capa_refused:
         yield "CAPA", "refused"
-    yield "CAPA in the clear", _listed(look.clear)
-    yield "CAPA under TLS", _listed(look.private)
+    yield "CAPA in the clear", _listed(look.capa_clear)
+    yield "CAPA under TLS", _listed(look.capa_tls)
     yield "log-in by", ", ".join(look.mechanisms)
     yield "round trip", _milliseconds(look.rtt_s)
 

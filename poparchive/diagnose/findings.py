@@ -48,7 +48,7 @@ def explain(report: Report, now: datetime | None = None) -> list[Finding]:
     found = [
         Finding(f"connect {look.mode}", verdict, text)
         for look in report.looks
-        for verdict, text in _connection(look)
+        for verdict, text in _connection(look, report.looks)
     ]
     found += [Finding("tls", *said) for said in _privacy(report.looks)]
     certificates = {look.certificate: None for look in report.looks if look.certificate}
@@ -64,17 +64,17 @@ def explain(report: Report, now: datetime | None = None) -> list[Finding]:
 # ---- from outside --------------------------------------------------------------------------------
 
 
-def _connection(look: Look) -> Found:
+def _connection(look: Look, looks: tuple[Look, ...]) -> Found:
     name = f"{_NAMES[look.mode]} on port {look.port}"
     if look.works and look.mode is TlsMode.NONE:
         yield NOTE, f"{name} works, but passwords and mail could be read on the way."
     elif look.works:
         yield GOOD, f"{name} works ({look.tls_version}): nobody on the way can read the mail."
     else:
-        yield (
-            NOTE if look.mode is TlsMode.NONE else BAD,
-            f"{name} cannot be used: {look.problem or 'the server says nothing'}.",
+        missed = look.mode is not TlsMode.NONE and not any(
+            other.works for other in looks if other.mode is not TlsMode.NONE
         )
+        yield BAD if missed else NOTE, f"{name} cannot be used: {_sentence(look.problem)}"
 
 
 def _privacy(looks: tuple[Look, ...]) -> Found:
@@ -128,16 +128,16 @@ def _capabilities(report: Report) -> Found:
             " without announced pipelining each message costs a round trip.",
         )
     for look in answering:
-        clear, private = look.clear, look.private
+        clear, private = look.capa_clear, look.capa_tls
         if clear is None or private is None:
             continue
-        differs = sorted(
+        changed = sorted(
             name for name in clear.keys() | private.keys() if _differ(clear, private, name)
         )
-        if differs:
+        if changed:
             yield (
                 NOTE,
-                f"CAPA changes with STLS on port {look.port} ({', '.join(differs)}): only what is"
+                f"CAPA changes with STLS on port {look.port} ({', '.join(changed)}): only what is"
                 " said under TLS counts.",
             )
     exposed = [
@@ -161,13 +161,19 @@ def _differ(one: Capabilities, other: Capabilities, name: str) -> bool:
 
 def _login(mailbox: Mailbox) -> Found:
     if not mailbox.auth:
-        yield BAD, f"The log-in failed: {mailbox.problem}."
+        yield BAD, f"The log-in failed: {_sentence(mailbox.problem)}"
         return
     yield GOOD, f"The log-in works, by {mailbox.auth} ({mailbox.mode}, port {mailbox.port})."
     if mailbox.problem:
-        yield BAD, f"The first session ended early: {mailbox.problem}."
-    if mailbox.second_problem:
-        yield BAD, f"The second session ended early: {mailbox.second_problem}."
+        yield BAD, f"The first session ended early: {_sentence(mailbox.problem)}"
+    if mailbox.second_problem and mailbox.again is None:
+        yield (
+            NOTE,
+            "A second session was not to be had, so listings were not compared and nothing was"
+            f" fetched: {_sentence(mailbox.second_problem)}",
+        )
+    elif mailbox.second_problem:
+        yield BAD, f"The second session ended early: {_sentence(mailbox.second_problem)}"
     if wait := (mailbox.capabilities or {}).get("LOGIN-DELAY", ())[:1]:
         yield (
             NOTE,
@@ -358,6 +364,11 @@ def doubtful(mailbox: Mailbox | None) -> bool:
     )
     again: Again | None = mailbox.again
     return uidl or bool(again and again.gone)
+
+
+def _sentence(text: str) -> str:
+    """Text that ends as a sentence does."""
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def _count(number: int, what: str) -> str:

@@ -126,6 +126,9 @@ class _Visit:
             self._saw(problem=error.detail)
             self._record.note(visible(error.detail.encode()))
             return error
+        except asyncio.CancelledError:
+            self._record.note("not waited for any longer")
+            raise
         finally:
             if connection:
                 await connection.hang_up()
@@ -165,13 +168,13 @@ class _Visit:
             return
         said = await self._capabilities(dialogue)
         if self._endpoint.tls is TlsMode.IMPLICIT:
-            self._saw(private=said)
+            self._saw(capa_tls=said)
         else:
-            self._saw(clear=said)
+            self._saw(capa_clear=said)
         if self._endpoint.tls is TlsMode.STARTTLS and await self._start_tls(dialogue, said):
             if self._handshake_only:
                 return
-            self._saw(private=await self._capabilities(dialogue))
+            self._saw(capa_tls=await self._capabilities(dialogue))
         with contextlib.suppress(Pop3Error):  # nothing hangs on it
             await dialogue.ask(command(c.QUIT))
 

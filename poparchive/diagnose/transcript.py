@@ -163,7 +163,7 @@ class Record:
 
     def _end_body(self) -> None:
         if (left_out := self._body_lines - self._body_limit) > 0:
-            self.note(f"{left_out} lines of {self._body_bytes} octets are left out")
+            self.note(f"left out here: lines {left_out}, octets {self._body_bytes}")
         self._body_limit = 0
 
     def _add(self, mark: str, octets: bytes, remark: str = "") -> None:

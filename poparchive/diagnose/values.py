@@ -44,9 +44,9 @@ class Look:
     apop: bool = False
     """The greeting has a stamp."""
     capa_refused: bool = False
-    clear: Capabilities | None = None
+    capa_clear: Capabilities | None = None
     """CAPA in the clear, with STLS before it."""
-    private: Capabilities | None = None
+    capa_tls: Capabilities | None = None
     """CAPA under TLS."""
     rtt_s: float | None = None
 
@@ -68,7 +68,7 @@ class Look:
     @property
     def capabilities(self) -> Capabilities:
         """What holds for the log-in."""
-        return (self.clear if self.mode is TlsMode.NONE else self.private) or {}
+        return (self.capa_clear if self.mode is TlsMode.NONE else self.capa_tls) or {}
 
     @property
     def mechanisms(self) -> tuple[str, ...]:
