@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from poparchive.diagnose.values import (
+    OLD_TLS,
     Again,
     Alphabet,
     Capabilities,
@@ -90,7 +91,7 @@ def _privacy(looks: tuple[Look, ...]) -> Found:
         )
     elif any(look.works for look in looks):
         yield BAD, "There is no TLS: the password would go over the line for everybody to read."
-    old = {look.tls_version for look in private if look.tls_version in ("TLSv1", "TLSv1.1")}
+    old = {look.tls_version for look in private if look.tls_version in OLD_TLS}
     if old:
         yield (
             BAD,
@@ -106,6 +107,8 @@ def _certificate(certificate: Certificate, now: datetime) -> Found:
             " that trusts anybody, on which no password was sent.",
         )
     ends = certificate.not_after
+    if not certificate.subject and ends is None:
+        yield NOTE, "Nothing of the certificate but its fingerprint could be read."
     if ends is None:
         return
     day = f"{ends:%Y-%m-%d}"

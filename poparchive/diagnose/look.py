@@ -14,7 +14,7 @@ from typing import Any
 
 from poparchive.diagnose.certificate import described, reading_context, trusting_context
 from poparchive.diagnose.transcript import Record, Transcript
-from poparchive.diagnose.values import Capabilities, Look
+from poparchive.diagnose.values import OLD_TLS, Capabilities, Look
 from poparchive.pop3 import Endpoint, Pop3Error, Timeouts, TlsError, TlsMode, Where
 from poparchive.pop3 import commands as c
 from poparchive.pop3.commands import command
@@ -70,13 +70,13 @@ async def look(
     title = f"{endpoint.host} port {endpoint.port}, {how}"
     visit = _Visit(endpoint, timeouts, context, transcript.record(title))
     failure = await visit.make()
-    if isinstance(failure, TlsError) and visit.at_tls:
+    if failure and visit.at_tls and _is_of_tls(failure):
         open_to_all = replace(endpoint, fingerprint=None, ca_file=None)
         record = transcript.record(f"{title}, trusting anybody, only to look")
         second = _Visit(open_to_all, timeouts, trusting_context(), record, distrust=_why(failure))
         await second.make()
         if second.der:
-            second.look = replace(second.look, problem=failure.detail)
+            second.explain(failure)
             visit = second
     if visit.der and not visit.fields:
         await visit.read_certificate(transcript.record(f"{title}, only to read the certificate"))
@@ -134,6 +134,15 @@ class _Visit:
                 await connection.hang_up()
             self._record.close()
         return None
+
+    def explain(self, failure: Pop3Error) -> None:
+        """Why a connection that is to be trusted did not come about, when one that trusts did."""
+        problem, version = failure.detail, self.look.tls_version
+        if version in OLD_TLS:
+            problem = f"the server speaks no TLS newer than {version}"
+            self._distrust = "it was not checked, because TLS is too old"
+        certificate = described(self.der, self.fields, distrust=self._distrust)
+        self._saw(problem=problem, certificate=certificate)
 
     async def read_certificate(self, record: Record) -> None:
         """Shake hands once more, so that the certificate's fields can be had."""
@@ -205,7 +214,12 @@ class _Visit:
         return True
 
 
-def _why(failure: TlsError) -> str:
+def _is_of_tls(failure: Pop3Error) -> bool:
+    """Servers of old hang up on a client that speaks no TLS as old as theirs."""
+    return isinstance(failure, TlsError) or isinstance(failure.__cause__, ConnectionResetError)
+
+
+def _why(failure: Pop3Error) -> str:
     """Why TLS did not come about, as short as it can be said."""
     cause = failure.__cause__
     if isinstance(cause, ssl.SSLCertVerificationError):

@@ -123,6 +123,8 @@ class _Examination:
             connection = await open_connection(
                 endpoint, where, access.timeouts, access.context, tap=record.tap
             )
+            if connection.tls_version:
+                record.note(f"TLS is there: {connection.tls_version}")
             dialogue = Dialogue(connection, where)
             await begin(dialogue, endpoint, access.context)
             login = replace(access.login, secret=self._get_secret)

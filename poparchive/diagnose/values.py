@@ -11,6 +11,9 @@ from poparchive.pop3 import TlsMode
 
 Capabilities = dict[str, tuple[str, ...]]
 
+OLD_TLS = ("TLSv1", "TLSv1.1")
+"""What poparchive does not speak (RFC 8996)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
@@ -62,7 +65,7 @@ class Look:
             self.greeting is not None
             and certificate
             and not certificate.trusted
-            and self.tls_version in ("TLSv1.2", "TLSv1.3")
+            and self.tls_version not in OLD_TLS
         )
 
     @property

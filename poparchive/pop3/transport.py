@@ -409,4 +409,5 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno:
         # asyncio puts words of its own into strerror.
         return os.strerror(error.errno).lower()
-    return str(error)
+    # asyncio says nothing at all of a connection that is lost in the handshake.
+    return str(error) or "the server hung up"

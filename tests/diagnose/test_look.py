@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import ssl
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,6 +127,26 @@ def test_wrong_pin(certificate: Certificate) -> None:
     assert not found.trusted
     assert "not the pinned one" in report.looks[0].problem
     assert not report.works
+
+
+@pytest.mark.skipif(not ssl.HAS_TLSv1_1, reason="this OpenSSL has no TLS 1.1")
+def test_tls_of_old(certificate: Certificate) -> None:
+    """A server that speaks nothing newer than TLS 1.1 is told, and no pin would help."""
+    context = certificate.server_context()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with running(Pop3Server({}, tls=context, implicit_tls=True)) as server:
+        report = looked(server.port, trust(certificate.cert), only=TlsMode.IMPLICIT)
+    (implicit,) = report.looks
+    assert implicit.tls_version == "TLSv1.1"
+    assert "TLSv1.1" in implicit.problem
+    assert implicit.certificate
+    assert implicit.certificate.subject == "CN=localhost"
+    assert not implicit.needs_pin
+    assert suggest(HOST, report.looks) is None
 
 
 def test_no_capa() -> None:
