@@ -131,11 +131,11 @@ def _capabilities(report: Report) -> Found:
             " without announced pipelining each message costs a round trip.",
         )
     for look in answering:
-        clear, private = look.capa_clear, look.capa_tls
-        if clear is None or private is None:
+        clear, under_tls = look.capa_clear, look.capa_tls
+        if clear is None or under_tls is None:
             continue
         changed = sorted(
-            name for name in clear.keys() | private.keys() if _differ(clear, private, name)
+            name for name in clear.keys() | under_tls.keys() if _differ(clear, under_tls, name)
         )
         if changed:
             yield (
@@ -146,7 +146,8 @@ def _capabilities(report: Report) -> Found:
     exposed = [
         look for look in answering if look.mode is TlsMode.NONE and "PLAIN" in look.mechanisms
     ]
-    if exposed:
+    private = any(look.mode is not TlsMode.NONE for look in answering)
+    if exposed and private:
         yield (
             NOTE,
             "The server takes passwords in the clear; whoever is on the way could make a client"
