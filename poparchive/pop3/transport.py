@@ -13,7 +13,7 @@ import hmac
 import os
 import socket
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -64,6 +64,10 @@ class Timeouts:
     """Without an octet while a multi-line reply is under way."""
 
 
+Tap = Callable[[bool, bytes], None]
+"""Is told of all octets of a connection, secrets too: whether they are ours, and which."""
+
+
 def make_context(ca_file: Path | None = None) -> ssl.SSLContext:
     """A context that checks certificates and host names; TLS 1.2 or later.
 
@@ -91,11 +95,20 @@ class Connection(asyncio.BufferedProtocol):
     After the first error every ``run`` raises that error.
     """
 
-    def __init__(self, endpoint: Endpoint, where: Where, timeouts: Timeouts, spool: int) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        where: Where,
+        timeouts: Timeouts,
+        spool: int,
+        tap: Tap | None = None,
+    ) -> None:
         self._endpoint = endpoint
         self._where = where
         self._timeouts = timeouts
         self._conversation = Conversation(spool)
+        self._tap = tap
+        self._room = memoryview(b"")  # what the event loop fills at present
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._failure: BaseException | None = None
@@ -110,8 +123,13 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def tls_version(self) -> str | None:
         """``TLSv1.3`` and the like; None in the clear."""
+        return self.tls.version() if self.tls else None
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """For what it tells of the server's certificate; None in the clear."""
         tls = self._transport and self._transport.get_extra_info("ssl_object")
-        return tls.version() if tls else None
+        return tls if isinstance(tls, ssl.SSLObject) else None
 
     @property
     def state(self) -> State:
@@ -154,9 +172,12 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = transport
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._conversation.room()
+        self._room = self._conversation.room()
+        return self._room
 
     def buffer_updated(self, nbytes: int) -> None:
+        if self._tap:
+            self._tap(False, bytes(self._room[:nbytes]))
         self._conversation.filled(nbytes)
         # The greeting may come before it is waited for; it is taken by the first run.
         if self._taker or not self._conversation.unanswered:
@@ -194,6 +215,8 @@ class Connection(asyncio.BufferedProtocol):
                     more = self._pipeline.more(conversation.unanswered, conversation.expected_bytes)
                     conversation.send(more)
             if octets := conversation.outgoing():
+                if self._tap:
+                    self._tap(True, octets)
                 self._transport.write(octets)
         except Exception as error:  # the taker's own errors end the run as well
             self._fail(error)
@@ -324,12 +347,13 @@ async def open_connection(
     timeouts: Timeouts,
     context: ssl.SSLContext | None = None,
     spool_bytes: int = SPOOL_BYTES,
+    tap: Tap | None = None,
 ) -> Connection:
     """Connect, with TLS if it is implicit, and check the certificate. The greeting is not read."""
     implicit = endpoint.tls is TlsMode.IMPLICIT
     if endpoint.tls is TlsMode.NONE and not endpoint.allow_insecure:
         raise TlsError("TLS is switched off, which needs allow_insecure = true").at(where)
-    connection = Connection(endpoint, where, timeouts, spool_bytes)
+    connection = Connection(endpoint, where, timeouts, spool_bytes, tap)
     # asyncio's own limit for the handshake comes second, so that ours is the one that is reported.
     handshake_s = timeouts.connect_s + 1 if implicit else None
     try:
@@ -390,4 +414,5 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno:
         # asyncio puts words of its own into strerror.
         return os.strerror(error.errno).lower()
-    return str(error)
+    # asyncio says nothing at all of a connection that is lost in the handshake.
+    return str(error) or "the server hung up"
