@@ -21,6 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "formats": LOW,
     "config": LOW,
     "credentials": LOW,
+    "oauth": LOW,
     "observe": LOW,
     "archive": LOW | ARCHIVE,
     "sync": LOW | {"pop3", "archive"},
@@ -43,6 +44,9 @@ HOMES = {
     ),
     "ssl": ({"pop3", "demo", "sync", "cli"}, "TLS contexts are made in pop3 and handed through"),
     "platformdirs": ({"cli"}, "libraries do not look for files"),
+    "msal": ({"oauth"}, "nothing else knows how tokens are had"),
+    "authlib": ({"oauth"}, "nothing else knows how tokens are had"),
+    "requests": ({"oauth"}, "only identity providers are asked by HTTP"),
     "keyring": ({"credentials"}, "one place fetches secrets"),
 }
 

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from poparchive.cli import lazy, output
+from poparchive.cli.login import login
 from poparchive.cli.paths import Settings
 from poparchive.config import Account, Tls
 from poparchive.config.edit import Line, with_account, without_account
@@ -22,6 +23,7 @@ from poparchive.config.errors import ConfigError, Problem
 from poparchive.errors import PoparchiveError, TryLaterError, UsageError
 
 app = lazy.group("Add, list, test and remove mail accounts.")
+app.command(cls=lazy.Command)(login)
 
 Text = str | None
 
@@ -127,7 +129,7 @@ def list_(
             output.result(output.json_line(described(account)))
         return
     output.table(
-        ("NAME", "USER", "SERVER", "TLS", "SCHEDULE", "LEAVE ON SERVER"),
+        ("NAME", "USER", "SERVER", "TLS", "SCHEDULE", "LEAVE ON SERVER", "LOG-IN"),
         (
             (
                 account.name,
@@ -136,6 +138,7 @@ def list_(
                 str(account.tls),
                 account.schedule.text,
                 account.leave_on_server.text,
+                f"oauth {account.oauth.provider}" if account.oauth else "password",
             )
             for account in accounts
         ),
@@ -153,7 +156,8 @@ def described(account: Account) -> dict[str, object]:
         "tls": str(account.tls),
         "user": account.user,
         "auth": account.auth,
-        "password": account.password.kind,
+        "password": account.password.kind if account.password else None,
+        "oauth": account.oauth.provider if account.oauth else None,
         "schedule": account.schedule.text,
         "leave_on_server": account.leave_on_server.text,
         "max_message_bytes": account.max_message_bytes,
