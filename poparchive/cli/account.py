@@ -54,6 +54,10 @@ def add(
     password_env: Annotated[Text, _option("VARIABLE", "An environment variable.")] = None,
     password_credential: Annotated[Text, _option("NAME", "A credential of systemd.")] = None,
     password_keyring: Annotated[Text, _option("SERVICE", "A service of the keyring.")] = None,
+    oauth: Annotated[
+        Text, _option("microsoft|google", "Log in with OAuth2 there; needs --client-id.")
+    ] = None,
+    client_id: Annotated[Text, _option("ID", "What the provider calls this program.")] = None,
     auth: Annotated[Text, _option("auto|plain|user|apop", "How to log in.")] = None,
     schedule: Annotated[Text, _option("TEXT", 'Such as "every 15m".')] = None,
     leave_on_server: Annotated[Text, _option("forever|30d|delete", "Once archived.")] = None,
@@ -62,8 +66,8 @@ def add(
 ) -> None:
     """Add an account to the configuration.
 
-    Give one --password-... option. There is none for the password itself: what stands on a command
-    line, everyone on the machine can read.
+    Give one --password-... option, or --oauth and --client-id. There is none for the password itself:
+    what stands on a command line, everyone on the machine can read.
     """
     password = {
         "command": password_command,
@@ -72,12 +76,7 @@ def add(
         "credential": password_credential,
         "keyring": password_keyring,
     }
-    given = {kind: value for kind, value in password.items() if value is not None}
-    if len(given) != 1:
-        raise UsageError(
-            "say where the password is to be had with exactly one of "
-            + ", ".join(f"--password-{kind}" for kind in password)
-        )
+    access = _access(password, {"provider": oauth, "client_id": client_id})
     lines = [Line("host", host)]
     if port is not None:
         lines.append(Line("port", port))
@@ -85,7 +84,7 @@ def add(
         lines.append(Line("tls", str(tls)))
     if allow_insecure:
         lines.append(Line("allow_insecure", True))
-    lines += [Line("user", user), Line("password", given, "where it is to be had, never itself")]
+    lines += [Line("user", user), access]
     optional = {
         "auth": auth,
         "schedule": schedule,
@@ -100,7 +99,23 @@ def add(
     path = Settings.of(context).config_file()
     with _editing(path) as edit:
         edit(lambda text: with_account(text, path, name, lines))
-    output.note(f"added account {name} to {path}; next: poparchive account test {name}")
+    step = "test" if access.key == "password" else "login"
+    output.note(f"added account {name} to {path}; next: poparchive account {step} {name}")
+
+
+def _access(password: dict[str, Text], oauth: dict[str, Text]) -> Line:
+    """The line that says how to log in. Raises ``UsageError`` unless there is exactly one way."""
+    ways = {kind: value for kind, value in password.items() if value is not None}
+    tokens = {key: value for key, value in oauth.items() if value is not None}
+    if len(ways) == 1 and not tokens:
+        return Line("password", ways, "where it is to be had, never itself")
+    if not ways and len(tokens) == len(oauth):
+        return Line("oauth", tokens)
+    raise UsageError(
+        "say where the password is to be had with exactly one of "
+        + ", ".join(f"--password-{kind}" for kind in password)
+        + "; or give --oauth and --client-id"
+    )
 
 
 @app.command(cls=lazy.Command)

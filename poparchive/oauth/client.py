@@ -12,6 +12,7 @@ import contextlib
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -72,7 +73,7 @@ class HttpClient:
                 auth=session.client_auth(session.token_endpoint_auth_method),
                 allow_redirects=False,
             )
-            answer: Answer = self._checked(reply).json()
+            answer: Answer = checked(self._provider.name, reply).json()
             return answer
 
     def poll_device(self, begun: Answer) -> Answer:
@@ -140,26 +141,31 @@ class HttpClient:
             code_challenge_method="S256",
             default_timeout=TIMEOUT_S,
         )
-        session.register_compliance_hook("access_token_response", self._checked)
-        session.register_compliance_hook("refresh_token_response", self._checked)
+        check = partial(checked, self._provider.name)
+        session.register_compliance_hook("access_token_response", check)
+        session.register_compliance_hook("refresh_token_response", check)
         with session, translated(self._provider.name, self._provider.token_url):
             yield session
 
-    def _checked(self, reply: Any) -> Any:
-        """Only JSON objects pass, whatever they say."""
-        name, status = self._provider.name, reply.status_code
-        if status == 429 or status >= 500:
-            raise UnreachableError(f"{name} is not well (HTTP status {status}); try again later")
-        try:
-            good = not 300 <= status < 400 and isinstance(reply.json(), dict)
-        except ValueError:
-            good = False
-        if not good:
-            raise OAuthError(
-                f"{name} gave an answer that is not OAuth2's (HTTP status {status});"
-                " are the addresses in the configuration right?"
-            )
-        return reply
+
+def checked(name: str, reply: Any) -> Any:
+    """The reply, if it is a JSON object, whatever that says.
+
+    Raises ``UnreachableError`` where the provider is not well.
+    """
+    status = reply.status_code
+    if status == 429 or status >= 500:
+        raise UnreachableError(f"{name} is not well (HTTP status {status}); try again later")
+    try:
+        good = not 300 <= status < 400 and isinstance(reply.json(), dict)
+    except ValueError:
+        good = False
+    if not good:
+        raise OAuthError(
+            f"{name} gave an answer that is not OAuth2's (HTTP status {status});"
+            " are the addresses in the configuration right?"
+        )
+    return reply
 
 
 def missing(package: str) -> str:
@@ -183,9 +189,6 @@ def translated(name: str, url: str) -> Iterator[None]:
         ) from None
     except requests.exceptions.Timeout:
         raise UnreachableError(f"{name}: {host} does not answer; try again later") from None
-    except requests.exceptions.HTTPError as error:
-        status = error.response.status_code if error.response is not None else "unknown"
-        raise UnreachableError(f"{name} is not well (HTTP status {status})") from None
     except requests.exceptions.ConnectionError:
         raise UnreachableError(f"{name}: {host} cannot be reached; try again later") from None
     except requests.exceptions.RequestException as error:

@@ -1,7 +1,6 @@
 """Asks Microsoft through msal, which knows its clouds and finds the endpoints of an authority.
 
-msal's own cache of tokens is not used: what it would keep, ``store`` keeps. It raises for a mistyped tenant,
-and returns like ``client`` what a provider says is wrong.
+msal's own cache of tokens is not used: what it would keep, ``store`` keeps.
 """
 
 # msal comes without types.
@@ -13,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from poparchive.oauth.client import TIMEOUT_S, Attempt, missing, translated
+from poparchive.oauth.client import TIMEOUT_S, Attempt, checked, missing, translated
 from poparchive.oauth.errors import OAuthError
 from poparchive.oauth.providers import Provider
 from poparchive.oauth.tokens import Answer
@@ -75,7 +74,7 @@ class MsalClient:
             warnings.simplefilter("ignore")
             try:
                 yield self._application(msal, authority)
-            except (ValueError, RuntimeError, msal.MsalServiceError) as error:
+            except (ValueError, RuntimeError, KeyError, TypeError) as error:
                 raise OAuthError(
                     f"{name}: {authority} cannot be asked for tokens ({type(error).__name__});"
                     " are tenant and authority in the configuration right?"
@@ -89,21 +88,23 @@ class MsalClient:
             self._made = msal.PublicClientApplication(
                 self._provider.client_id,
                 authority=authority,
-                http_client=_Http(requests.Session()),
+                http_client=_Http(self._provider.name, requests.Session()),
                 instance_discovery=False if self._provider.foreign_authority else None,
             )
         return self._made
 
 
 class _Http:
-    """What msal needs of a session, with a time limit and without redirects."""
+    """What msal needs of a session, with a time limit, without redirects, and for JSON alone."""
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, name: str, session: Any) -> None:
+        self._name = name
         self._session = session
         session.max_redirects = 0
 
     def get(self, url: str, **more: Any) -> Any:
-        return self._session.get(url, timeout=TIMEOUT_S, **more)
+        return checked(self._name, self._session.get(url, timeout=TIMEOUT_S, **more))
 
     def post(self, url: str, **more: Any) -> Any:
-        return self._session.post(url, timeout=TIMEOUT_S, **more)
+        # Before msal sees it, for msal would give the same answer again for a minute.
+        return checked(self._name, self._session.post(url, timeout=TIMEOUT_S, **more))
