@@ -21,6 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "formats": LOW,
     "config": LOW,
     "credentials": LOW,
+    "oauth": LOW,
     "observe": LOW,
     "archive": LOW | ARCHIVE,
     "sync": LOW | {"pop3", "archive"},
@@ -47,6 +48,9 @@ HOMES = {
         "TLS contexts are made in pop3 and handed through; diagnose has those that only look",
     ),
     "platformdirs": ({"cli"}, "libraries do not look for files"),
+    "msal": ({"oauth"}, "nothing else knows how tokens are had"),
+    "authlib": ({"oauth"}, "nothing else knows how tokens are had"),
+    "requests": ({"oauth"}, "only identity providers are asked by HTTP"),
     "keyring": ({"credentials"}, "one place fetches secrets"),
 }
 
