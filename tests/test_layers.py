@@ -44,6 +44,8 @@ HOMES = {
     "ssl": ({"pop3", "demo", "sync", "cli"}, "TLS contexts are made in pop3 and handed through"),
     "platformdirs": ({"cli"}, "libraries do not look for files"),
     "keyring": ({"credentials"}, "one place fetches secrets"),
+    "scramp": ({"pop3", "demo"}, "the arithmetic of SCRAM, on either side"),
+    "asn1crypto": ({"pop3"}, "channel binding needs one field of a certificate"),
 }
 
 

@@ -52,7 +52,14 @@ def add(
     password_env: Annotated[Text, _option("VARIABLE", "An environment variable.")] = None,
     password_credential: Annotated[Text, _option("NAME", "A credential of systemd.")] = None,
     password_keyring: Annotated[Text, _option("SERVICE", "A service of the keyring.")] = None,
-    auth: Annotated[Text, _option("auto|plain|user|apop", "How to log in.")] = None,
+    auth: Annotated[
+        Text,
+        _option(
+            "MECHANISM",
+            "How to log in: auto, scram-sha-256 or scram-sha-1 (each also with -plus), cram-md5,"
+            " apop, plain, login, user, oauthbearer, xoauth2 or external.",
+        ),
+    ] = None,
     schedule: Annotated[Text, _option("TEXT", 'Such as "every 15m".')] = None,
     leave_on_server: Annotated[Text, _option("forever|30d|delete", "Once archived.")] = None,
     tls_fingerprint: Annotated[Text, _option("sha256:HEX", "Pin the certificate.")] = None,

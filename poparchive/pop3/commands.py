@@ -5,7 +5,6 @@ and nowhere else, so that no CR, LF or NUL gets into one and no secret into its 
 """
 
 import enum
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +17,8 @@ class State(enum.Enum):
     GREETING = enum.auto()
     """Connected; the server speaks first."""
     AUTHORIZATION = enum.auto()
+    EXCHANGE = enum.auto()
+    """AUTH was answered with a challenge: nothing but a response may follow (RFC 5034 section 4)."""
     HANDSHAKE = enum.auto()
     """STLS was granted: until TLS is there, no octet may come."""
     TRANSACTION = enum.auto()
@@ -36,6 +37,8 @@ class Verb:
     leads_to: State | None = None
     last: bool = False
     """Nothing may be sent behind it before its answer."""
+    challenged: bool = False
+    """A challenge may answer it, a line that begins with "+ "."""
 
     def __repr__(self) -> str:
         return self.name
@@ -51,7 +54,15 @@ STLS = Verb("STLS", _START, leads_to=State.HANDSHAKE, last=True)
 USER = Verb("USER", _START)
 PASS = Verb("PASS", _START, leads_to=State.TRANSACTION, last=True)
 APOP = Verb("APOP", _START, leads_to=State.TRANSACTION, last=True)
-AUTH = Verb("AUTH", _START, leads_to=State.TRANSACTION, last=True)
+AUTH = Verb("AUTH", _START, leads_to=State.TRANSACTION, last=True, challenged=True)
+RESPONSE = Verb(
+    "AUTH",
+    frozenset({State.EXCHANGE}),
+    leads_to=State.TRANSACTION,
+    last=True,
+    challenged=True,
+)
+"""What is sent in answer to a challenge."""
 STAT = Verb("STAT", _MAIL)
 LIST = Verb("LIST", _MAIL, multi=True)
 UIDL = Verb("UIDL", _MAIL, multi=True)
@@ -73,11 +84,12 @@ class Command(NamedTuple):
     """The message that it is about, if it is about one."""
     size_bytes: int = 0
     """How large its answer is expected to be: of RETR, what LIST said."""
-    respond: Callable[[bytes], bytes] | None = None
-    """Of AUTH: what to answer to the text behind "+ " in a challenge, both as they are sent."""
+    mechanism: str = ""
+    """Of AUTH and its responses, by the name that CAPA has for it."""
 
     def __str__(self) -> str:
-        return f"{self.verb.name} {self.number}" if self.number else self.verb.name
+        about = self.number or self.mechanism
+        return f"{self.verb.name} {about}" if about else self.verb.name
 
     def __repr__(self) -> str:
         return f"<{self}>"

@@ -55,8 +55,10 @@ class Dialogue:
         self.require(answers)
         return answers
 
-    def require(self, answers: Questions, kind: type[ReplyError] = ReplyError) -> None:
-        """Raise for the first refusal; CAPA may be refused."""
+    def require(
+        self, answers: Questions, kind: type[ReplyError] = ReplyError, note: str = ""
+    ) -> None:
+        """Raise for the first refusal; CAPA may be refused. ``note`` is what else is known of it."""
         for asked, reply in answers.refusals:
             if asked.verb is c.CAPA:
                 continue
@@ -64,7 +66,7 @@ class Dialogue:
                 kind = BusyError
             elif reply.code.startswith("SYS/"):
                 kind = ReplyError  # RFC 3206: not the fault of name or password
-            text = f"{asked} was refused: {reply}"
+            text = f"{asked} was refused: {reply}{note}"
             raise kind(text, command=str(asked), reply=reply).at(self.where)
 
     def forget(self) -> None:

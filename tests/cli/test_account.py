@@ -78,7 +78,7 @@ def test_each_kind_of_password(config: Path, kind: str) -> None:
         (), ("--password-env", "A", "--password-file", "B"), ("--password", "hunter2"),
         ("--password-env", "A", "--port", "0"), ("--password-env", "A", "--tls", "none"),
         ("--password-env", "A", "--schedule", "sometimes"), ("--password-env", ""),
-        ("--password-env", "A", "--auth", "xoauth2"),
+        ("--password-env", "A", "--auth", "ntlm"),
     ],
 )  # fmt: skip
 def test_add_refuses(
