@@ -227,11 +227,11 @@ MECHANISMS: Mapping[str, Callable[[Desk], Steps]] = {
     "SCRAM-SHA-256": _scram("SCRAM-SHA-256"),
     "SCRAM-SHA-256-PLUS": _scram("SCRAM-SHA-256-PLUS"),
     "XOAUTH2": _bearer(
-        r"user=(?P<user>[^\1]*)\1auth=Bearer (?P<token>[^\1]*)\1\1",
+        r"user=(?P<user>[^\x01]*)\x01auth=Bearer (?P<token>[^\x01]*)\x01\x01",
         {"status": "401", **_REFUSED},
     ),
     "OAUTHBEARER": _bearer(
-        r"n,a=(?P<user>[^,\1]*),\1(?:\w+=[^\1]*\1)*auth=Bearer (?P<token>[^\1]*)\1\1",
+        r"n,a=(?P<user>[^,\x01]*),\x01(?:\w+=[^\x01]*\x01)*auth=Bearer (?P<token>[^\x01]*)\x01\x01",
         {"status": "invalid_token", **_REFUSED},
     ),
     "EXTERNAL": _external,
@@ -241,5 +241,6 @@ MECHANISMS: Mapping[str, Callable[[Desk], Steps]] = {
 
 def _endless() -> Steps:
     """``Sasl.ENDLESS``: nothing is ever enough."""
+    yield b""
     while True:
         yield b"go on"

@@ -39,6 +39,8 @@ class Verb:
     """Nothing may be sent behind it before its answer."""
     challenged: bool = False
     """A challenge may answer it, a line that begins with "+ "."""
+    shown_words: int | None = None
+    """How many words of its line may be repeated in an error; None: all of them."""
 
     def __repr__(self) -> str:
         return self.name
@@ -52,15 +54,16 @@ GREETING = Verb("greeting", frozenset({State.GREETING}), leads_to=State.AUTHORIZ
 CAPA = Verb("CAPA", _BOTH, multi=True)
 STLS = Verb("STLS", _START, leads_to=State.HANDSHAKE, last=True)
 USER = Verb("USER", _START)
-PASS = Verb("PASS", _START, leads_to=State.TRANSACTION, last=True)
-APOP = Verb("APOP", _START, leads_to=State.TRANSACTION, last=True)
-AUTH = Verb("AUTH", _START, leads_to=State.TRANSACTION, last=True, challenged=True)
+PASS = Verb("PASS", _START, leads_to=State.TRANSACTION, last=True, shown_words=1)
+APOP = Verb("APOP", _START, leads_to=State.TRANSACTION, last=True, shown_words=2)
+AUTH = Verb("AUTH", _START, leads_to=State.TRANSACTION, last=True, challenged=True, shown_words=2)
 RESPONSE = Verb(
     "AUTH",
     frozenset({State.EXCHANGE}),
     leads_to=State.TRANSACTION,
     last=True,
     challenged=True,
+    shown_words=0,
 )
 """What is sent in answer to a challenge."""
 STAT = Verb("STAT", _MAIL)
@@ -86,6 +89,15 @@ class Command(NamedTuple):
     """How large its answer is expected to be: of RETR, what LIST said."""
     mechanism: str = ""
     """Of AUTH and its responses, by the name that CAPA has for it."""
+
+    def masked(self, said: bytes) -> bytes:
+        """What a server said, without what it repeats of a secret: some send a command back."""
+        if self.verb.shown_words is None:
+            return said
+        words = self.line.rstrip(b"\r\n").split(b" ", self.verb.shown_words)
+        secret = b"".join(words[self.verb.shown_words :])
+        # What is so short stands in many words by chance.
+        return said.replace(secret, b"***") if len(secret) > 3 else said
 
     def __str__(self) -> str:
         about = self.number or self.mechanism

@@ -5,14 +5,15 @@ RFC 1939 section 4, RFC 2595 section 4, RFC 5034. ``docs/pop3.md`` says which co
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 
 from poparchive.pop3 import commands as c
 from poparchive.pop3.commands import Command, command
 from poparchive.pop3.dialogue import Dialogue
-from poparchive.pop3.errors import AuthError, ClosedError, CommandError, TlsError
+from poparchive.pop3.errors import AuthError, ClosedError, CommandError, Pop3Error, TlsError
 from poparchive.pop3.exchange import authenticate
 from poparchive.pop3.replies import parse_stamp
 from poparchive.pop3.sasl import lines
@@ -83,6 +84,16 @@ async def log_in(dialogue: Dialogue, login: Login, wish: Auth, *, allow_clear: b
     return await entry.by_password(ways, capa_due=all_known, secure=secure)
 
 
+@contextmanager
+def _hushed(secret: str) -> Iterator[None]:
+    """No error that is raised inside has ``secret`` in it, whatever the server repeats."""
+    try:
+        yield
+    except Pop3Error as error:
+        error.hush(secret)
+        raise
+
+
 class _Entry:
     """One log-in: who, to which server."""
 
@@ -99,41 +110,49 @@ class _Entry:
 
     async def by_token(self, way: Auth) -> Auth:
         """With a token, and if that is refused with a fresh one, on the same connection."""
-        name = sasl_name(way)
         try:
-            await authenticate(self._dialogue, name, await self._with_token(way, fresh=False))
+            await self._show_token(way, fresh=False)
         except AuthError as refused:
-            mechanism = await self._with_token(way, fresh=True)
             try:
-                await authenticate(self._dialogue, name, mechanism)
+                await self._show_token(way, fresh=True)
             except ClosedError:
                 # It hung up behind its refusal, which says more than the lost connection.
                 raise refused from None
         return way
 
+    async def _show_token(self, way: Auth, *, fresh: bool) -> None:
+        source, make = self._login.token, WAYS[way].make
+        assert source
+        assert make
+        token = await asyncio.to_thread(source, fresh)
+        with _hushed(token):
+            mechanism = make(self._identity(token, None))
+            await authenticate(self._dialogue, sasl_name(way), mechanism)
+
     async def by_password(self, ways: Sequence[Auth], *, capa_due: bool, secure: bool) -> Auth:
         """With a password, or with what the server knows already (EXTERNAL)."""
         source = self._login.secret if WAYS[ways[0]].need is Need.PASSWORD else None
         secret = await asyncio.to_thread(source) if source else ""
-        way, words = await asyncio.to_thread(self._prepared, ways, secret)
-        if isinstance(words, Mechanism):
-            return await self._exchange(way, words, ways, secret, secure=secure)
-        writes: list[tuple[Command, ...]]
-        if capa_due:
-            writes = [(command(c.CAPA), *words)]
-        elif secure and self._dialogue.pipelining:
-            writes = [words]
-        else:  # the password goes only to a server that took the name
-            writes = [(word,) for word in words]
-        for write in writes:
-            answers = await self._dialogue.ask(*write, at_once=True)
-            self._dialogue.require(answers, AuthError, self._advice(way, ways, secure=secure))
-        return way
+        with _hushed(secret):
+            way, words = await asyncio.to_thread(self._prepared, ways, secret)
+            advice = self._advice(way, ways, secure=secure)
+            if isinstance(words, Mechanism):
+                return await self._exchange(way, words, ways, secret, advice)
+            writes: list[tuple[Command, ...]]
+            if capa_due:
+                writes = [(command(c.CAPA), *words)]
+            elif secure and self._dialogue.pipelining:
+                writes = [words]
+            else:  # the password goes only to a server that took the name
+                writes = [(word,) for word in words]
+            for write in writes:
+                answers = await self._dialogue.ask(*write, at_once=True)
+                self._dialogue.require(answers, AuthError, advice)
+            return way
 
     async def _exchange(
-        self, way: Auth, mechanism: Mechanism, ways: Sequence[Auth], secret: str, *, secure: bool
+        self, way: Auth, mechanism: Mechanism, ways: Sequence[Auth], secret: str, advice: str
     ) -> Auth:
-        advice = self._advice(way, ways, secure=secure)
         try:
             await authenticate(self._dialogue, sasl_name(way), mechanism, advice=advice)
         except AuthError:
@@ -169,12 +188,6 @@ class _Entry:
         if way is Auth.APOP:
             return (lines.apop(user, secret, self.offer.stamp),)
         return lines.user_pass(user, secret)
-
-    async def _with_token(self, way: Auth, *, fresh: bool) -> Mechanism:
-        source, make = self._login.token, WAYS[way].make
-        assert source
-        assert make
-        return make(self._identity(await asyncio.to_thread(source, fresh), None))
 
     def _identity(self, secret: str, binding: bytes | None) -> Identity:
         where = self._dialogue.where

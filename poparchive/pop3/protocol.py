@@ -143,7 +143,10 @@ class Conversation:
         if self._unanswered:
             text += f" before it had answered {self._unanswered[0]}"
         if not self.in_body and len(self._buffer):
-            text += f"; it last said: {visible(self._buffer.peek(200))}"
+            said = self._buffer.peek(200)
+            if self._unanswered:
+                said = self._unanswered[0].masked(said)
+            text += f"; it last said: {visible(said)}"
         return ClosedError(text, command=self.current)
 
     def events(self) -> Iterator[Event]:
@@ -177,6 +180,7 @@ class Conversation:
                 self._answered(after_multi=False)
                 self.state = State.EXCHANGE
                 return Challenge(command, line[2:])
+            line = command.masked(line)
             reply = parse_reply(line)
             if reply is None or (reply.ok and self._strays):
                 self._stray(line, end=reply is not None)
