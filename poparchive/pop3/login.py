@@ -15,7 +15,6 @@ from poparchive.pop3.commands import Command, command
 from poparchive.pop3.dialogue import Dialogue
 from poparchive.pop3.errors import AuthError, ClosedError, CommandError, Pop3Error, TlsError
 from poparchive.pop3.exchange import authenticate
-from poparchive.pop3.replies import parse_stamp
 from poparchive.pop3.sasl import lines
 from poparchive.pop3.sasl.choice import Means, Offer, choose
 from poparchive.pop3.sasl.mechanism import Identity, Mechanism
@@ -98,7 +97,7 @@ class _Entry:
     """One log-in: who, to which server."""
 
     def __init__(self, dialogue: Dialogue, login: Login, wish: Auth) -> None:
-        self.offer = Offer(dialogue.capabilities, parse_stamp(dialogue.greeting.text))
+        self.offer = Offer(dialogue.capabilities, dialogue.greeting.text)
         self._dialogue = dialogue
         self._login = login
         self._wish = wish
@@ -156,8 +155,7 @@ class _Entry:
         try:
             await authenticate(self._dialogue, sasl_name(way), mechanism, advice=advice)
         except AuthError:
-            # Dovecot and Cyrus bind to other things than the certificate, and CAPA does not say to
-            # which. No password was tried yet.
+            # It may bind to other things than its certificate. No password was tried yet.
             unbound = WAYS[way].unbound
             if mechanism.proving or unbound is None or unbound not in ways:
                 raise
@@ -216,7 +214,11 @@ class _Entry:
 
     def _advice(self, way: Auth, ways: Sequence[Auth], *, secure: bool) -> str:
         """Servers that keep hashes of passwords cannot do what they announce; a person can tell."""
-        bare = next((each for each in ways if WAYS[each].bare), None)
-        if self._wish is not Auth.AUTO or not secure or WAYS[way].bare or not bare:
+        if self._wish is not Auth.AUTO or not secure or WAYS[way].bare:
             return ""
-        return f'; if the password is right, try auth = "{bare}" in place of "auto"'
+        others = [f'"{each}"' for each in ways if WAYS[each].bare or each is WAYS[way].unbound]
+        if not others:
+            return ""
+        return (
+            f'; if the password is right, try auth = {" or ".join(others[:2])} in place of "auto"'
+        )

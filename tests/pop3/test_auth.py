@@ -240,7 +240,7 @@ def test_advice(certificate: Certificate) -> None:
             context = certificate.client_context()
             error = await refused(log_in(at, "auto", TlsMode.IMPLICIT, context, password="wrong"))
             assert str(error).endswith(
-                '; if the password is right, try auth = "plain" in place of "auto"'
+                '; if the password is right, try auth = "scram-sha-256" or "plain" in place of "auto"'
             )
             assert at.asked("AUTH") == ["SCRAM-SHA-256-PLUS"]
 

@@ -60,6 +60,15 @@ def test_auto_without_binding() -> None:
     assert auto(offer("PLAIN SCRAM-SHA-1"), Means(PASSWORD, True, can_bind=asked)) == "scram-sha-1"
 
 
+def test_auto_where_something_else_is_bound_to() -> None:
+    """Cyrus and Dovecot, by their own words: auto leaves -PLUS, who wishes for it gets it."""
+    means = Means(PASSWORD, True, can_bind=lambda: True)
+    implementation = {**offer(ALL).capabilities, "IMPLEMENTATION": ("Cyrus", "POP3", "server")}
+    for other in (offer(ALL, stamp=b"Dovecot (Debian) ready."), Offer(implementation)):
+        assert auto(other, means) == "scram-sha-256"
+        assert choose(Auth.SCRAM_SHA_1_PLUS, other, means) == [Auth.SCRAM_SHA_1_PLUS]
+
+
 def test_auto_where_user_is_not_to_be_had() -> None:
     """A server under TLS that announces neither USER nor PLAIN is taken at its word."""
     means = Means(PASSWORD, True)

@@ -7,7 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from poparchive.pop3.errors import AuthError
+from poparchive.pop3.replies import parse_stamp, visible
 from poparchive.pop3.sasl.table import SCRAMS, WAYS, Auth, Need, sasl_name
+
+BINDING_OTHERWISE = ("cyrus", "dovecot")
+"""Cyrus knows ``tls-unique`` alone, Dovecot 2.4 ``tls-exporter`` too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +20,22 @@ class Offer:
 
     capabilities: Mapping[str, tuple[str, ...]]
     """As CAPA has them; none at all from a server that refused it."""
-    stamp: bytes = b""
-    """Of the greeting, for APOP."""
+    greeting: bytes = b""
+
+    @property
+    def stamp(self) -> bytes:
+        """For APOP."""
+        return parse_stamp(self.greeting)
+
+    @property
+    def binds_otherwise(self) -> bool:
+        """It is known to tie SCRAM to other things than its certificate.
+
+        Neither CAPA nor SASL says to which, and Cyrus refuses only when all was said, in the same
+        words as it does a wrong password.
+        """
+        names = " ".join((visible(self.greeting), *self.capabilities.get("IMPLEMENTATION", ())))
+        return any(name in names.lower() for name in BINDING_OTHERWISE)
 
     @property
     def mechanisms(self) -> frozenset[str]:
@@ -80,6 +98,8 @@ def choose(wish: Auth, offer: Offer, means: Means) -> list[Auth]:
     offered = [way for way in order if offer.has(way)]
     if not offered and Auth.USER in order:
         offered = [Auth.USER]  # some servers have it and do not say so
+    if offer.binds_otherwise:
+        offered = [way for way in offered if not WAYS[way].plus]
     ways = [way for way in offered if means.can(way)]
     if not ways:
         if any(not means.may_send(way) for way in offered):
