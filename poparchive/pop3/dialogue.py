@@ -58,14 +58,14 @@ class Dialogue:
     def require(
         self, answers: Questions, kind: type[ReplyError] = ReplyError, note: str = ""
     ) -> None:
-        """Raise for the first refusal; CAPA may be refused. ``note`` is what else is known of it."""
+        """Raise for the first refusal; CAPA may be refused. ``note``: what to add if it is a ``kind``."""
         for asked, reply in answers.refusals:
             if asked.verb is c.CAPA:
                 continue
             if reply.temporary:
-                kind = BusyError
+                kind, note = BusyError, ""
             elif reply.code.startswith("SYS/"):
-                kind = ReplyError  # RFC 3206: not the fault of name or password
+                kind, note = ReplyError, ""  # RFC 3206: not the fault of name or password
             text = f"{asked} was refused: {reply}{note}"
             raise kind(text, command=str(asked), reply=reply).at(self.where)
 

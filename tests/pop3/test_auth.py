@@ -243,6 +243,11 @@ def test_advice(certificate: Certificate) -> None:
                 '; if the password is right, try auth = "scram-sha-256" or "plain" in place of "auto"'
             )
             assert at.asked("AUTH") == ["SCRAM-SHA-256-PLUS"]
+        locked = Behaviour(refuse_login=b"-ERR [IN-USE] locked")
+        async with server(locked, certificate, implicit=True) as at:
+            error = await refused(log_in(at, "auto", TlsMode.IMPLICIT, context))
+            assert isinstance(error, BusyError)
+            assert str(error).endswith("[IN-USE] locked")
 
     asyncio.run(main())
 
