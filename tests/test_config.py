@@ -133,7 +133,7 @@ pasword = "hunter2"
 password = "hunter2"
 tls = "none"
 [accounts.home]
-auth = "xoauth2"
+auth = "ntlm"
 leave_on_server = "30 years"
 username = "x"
 """
@@ -171,7 +171,7 @@ username = "x"
     "line",
     [
         'host = ""', 'host = "a b"', "port = 0", "port = 65536", 'port = "995"', 'user = "a\\nb"',
-        'tls = "ssl"', 'allow_insecure = "yes"', 'auth = "magic"', 'auth = "scram-sha-256"',
+        'tls = "ssl"', 'allow_insecure = "yes"', 'auth = "magic"', 'auth = "digest-md5"',
         'schedule = "15m"', 'schedule = "every 0s"', 'schedule = "cron 0 3 * *"',
         'leave_on_server = "0d"', "leave_on_server = 30", 'max_message_bytes = "lots"',
         "max_message_bytes = 0", 'tls_fingerprint = "sha256:abcd"', 'tls_fingerprint = "md5:00"',

@@ -52,6 +52,8 @@ HOMES = {
     "authlib": ({"oauth"}, "nothing else knows how tokens are had"),
     "requests": ({"oauth"}, "only identity providers are asked by HTTP"),
     "keyring": ({"credentials"}, "one place fetches secrets"),
+    "scramp": ({"pop3", "demo"}, "the arithmetic of SCRAM, on either side"),
+    "asn1crypto": ({"pop3"}, "channel binding needs one field of a certificate"),
 }
 
 

@@ -58,7 +58,14 @@ def add(
         Text, _option("microsoft|google", "Log in with OAuth2 there; needs --client-id.")
     ] = None,
     client_id: Annotated[Text, _option("ID", "What the provider calls this program.")] = None,
-    auth: Annotated[Text, _option("auto|plain|user|apop", "How to log in.")] = None,
+    auth: Annotated[
+        Text,
+        _option(
+            "MECHANISM",
+            "How to log in: auto, scram-sha-256 or scram-sha-1 (each also with -plus), cram-md5,"
+            " apop, plain, login, user, oauthbearer, xoauth2 or external.",
+        ),
+    ] = None,
     schedule: Annotated[Text, _option("TEXT", 'Such as "every 15m".')] = None,
     leave_on_server: Annotated[Text, _option("forever|30d|delete", "Once archived.")] = None,
     tls_fingerprint: Annotated[Text, _option("sha256:HEX", "Pin the certificate.")] = None,

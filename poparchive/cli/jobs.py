@@ -29,14 +29,6 @@ if TYPE_CHECKING:
 def job_of(account: Account) -> Job:
     """Translate one account of the configuration."""
 
-    def secret() -> str:
-        if account.password is None:
-            raise AccountError(f"account {account.name} has oauth and no password to log in with")
-        try:
-            return credentials.fetch(account.password, account=account.name).reveal()
-        except credentials.CredentialError as error:
-            raise AccountError(str(error)) from error
-
     return Job(
         account.name,
         Endpoint(
@@ -47,10 +39,25 @@ def job_of(account: Account) -> Job:
             account.ca_file,
             account.tls_fingerprint,
         ),
-        Login(account.user, secret, account.auth, token=_token(account)),
+        Login(account.user, _secret(account), account.auth, token=_token(account)),
         Policy(account.leave_on_server.after_s, account.max_message_bytes),
         Timeouts(account.connect_timeout_s, account.reply_timeout_s, account.stall_timeout_s),
     )
+
+
+def _secret(account: Account) -> Callable[[], str] | None:
+    """What gives the account's password; None for one without."""
+    reference = account.password
+    if reference is None:
+        return None
+
+    def secret() -> str:
+        try:
+            return credentials.fetch(reference, account=account.name).reveal()
+        except credentials.CredentialError as error:
+            raise AccountError(str(error)) from error
+
+    return secret
 
 
 def _token(account: Account) -> Callable[[bool], str] | None:

@@ -179,10 +179,12 @@ def parse_choice(value: object, choices: Iterable[str]) -> str:
     raise ValueError(f"must be one of {listed}, not {shown(value)}")
 
 
-AUTH = ("auto", "plain", "user", "apop")
+AUTH = (
+    "auto", "scram-sha-256-plus", "scram-sha-256", "scram-sha-1-plus", "scram-sha-1", "cram-md5",
+    "apop", "plain", "login", "user", "oauthbearer", "xoauth2", "external",
+)  # fmt: skip
 AUTH_ELSEWHERE = (
-    "scram-sha-1", "scram-sha-256", "cram-md5", "digest-md5", "login", "ntlm", "gssapi",
-    "xoauth2", "oauthbearer", "external",
+    "digest-md5", "ntlm", "gssapi", "gs2-krb5", "kerberos_v4", "anonymous", "scram-sha-512",
 )  # fmt: skip
 
 

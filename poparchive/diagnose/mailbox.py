@@ -26,7 +26,8 @@ from poparchive.pop3.dialogue import Dialogue
 from poparchive.pop3.login import begin, log_in
 from poparchive.pop3.pipeline import Questions, Reader
 from poparchive.pop3.replies import Sizes, Uidls, parse_stat
-from poparchive.pop3.sasl import octets, parse_auth
+from poparchive.pop3.sasl.lines import octets
+from poparchive.pop3.sasl.table import parse_auth
 from poparchive.pop3.transport import open_connection
 
 FETCHED_MESSAGES = 5
@@ -104,12 +105,28 @@ class _Examination:
     def _saw(self, **found: Any) -> None:
         self.found = replace(self.found, **found)
 
-    def _get_secret(self) -> str:
-        """Once for both sessions: the command behind it may ask a person."""
-        if self._secret is None:
-            self._secret = self._access.login.secret()
-            self._transcript.secrets.hide(octets(self._secret))
-        return self._secret
+    def _login(self) -> Login:
+        """Who logs in, by secrets that the transcript does not show."""
+        login = self._access.login
+        token, secret = login.token, login.secret
+
+        def get_secret() -> str:
+            """Once for both sessions: the command behind it may ask a person."""
+            assert secret
+            if self._secret is None:
+                self._secret = secret()
+                self._transcript.secrets.hide(octets(self._secret))
+            return self._secret
+
+        def get_token(fresh: bool) -> str:
+            assert token
+            found = token(fresh)
+            self._transcript.secrets.hide(octets(found))
+            return found
+
+        return replace(
+            login, secret=get_secret if secret else None, token=get_token if token else None
+        )
 
     @asynccontextmanager
     async def _session(self, title: str) -> AsyncIterator[Dialogue]:
@@ -127,8 +144,7 @@ class _Examination:
                 record.note(f"TLS is there: {connection.tls_version}")
             dialogue = Dialogue(connection, where)
             await begin(dialogue, endpoint, access.context)
-            login = replace(access.login, secret=self._get_secret)
-            auth = await log_in(dialogue, login, wish, allow_clear=endpoint.allow_insecure)
+            auth = await log_in(dialogue, self._login(), wish, allow_clear=endpoint.allow_insecure)
             self._saw(auth=str(auth))
             yield dialogue
         finally:

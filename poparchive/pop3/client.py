@@ -12,7 +12,6 @@ from itertools import chain
 
 from poparchive.model import Listed
 from poparchive.pop3 import commands as c
-from poparchive.pop3 import sasl
 from poparchive.pop3.commands import Command, Verb, command
 from poparchive.pop3.dialogue import Capabilities, Dialogue
 from poparchive.pop3.errors import Pop3Error, ProtocolError, Where
@@ -31,7 +30,7 @@ from poparchive.pop3.pipeline import (
 from poparchive.pop3.profiles import profile_of
 from poparchive.pop3.protocol import SPOOL_BYTES
 from poparchive.pop3.replies import Reply, Sizes, Uidls, parse_stat
-from poparchive.pop3.sasl import Auth
+from poparchive.pop3.sasl.table import Auth, parse_auth
 from poparchive.pop3.transport import Endpoint, Timeouts, open_connection
 
 PATIENT = Timeouts()
@@ -184,7 +183,7 @@ async def connect(
     """
     where = Where(endpoint.host, endpoint.port, account)
     try:
-        wish = sasl.parse_auth(login.auth)
+        wish = parse_auth(login.auth)
         connection = await open_connection(endpoint, where, timeouts, context, spool_bytes)
     except Pop3Error as error:
         error.at(where)

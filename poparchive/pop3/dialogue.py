@@ -63,14 +63,21 @@ class Dialogue:
         self.require(answers)
         return answers
 
-    def require(self, answers: Questions, kind: type[ReplyError] = ReplyError) -> None:
-        """Raise for the first refusal, by its response code, else ``kind``; CAPA may be refused."""
+    def require(
+        self, answers: Questions, kind: type[ReplyError] = ReplyError, note: str = ""
+    ) -> None:
+        """Raise for the first refusal, by its response code, else ``kind``; CAPA may be refused.
+
+        ``note``: what to add if it is an ``AuthError``.
+        """
         for asked, reply in answers.refusals:
             if asked.verb is c.CAPA:
                 continue
+            found = kind_of(reply, kind)
+            refused = issubclass(found, AuthError)
             text = f"{asked} was refused: {reply} (in state {self.connection.state.name})"
-            error = kind_of(reply, kind)(text, command=str(asked), reply=reply)
-            if isinstance(error, AuthError) and not error.advice:
+            error = found(text + note * refused, command=str(asked), reply=reply)
+            if refused and not error.advice:
                 error.advice = _CHECK
             raise error.at(self.where)
 

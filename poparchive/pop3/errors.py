@@ -4,7 +4,7 @@ Every error says which account and server, which command (never its argument whe
 and what the server answered. ``temporary`` is for whoever decides when to try again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from poparchive.errors import PoparchiveError, TryLaterError
@@ -51,6 +51,16 @@ class Pop3Error(PoparchiveError):
         """The same error, knowing whose connection it was; the first to say so is right."""
         self.where = self.where or where
         return self
+
+    def hush(self, secret: str) -> None:
+        """Take ``secret`` out of what the server said, should it have repeated it."""
+        if len(secret) < 4:
+            return  # it would stand in many words by chance
+        self.detail = self.detail.replace(secret, "***")
+        self.args = (self.detail,)
+        if self.reply:
+            octets = secret.encode("utf-8", "surrogateescape")
+            self.reply = replace(self.reply, text=self.reply.text.replace(octets, b"***"))
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.detail}" if self.where else self.detail

@@ -136,6 +136,12 @@ class Connection(asyncio.BufferedProtocol):
         """The conversation's."""
         return self._conversation.state
 
+    @property
+    def server_certificate(self) -> bytes | None:
+        """The DER certificate that the server showed; None in the clear."""
+        tls = self._transport and self._transport.get_extra_info("ssl_object")
+        return tls.getpeercert(binary_form=True) if tls else None
+
     async def run(self, commands: Iterable[Command], taker: Taker, window: Window) -> None:
         """Send ``commands`` through ``window`` and give what comes to ``taker``, until all are
         answered. On any error, of the taker's too, and when cancelled, the connection is closed."""

@@ -89,7 +89,7 @@ def test_add_with_oauth(config: Path, capsys: pytest.CaptureFixture[str]) -> Non
         (), ("--password-env", "A", "--password-file", "B"), ("--password", "hunter2"),
         ("--password-env", "A", "--port", "0"), ("--password-env", "A", "--tls", "none"),
         ("--password-env", "A", "--schedule", "sometimes"), ("--password-env", ""),
-        ("--password-env", "A", "--auth", "xoauth2"),
+        ("--password-env", "A", "--auth", "ntlm"),
     ],
 )  # fmt: skip
 def test_add_refuses(

@@ -20,7 +20,8 @@ from poparchive.diagnose.transcript import (
     Record,
     Secrets,
 )
-from poparchive.pop3 import Endpoint, Login, Timeouts, TlsMode, make_context, sasl
+from poparchive.pop3 import Endpoint, Login, Timeouts, TlsMode, make_context
+from poparchive.pop3.sasl import lines
 from tests.support.conversation import cuts
 
 # The fixed words of a transcript are not long enough to hold one of these.
@@ -34,8 +35,8 @@ def line_of(way: str, user: str, secret: str) -> list[bytes]:
     """What is sent to log in, line by line."""
     token = base64.b64encode(f"\0{user}\0{secret}".encode())
     return {
-        "user": [c.line for c in sasl.user_pass(user, secret)],
-        "apop": [sasl.apop(user, secret, STAMP).line],
+        "user": [c.line for c in lines.user_pass(user, secret)],
+        "apop": [lines.apop(user, secret, STAMP).line],
         "plain": [b"AUTH PLAIN " + token + b"\r\n"],
         "two steps": [b"AUTH PLAIN\r\n", token + b"\r\n"],
         "login": [

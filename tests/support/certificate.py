@@ -31,10 +31,11 @@ def certificate_missing() -> str | None:
     return None if shutil.which("openssl") else "openssl is missing (Debian: openssl)"
 
 
-def make_certificate(directory: Path) -> Certificate:
+def make_certificate(directory: Path, name: str = "localhost") -> Certificate:
+    """``name`` is its common name: for a client's certificate, who that is."""
     made = Certificate(directory / "cert.pem", directory / "key.pem")
     elliptic = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    names = ["-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
     files = ["-keyout", str(made.key), "-out", str(made.cert)]
     subprocess.run(
         ["openssl", "req", "-x509", "-nodes", "-days", "3650", *elliptic, *names, *files],
