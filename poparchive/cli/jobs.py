@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from poparchive import credentials, observe
 from poparchive.cli import output, signals
 from poparchive.config import Account, Config
-from poparchive.pop3 import Endpoint, Login, Timeouts, TlsMode, make_context
+from poparchive.pop3 import Contexts, Endpoint, Login, Proxy, Timeouts, TlsMode
 from poparchive.store.fsio import Lock
 from poparchive.store.layout import open_layout
 from poparchive.sync.plan import Policy
@@ -33,6 +32,7 @@ def job_of(account: Account) -> Job:
         except credentials.CredentialError as error:
             raise AccountError(str(error)) from error
 
+    proxy = account.proxy
     return Job(
         account.name,
         Endpoint(
@@ -42,6 +42,11 @@ def job_of(account: Account) -> Job:
             account.allow_insecure,
             account.ca_file,
             account.tls_fingerprint,
+            account.tls_minimum,
+            account.tls_legacy,
+            account.client_certificate,
+            account.client_key,
+            Proxy(proxy.host, proxy.port, proxy.user) if proxy else None,
         ),
         Login(account.user, secret, account.auth),
         Policy(account.leave_on_server.after_s, account.max_message_bytes),
@@ -58,20 +63,6 @@ def options_of(config: Config, *, jobs: int | None, full: bool, dry_run: bool) -
         full=full,
         dry_run=dry_run,
     )
-
-
-class Contexts:
-    """One TLS context for all accounts with the same authorities: making one costs 20 ms."""
-
-    def __init__(self) -> None:
-        self._made: dict[Path | None, ssl.SSLContext] = {}
-
-    def __call__(self, endpoint: Endpoint) -> ssl.SSLContext | None:
-        if endpoint.tls is TlsMode.NONE:
-            return None
-        if endpoint.ca_file not in self._made:
-            self._made[endpoint.ca_file] = make_context(endpoint.ca_file)
-        return self._made[endpoint.ca_file]
 
 
 @dataclass(slots=True)
@@ -136,9 +127,16 @@ class Stop:
 
 
 def pull(
-    root: Path, accounts: Sequence[Account], options: Options, *, stop: Stop | None = None
+    root: Path,
+    accounts: Sequence[Account],
+    options: Options,
+    *,
+    stop: Stop | None = None,
+    contexts: Contexts | None = None,
 ) -> list[Result]:
     """Pull accounts into the archive and return how each went.
+
+    ``contexts`` is for whoever pulls again and again: TLS sessions are resumed then.
 
     SIGINT and SIGTERM (or ``stop``) end all sessions and raise ``KeyboardInterrupt``; what came
     until then is kept, and is not fetched again.
@@ -151,7 +149,8 @@ def pull(
             stack.enter_context(signals.ending(stop.set))
         opening = stack.enter_context(_opening(root))
         bars = stack.enter_context(output.progress("pull"))
-        results = asyncio.run(_pull(opening, jobs, options, _Screen(bars, hosts), stop))
+        screen = _Screen(bars, hosts)
+        results = asyncio.run(_pull(opening, jobs, options, screen, contexts or Contexts(), stop))
     if results is None:
         raise KeyboardInterrupt
     return results
@@ -183,10 +182,15 @@ def _opening(root: Path) -> Iterator["Future[Writer]"]:
 
 
 async def _pull(
-    opening: "Future[Writer]", jobs: Sequence[Job], options: Options, screen: _Screen, stop: Stop
+    opening: "Future[Writer]",
+    jobs: Sequence[Job],
+    options: Options,
+    screen: _Screen,
+    contexts: Contexts,
+    stop: Stop,
 ) -> list[Result] | None:
     """Return None if the pull was stopped."""
-    puller = Puller(opening, options, screen, Contexts())
+    puller = Puller(opening, options, screen, contexts)
     task = asyncio.ensure_future(puller.pull(jobs))
     loop = asyncio.get_running_loop()
     stop.attach(partial(loop.call_soon_threadsafe, task.cancel))

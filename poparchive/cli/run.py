@@ -14,6 +14,7 @@ def run(context: typer.Context) -> None:
     from poparchive.cli import jobs, signals
     from poparchive.config import Account, Every
     from poparchive.errors import PoparchiveError, TryLaterError, UsageError
+    from poparchive.pop3 import Contexts
     from poparchive.schedule import Schedule, Task
 
     settings = Settings.of(context)
@@ -25,15 +26,16 @@ def run(context: typer.Context) -> None:
         )
     root = settings.archive_dir()
     options = jobs.options_of(config, jobs=None, full=False, dry_run=False)
+    contexts = Contexts()
     stopping = threading.Event()
 
     def pull(names: list[str]) -> None:
-        stop = jobs.Stop()
+        chosen, stop = config.select(names), jobs.Stop()
         current.append(stop)
         try:
             if not stopping.is_set():
                 with contextlib.suppress(KeyboardInterrupt):
-                    jobs.pull(root, config.select(names), options, stop=stop)
+                    jobs.pull(root, chosen, options, stop=stop, contexts=contexts)
         except TryLaterError as error:
             # Another command has the archive; the next time comes soon enough.
             observe.event("pull put off", reason=str(error))

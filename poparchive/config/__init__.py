@@ -5,9 +5,10 @@ never stands in the configuration, only where it is to be had (``PasswordRef``).
 """
 
 from poparchive.config.errors import ConfigError, Problem
+from poparchive.config.exceptions import exceptions_of
 from poparchive.config.load import load, parse
 from poparchive.config.schedule import Cron, Every, Schedule
-from poparchive.config.values import Account, Config, LeaveOnServer, Limits, PasswordRef, Tls
+from poparchive.config.values import Account, Config, LeaveOnServer, Limits, PasswordRef, Proxy, Tls
 
 __all__ = [
     "Account",
@@ -19,8 +20,10 @@ __all__ = [
     "Limits",
     "PasswordRef",
     "Problem",
+    "Proxy",
     "Schedule",
     "Tls",
+    "exceptions_of",
     "load",
     "parse",
 ]

@@ -15,6 +15,7 @@ from poparchive.pop3 import commands as c
 from poparchive.pop3 import sasl
 from poparchive.pop3.commands import Command, Verb, command
 from poparchive.pop3.dialogue import Capabilities, Dialogue
+from poparchive.pop3.endpoint import Endpoint, Timeouts
 from poparchive.pop3.errors import Pop3Error, ProtocolError, Where
 from poparchive.pop3.login import Login, begin, log_in
 from poparchive.pop3.pipeline import (
@@ -29,7 +30,7 @@ from poparchive.pop3.pipeline import (
 from poparchive.pop3.protocol import SPOOL_BYTES
 from poparchive.pop3.replies import Reply, Sizes, Uidls, parse_stat
 from poparchive.pop3.sasl import Auth
-from poparchive.pop3.transport import Endpoint, Timeouts, open_connection
+from poparchive.pop3.transport import open_connection
 
 PATIENT = Timeouts()
 

@@ -12,10 +12,10 @@ from poparchive.pop3 import commands as c
 from poparchive.pop3 import sasl
 from poparchive.pop3.commands import Command, command
 from poparchive.pop3.dialogue import Dialogue
+from poparchive.pop3.endpoint import Endpoint, TlsMode
 from poparchive.pop3.errors import AuthError, TlsError
 from poparchive.pop3.replies import parse_stamp
 from poparchive.pop3.sasl import Auth
-from poparchive.pop3.transport import Endpoint, TlsMode
 
 
 @dataclass(slots=True)
