@@ -250,7 +250,7 @@ def handshake_error(error: ssl.SSLError, endpoint: Endpoint) -> TlsError:
         return _advised(
             text,
             f"only TLS {endpoint.tls_minimum} and later is taken from this server; "
-            "tls_minimum says so",
+            "a lower tls_minimum would take older ones",
         )
     if legacy and error.reason in _TOO_WEAK:
         return _advised(f"{text}; the server may be too old", legacy)

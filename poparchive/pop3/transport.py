@@ -51,7 +51,8 @@ class Connection(asyncio.BufferedProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._progress_s = 0.0
         self._making_room: asyncio.Task[None] | None = None  # while nothing is read
-        self._trusted = False  # the server has proved under TLS who it is
+        self._tls: ssl.SSLObject | None = None  # once the server has proved who it is
+        self._session_due = False  # it is to be kept when the connection ends
 
     @property
     def tls_version(self) -> str | None:
@@ -62,12 +63,6 @@ class Connection(asyncio.BufferedProtocol):
     def client_certificate(self) -> bool:
         """A certificate of ours is at hand for the server to ask for; never in the clear."""
         return self._tls is not None and self._endpoint.client_certificate is not None
-
-    @property
-    def _tls(self) -> ssl.SSLObject | None:
-        found = self._transport and self._transport.get_extra_info("ssl_object")
-        assert found is None or isinstance(found, ssl.SSLObject)
-        return found
 
     @property
     def state(self) -> State:
@@ -250,9 +245,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def check_certificate(self) -> None:
         """After the handshake and before anything is sent: a pin, if there is one."""
-        if self._tls:
-            tls.check_fingerprint(self._endpoint, self._tls)
-            self._trusted = True
+        found = self._transport and self._transport.get_extra_info("ssl_object")
+        if found:
+            assert isinstance(found, ssl.SSLObject)
+            tls.check_fingerprint(self._endpoint, found)
+            self._tls, self._session_due = found, True
 
     def abort(self) -> None:
         """Hang up at once; what was not sent yet is not sent."""
@@ -262,9 +259,9 @@ class Connection(asyncio.BufferedProtocol):
     async def hang_up(self) -> None:
         """``abort``, and wait until the socket is closed."""
         self._failure = self._failure or ClosedError("we have hung up").at(self._where)
-        if self._trusted and self._tls:
+        if self._tls and self._session_due:
+            self._session_due = False
             tls.keep_session(self._endpoint, self._tls)
-            self._trusted = False
         if self._transport:
             self._transport.abort()
             await self._lost
@@ -337,6 +334,12 @@ def _translated(endpoint: Endpoint, where: Where, timeouts: Timeouts) -> Iterato
         raise TimedOutError(text).at(where) from error
     except ssl.SSLError as error:
         raise tls.handshake_error(error, endpoint).at(where) from error
+    except ConnectionError as error:
+        if error.errno:
+            raise ConnectError(f"cannot connect: {_reason(error)}").at(where) from error
+        # asyncio's own, without a word.
+        text = "the server closed the connection in the middle of the TLS handshake"
+        raise ClosedError(text).at(where) from error
     except (OSError, UnicodeError) as error:
         raise ConnectError(f"cannot connect: {_reason(error)}").at(where) from error
 
