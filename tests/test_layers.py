@@ -42,6 +42,8 @@ HOMES = {
         "the core owns no socket; the store asks for the host's name",
     ),
     "ssl": ({"pop3", "demo", "sync", "cli"}, "TLS contexts are made in pop3 and handed through"),
+    "python_socks": ({"pop3"}, "the way to a server is the transport's affair"),
+    "dns": ({"cli"}, "servers are looked up when an account is added, and at no other time"),
     "platformdirs": ({"cli"}, "libraries do not look for files"),
     "keyring": ({"credentials"}, "one place fetches secrets"),
 }
