@@ -12,7 +12,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import replace
 
@@ -59,9 +59,9 @@ class Context(ssl.SSLContext):
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
         endpoint = _connecting.get()
-        kept = self._sessions.get(endpoint) if endpoint else None
-        if session is None and kept:
-            session = kept.pop()
+        if session is None and endpoint in self._sessions:
+            with suppress(IndexError):  # all of them are in use
+                session = self._sessions[endpoint].pop()
         return super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
 
     def keep(self, endpoint: Endpoint, tls: ssl.SSLObject) -> None:
@@ -253,7 +253,9 @@ def handshake_error(error: ssl.SSLError, endpoint: Endpoint) -> TlsError:
             "a lower tls_minimum would take older ones",
         )
     if legacy and error.reason in _TOO_WEAK:
-        return _advised(f"{text}; the server may be too old", legacy)
+        # With TLS 1.2 that is also what a server says that misses our certificate.
+        ours = "" if endpoint.client_certificate else " or ask for a client certificate"
+        return _advised(f"{text}; the server may be too old{ours}", legacy)
     return _advised(text, f"is this the port for tls = {endpoint.tls}?")
 
 

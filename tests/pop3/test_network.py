@@ -44,10 +44,12 @@ def clear(host: str, port: int, proxy: Proxy | None = None) -> Endpoint:
     return Endpoint(host, port, TlsMode.NONE, True, proxy=proxy)
 
 
-def free_port() -> int:
-    """A port at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """A port at which nobody listens, and nobody else can meanwhile."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
 
 
 # ---- addresses -----------------------------------------------------------------------------------
@@ -95,18 +97,18 @@ def test_all_addresses_are_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     """Then the time runs out; where they are closed, or fail differently, the reasons are said."""
 
     async def main() -> None:
-        port = free_port()
-        resolve_to(["127.0.0.2", "127.0.0.1"], monkeypatch)
-        with dead("127.0.0.2", port), pytest.raises(TimedOutError, match=r"within 0\.5 s"):
-            await log_in(clear("two.test", port), Timeouts(0.5, 5, 5))
-        assert "cannot connect: connection refused;" in await refusal(clear("two.test", port))
-        resolve_to(["::1", "127.0.0.1"], monkeypatch)
-        assert "connection refused" in await refusal(clear("two.test", port))
+        with closed_port() as port:
+            resolve_to(["127.0.0.2", "127.0.0.1"], monkeypatch)
+            with dead("127.0.0.2", port), pytest.raises(TimedOutError, match=r"within 0\.5 s"):
+                await log_in(clear("two.test", port), Timeouts(0.5, 5, 5))
+            assert "cannot connect: connection refused;" in await refusal(clear("two.test", port))
+            resolve_to(["::1", "127.0.0.1"], monkeypatch)
+            assert "connection refused" in await refusal(clear("two.test", port))
 
     asyncio.run(main())
 
 
-def test_ipv6(certificate: Certificate) -> None:
+def test_ipv6() -> None:
     """An IPv6 address is a host like any other, and stands in brackets in messages."""
 
     async def main() -> None:
@@ -116,8 +118,8 @@ def test_ipv6(certificate: Certificate) -> None:
                 await log_in(clear("::1", server.port))
         except OSError as error:
             pytest.skip(f"no IPv6 here: {error.strerror}")
-        port = free_port()
-        assert f"server [::1]:{port}: cannot connect" in await refusal(clear("::1", port))
+        with closed_port() as port:
+            assert f"server [::1]:{port}: cannot connect" in await refusal(clear("::1", port))
 
     asyncio.run(main())
 
@@ -188,7 +190,7 @@ def test_a_proxy_that_wants_a_name() -> None:
     asyncio.run(main())
 
 
-def test_what_goes_wrong_with_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_goes_wrong_with_a_proxy() -> None:
     """The error names the account, the server and the proxy, and which of them is to blame."""
 
     async def main() -> None:
@@ -200,8 +202,9 @@ def test_what_goes_wrong_with_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
             )
             long = "a" * 70 + ".invalid"
             assert "cannot be given this name" in await refusal(clear(long, 995, socks.proxy))
-        nobody = Proxy("127.0.0.1", free_port())
-        text = await refusal(clear("mail.invalid", 995, nobody))
+        with closed_port() as port:
+            nobody = Proxy("127.0.0.1", port)
+            text = await refusal(clear("mail.invalid", 995, nobody))
         assert f"cannot connect to the proxy {nobody}: connection refused" in text
         text = await refusal(clear("mail.invalid", 995, Proxy("proxy.invalid", 1080)))
         assert "no address for the proxy socks5://proxy.invalid:1080" in text

@@ -35,6 +35,26 @@ from tests.support.certificate import SHORT_RSA, Certificate, encrypted_key, mak
 PATIENT = Timeouts(10, 10, 10)
 
 
+class Turning(ssl.SSLContext):
+    """A server's context in whose place another can be put while it listens."""
+
+    def __new__(cls, now: ssl.SSLContext) -> "Turning":
+        return super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
+
+    def __init__(self, now: ssl.SSLContext) -> None:
+        self.now = now
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        return self.now.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+
+
 class Watched(Pop3Server):
     """Serves one mailbox under TLS, and keeps the server's end of each connection."""
 
@@ -43,7 +63,14 @@ class Watched(Pop3Server):
         super().__init__({"ann": mailbox}, tls=tls, implicit_tls=mode is TlsMode.IMPLICIT)
         self.mode = mode
         self.ends: list[ssl.SSLObject] = []
-        tls.sni_callback = self._hello
+        self._context = tls
+        self.turn(tls.now if isinstance(tls, Turning) else tls)
+
+    def turn(self, context: ssl.SSLContext) -> None:
+        """Watch this context, and use it from now on where the first one is ``Turning``."""
+        context.sni_callback = self._hello
+        if isinstance(self._context, Turning):
+            self._context.now = context
 
     def _hello(self, end: ssl.SSLObject, _name: str, _context: ssl.SSLContext) -> None:
         self.ends.append(end)
@@ -204,23 +231,24 @@ def test_names_are_checked(tmp_path: Path, certificate: Certificate) -> None:
 
 
 def test_a_pin_and_a_changed_certificate(tmp_path: Path, certificate: Certificate) -> None:
-    """A pinned certificate is taken, and any other refused, also in place of a resumed session."""
+    """A pinned certificate is taken; any other is refused before a word is said, though there is a
+    session to resume."""
     digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate.cert.read_text())).hexdigest()
     changed = make_certificate(tmp_path)
 
     async def main() -> None:
         contexts = Contexts()
-        async with Watched(certificate.server_context()) as server:
+        async with Watched(Turning(certificate.server_context())) as server:
             endpoint = replace(server.endpoint(), fingerprint=f"sha256:{digest}")
             for _ in range(2):
                 await look(endpoint, contexts(endpoint))
-            assert server.resumed == [False, True]
-        async with Watched(changed.server_context()) as server:
-            moved = replace(endpoint, port=server.port)
-            assert "not the pinned one" in await refusal(moved, contexts(moved))
-            assert "not the pinned one" in await refusal(moved, contexts(moved))
-            assert server.resumed == [False, False]
-            assert not server.asked("AUTH")
+            server.turn(changed.server_context())
+            asked = len(server.log)
+            for _ in range(2):
+                assert "not the pinned one" in await refusal(endpoint, contexts(endpoint))
+            await server.idle()
+            assert server.resumed == [False, True, False, False]
+            assert len(server.log) == asked
 
     asyncio.run(main())
 
@@ -401,37 +429,24 @@ def test_a_session_is_used_once(certificate: Certificate) -> None:
     asyncio.run(main())
 
 
-def test_a_session_that_the_server_forgot(certificate: Certificate) -> None:
-    """A server with new keys for its tickets makes a whole handshake, and the certificate is
-    checked anew."""
-
-    async def main(server_certificate: Certificate, port: int, context: ssl.SSLContext) -> int:
-        server = Watched(server_certificate.server_context())
-        server.port = port
-        async with server:
-            await look(server.endpoint(certificate), context)
-            assert server.resumed == [False]
-        return server.port
-
-    endpoint = Endpoint("127.0.0.1", 1, TlsMode.IMPLICIT, ca_file=certificate.cert)
-    context = make_context(endpoint)
-    port = asyncio.run(main(certificate, 0, context))
-    asyncio.run(main(certificate, port, context))
-
-
-def test_a_certificate_that_changed(tmp_path: Path, certificate: Certificate) -> None:
-    """A server that has another certificate on the same port is refused, session or not."""
+def test_a_session_that_the_server_forgot(certificate: Certificate, tmp_path: Path) -> None:
+    """A server with new keys for its tickets makes a whole handshake; one that has another
+    certificate then, on the same port, is refused."""
 
     async def main() -> None:
-        context = None
-        async with Watched(certificate.server_context()) as server:
+        async with Watched(Turning(certificate.server_context())) as server:
             endpoint = server.endpoint(certificate)
             context = make_context(endpoint)
-            await look(endpoint, context)
-        server = Watched(make_certificate(tmp_path).server_context())
-        server.port = endpoint.port
-        async with server:
-            assert "not trusted" in await refusal(endpoint, context)
+            for _ in range(2):
+                await look(endpoint, context)
+            server.turn(certificate.server_context())
+            for _ in range(2):
+                await look(endpoint, context)
+            server.turn(make_certificate(tmp_path).server_context())
+            for _ in range(2):
+                assert "not trusted" in await refusal(endpoint, context)
+            await server.idle()
+            assert server.resumed == [False, True, False, True, False, False]
 
     asyncio.run(main())
 
