@@ -16,8 +16,9 @@ from poparchive.config import Account, Config
 from poparchive.pop3 import Contexts, Endpoint, Login, Proxy, Timeouts, TlsMode
 from poparchive.store.fsio import Lock
 from poparchive.store.layout import open_layout
+from poparchive.sync.memory import Memory
 from poparchive.sync.plan import Policy
-from poparchive.sync.pull import DONE, STOPPED, AccountError, Job, Options, Puller, Result
+from poparchive.sync.pull import DONE, FAILED, STOPPED, AccountError, Job, Options, Puller, Result
 
 if TYPE_CHECKING:
     from poparchive.archive.writer import Writer
@@ -94,7 +95,7 @@ class _Screen:
             seconds=result.ended - result.started,
             failed=result.failed,
             deleted=result.deleted,
-            error=result.error or None,
+            error=result.error if result.outcome == FAILED else None,
         )
 
 
@@ -149,10 +150,13 @@ def pull(
             stack.enter_context(signals.ending(stop.set))
         opening = stack.enter_context(_opening(root))
         bars = stack.enter_context(output.progress("pull"))
-        screen = _Screen(bars, hosts)
-        results = asyncio.run(_pull(opening, jobs, options, screen, contexts or Contexts(), stop))
-    if results is None:
-        raise KeyboardInterrupt
+        memory = Memory(root)
+        screen, contexts = _Screen(bars, hosts), contexts or Contexts()
+        puller = partial(Puller, opening, options, screen, contexts, memory)
+        results = asyncio.run(_pull(puller, jobs, stop))
+        memory.save()
+        if results is None:
+            raise KeyboardInterrupt
     return results
 
 
@@ -176,22 +180,14 @@ def _opening(root: Path) -> Iterator["Future[Writer]"]:
         except BaseException:
             # What stopped us is on its way up already; a store that failed would only say it again.
             with contextlib.suppress(Exception):
-                opening.result().close()
+                opening.result().close(tidy=False)
             raise
         opening.result().close()
 
 
-async def _pull(
-    opening: "Future[Writer]",
-    jobs: Sequence[Job],
-    options: Options,
-    screen: _Screen,
-    contexts: Contexts,
-    stop: Stop,
-) -> list[Result] | None:
+async def _pull(make: Callable[[], Puller], jobs: Sequence[Job], stop: Stop) -> list[Result] | None:
     """Return None if the pull was stopped."""
-    puller = Puller(opening, options, screen, contexts)
-    task = asyncio.ensure_future(puller.pull(jobs))
+    task = asyncio.ensure_future(make().pull(jobs))
     loop = asyncio.get_running_loop()
     stop.attach(partial(loop.call_soon_threadsafe, task.cancel))
     try:
@@ -205,4 +201,5 @@ def exit_code(results: Sequence[Result]) -> int:
     failed = [r for r in results if r.outcome != DONE]
     if not failed:
         return 0
-    return 75 if all(r.later or r.outcome == STOPPED for r in failed) else 1
+    later = all(r.retry_after_s is not None or r.outcome == STOPPED for r in failed)
+    return 75 if later else 1

@@ -80,7 +80,7 @@ class Taker(Protocol):
         ...
 
 
-class _Ready:
+class Ready:
     """A taker that always has room and keeps nothing half done."""
 
     def full(self) -> bool:
@@ -101,7 +101,7 @@ class Reader(Protocol):
     def close(self) -> None: ...
 
 
-class Questions(_Ready):
+class Questions(Ready):
     """The answers to a few different commands: ``replies`` of one line, ``refusals`` among
     them, and ``bodies`` of multi-line ones that no reader was given for."""
 
@@ -140,7 +140,7 @@ class Questions(_Ready):
             )
 
 
-class Refusals(_Ready):
+class Refusals(Ready):
     """The numbers of those messages for which a command was refused."""
 
     def __init__(self) -> None:
