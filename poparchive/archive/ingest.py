@@ -184,7 +184,9 @@ class Ingest:
                 self._waiting.append(item)
             elif item is not None and not isinstance(item, Received | _Nothing):
                 self._storer.note(item() if callable(item) else item)
-            if item is None or self._waiting or self._storer.due:
+            # Accounts that end together share a batch: it has three syncs.
+            asked = self._waiting and self._inbox.empty()
+            if item is None or asked or self._storer.due:
                 if not self._hand_on(self._storer.commit(), weight):
                     return
                 weight = 0

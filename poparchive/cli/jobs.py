@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from poparchive import credentials, observe
 from poparchive.cli import output, signals
 from poparchive.config import Account, Config
+from poparchive.errors import PoparchiveError, TryLaterError
 from poparchive.pop3 import Contexts, Endpoint, Login, Proxy, Timeouts, TlsMode
 from poparchive.store.fsio import Lock
 from poparchive.store.layout import open_layout
@@ -28,6 +29,8 @@ def job_of(account: Account) -> Job:
     """Translate one account of the configuration."""
 
     def secret() -> str:
+        if account.password is None:
+            raise AccountError(f"account {account.name} has oauth and no password to log in with")
         try:
             return credentials.fetch(account.password, account=account.name).reveal()
         except credentials.CredentialError as error:
@@ -49,10 +52,33 @@ def job_of(account: Account) -> Job:
             account.client_key,
             Proxy(proxy.host, proxy.port, proxy.user) if proxy else None,
         ),
-        Login(account.user, secret, account.auth),
+        Login(account.user, secret, account.auth, token=_token(account)),
         Policy(account.leave_on_server.after_s, account.max_message_bytes),
         Timeouts(account.connect_timeout_s, account.reply_timeout_s, account.stall_timeout_s),
     )
+
+
+def _token(account: Account) -> Callable[[bool], str] | None:
+    """What gives the account's access tokens; None for one with a password."""
+    if account.oauth is None:
+        return None
+    from poparchive.cli.tokens import source_of
+
+    source = source_of(account)
+
+    def token(fresh: bool) -> str:
+        try:
+            return source(fresh)
+        except TryLaterError as error:
+            raise _LaterError(str(error)) from error
+        except PoparchiveError as error:
+            raise AccountError(str(error)) from error
+
+    return token
+
+
+class _LaterError(AccountError, TryLaterError):
+    """The account's identity provider does not answer now."""
 
 
 def options_of(config: Config, *, jobs: int | None, full: bool, dry_run: bool) -> Options:

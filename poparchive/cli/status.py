@@ -20,7 +20,7 @@ def status(
 ) -> int:
     """Show each account's last and next pull, messages, gaps and errors, and the archive's size.
 
-    Exits with 1 if an account's last pull failed or has gaps.
+    Exits with 1 if an account's last pull failed or has gaps, or if an OAuth2 account needs a log-in.
     """
     from poparchive.archive.status import status as count
     from poparchive.config import exceptions_of
@@ -32,6 +32,8 @@ def status(
     bad = [a for a in found.accounts if a.last_outcome or (a.gaps and not found.pulling)]
     pulled = {a.name for a in found.accounts}
     exceptions = {name: exceptions_of(account) for name, account in configured.items()}
+    remarks = _remarks(configured)
+    code = int(bool(bad) or any(needed for _, needed in remarks.values()))
     waiting = [name for name in configured if name not in pulled]
     if as_json:
         for a in found.accounts:
@@ -42,8 +44,9 @@ def status(
         row |= {"catalog_bytes": found.catalog_bytes, "search_bytes": found.search_bytes}
         row["exceptions"] = {name: found for name, found in exceptions.items() if found}
         row |= {"indexed": found.indexed, "never_pulled": waiting, "pulling": found.pulling}
+        row |= {"logins": {name: text for name, (text, _) in remarks.items()}}
         output.result(output.json_line(row))
-        return int(bool(bad))
+        return code
     rows = [
         (
             a.name,
@@ -69,7 +72,19 @@ def status(
         f" catalog {output.human_size(found.catalog_bytes)},"
         f" search index {output.human_size(found.search_bytes)}"
     )
-    return int(bool(bad))
+    for text, _ in remarks.values():
+        output.problem(text)
+    return code
+
+
+def _remarks(configured: "dict[str, Account]") -> dict[str, tuple[str, bool]]:
+    """What is to be said of log-ins by OAuth2, and whether a person is needed, by account."""
+    if not any(account.oauth for account in configured.values()):
+        return {}
+    from poparchive.cli.tokens import remark
+
+    found = {name: remark(account, time.time()) for name, account in configured.items()}
+    return {name: (text, needed) for name, (text, needed) in found.items() if text}
 
 
 def _configured(settings: Settings) -> "dict[str, Account]":

@@ -7,6 +7,7 @@ never stands in the configuration, only where it is to be had (``PasswordRef``).
 from poparchive.config.errors import ConfigError, Problem
 from poparchive.config.exceptions import exceptions_of
 from poparchive.config.load import load, parse
+from poparchive.config.oauth import OAuth
 from poparchive.config.schedule import Cron, Every, Schedule
 from poparchive.config.values import Account, Config, LeaveOnServer, Limits, PasswordRef, Proxy, Tls
 
@@ -18,6 +19,7 @@ __all__ = [
     "Every",
     "LeaveOnServer",
     "Limits",
+    "OAuth",
     "PasswordRef",
     "Problem",
     "Proxy",

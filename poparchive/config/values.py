@@ -9,10 +9,14 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from poparchive.config.schedule import Every, Schedule
 from poparchive.config.units import duration_s
 from poparchive.errors import UsageError
+
+if TYPE_CHECKING:
+    from poparchive.config.oauth import OAuth
 
 
 class Tls(enum.StrEnum):
@@ -78,7 +82,9 @@ class Account:
     host: str
     port: int
     user: str
-    password: PasswordRef
+    password: PasswordRef | None
+    """None for an account that logs in with ``oauth``; every other has one."""
+    oauth: "OAuth | None" = None
     tls: Tls = Tls.IMPLICIT
     allow_insecure: bool = False
     auth: str = "auto"

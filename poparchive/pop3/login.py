@@ -27,6 +27,7 @@ class Login:
     """Gives the password. Called once for each session, when it is needed, in a worker thread."""
     auth: str = "auto"
     """``auto``, ``plain``, ``user`` or ``apop``."""
+    token: Callable[[bool], str] | None = field(default=None, repr=False)
 
 
 async def begin(dialogue: Dialogue, endpoint: Endpoint, context: ssl.SSLContext | None) -> None:

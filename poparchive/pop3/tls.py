@@ -178,11 +178,14 @@ class Contexts:
 
 
 def context_for(endpoint: Endpoint, given: ssl.SSLContext | None) -> ssl.SSLContext:
-    """The ``given`` context, unless it checks what a pin replaces, or checks nothing without one."""
-    pinned = endpoint.fingerprint is not None
-    if given and (given.verify_mode is ssl.CERT_NONE) == pinned:
-        return given
-    return make_context(endpoint)
+    """The ``given`` context, unless it checks what a pin replaces, or was made for another's pin."""
+    if given is None:
+        return make_context(endpoint)
+    unchecked = given.verify_mode is ssl.CERT_NONE
+    if endpoint.fingerprint:
+        return given if unchecked else make_context(endpoint)
+    # Contexts from elsewhere are as whoever made them wants them, to look and no more.
+    return make_context(endpoint) if unchecked and isinstance(given, Context) else given
 
 
 def check_fingerprint(endpoint: Endpoint, tls: ssl.SSLObject) -> None:

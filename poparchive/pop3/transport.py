@@ -11,7 +11,7 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from poparchive.pop3 import proxy, tls
@@ -29,6 +29,9 @@ from poparchive.pop3.errors import (
 from poparchive.pop3.pipeline import Pipeline, Taker, Window
 from poparchive.pop3.protocol import SPOOL_BYTES, Conversation
 
+Tap = Callable[[bool, bytes], None]
+"""Is told of all octets of a connection, secrets too: whether they are ours, and which."""
+
 
 class Connection(asyncio.BufferedProtocol):
     """One connection to a server. ``run`` is its work; one at a time.
@@ -36,11 +39,20 @@ class Connection(asyncio.BufferedProtocol):
     After the first error every ``run`` raises that error.
     """
 
-    def __init__(self, endpoint: Endpoint, where: Where, timeouts: Timeouts, spool: int) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        where: Where,
+        timeouts: Timeouts,
+        spool: int,
+        tap: Tap | None = None,
+    ) -> None:
         self._endpoint = endpoint
         self._where = where
         self._timeouts = timeouts
         self._conversation = Conversation(spool)
+        self._tap = tap
+        self._room = memoryview(b"")  # what the event loop fills at present
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._failure: BaseException | None = None
@@ -51,18 +63,19 @@ class Connection(asyncio.BufferedProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._progress_s = 0.0
         self._making_room: asyncio.Task[None] | None = None  # while nothing is read
-        self._tls: ssl.SSLObject | None = None  # once the server has proved who it is
+        self.tls: ssl.SSLObject | None = None
+        """Tells of the server's certificate, once that was checked; None in the clear."""
         self._session_due = False  # it is to be kept when the connection ends
 
     @property
     def tls_version(self) -> str | None:
         """``TLSv1.3`` and the like; None in the clear."""
-        return self._tls.version() if self._tls else None
+        return self.tls.version() if self.tls else None
 
     @property
     def client_certificate(self) -> bool:
         """A certificate of ours is at hand for the server to ask for; never in the clear."""
-        return self._tls is not None and self._endpoint.client_certificate is not None
+        return self.tls is not None and self._endpoint.client_certificate is not None
 
     @property
     def state(self) -> State:
@@ -105,9 +118,12 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = transport
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._conversation.room()
+        self._room = self._conversation.room()
+        return self._room
 
     def buffer_updated(self, nbytes: int) -> None:
+        if self._tap:
+            self._tap(False, bytes(self._room[:nbytes]))
         self._conversation.filled(nbytes)
         # The greeting may come before it is waited for; it is taken by the first run.
         if self._taker or not self._conversation.unanswered:
@@ -147,6 +163,8 @@ class Connection(asyncio.BufferedProtocol):
                     more = self._pipeline.more(conversation.unanswered, conversation.expected_bytes)
                     conversation.send(more)
             if octets := conversation.outgoing():
+                if self._tap:
+                    self._tap(True, octets)
                 self._transport.write(octets)
         except Exception as error:  # the taker's own errors end the run as well
             self._fail(error)
@@ -249,7 +267,7 @@ class Connection(asyncio.BufferedProtocol):
         if found:
             assert isinstance(found, ssl.SSLObject)
             tls.check_fingerprint(self._endpoint, found)
-            self._tls, self._session_due = found, True
+            self.tls, self._session_due = found, True
 
     def abort(self) -> None:
         """Hang up at once; what was not sent yet is not sent."""
@@ -259,9 +277,9 @@ class Connection(asyncio.BufferedProtocol):
     async def hang_up(self) -> None:
         """``abort``, and wait until the socket is closed."""
         self._failure = self._failure or ClosedError("we have hung up").at(self._where)
-        if self._tls and self._session_due:
+        if self.tls and self._session_due:
             self._session_due = False
-            tls.keep_session(self._endpoint, self._tls)
+            tls.keep_session(self._endpoint, self.tls)
         if self._transport:
             self._transport.abort()
             await self._lost
@@ -273,12 +291,13 @@ async def open_connection(
     timeouts: Timeouts,
     context: ssl.SSLContext | None = None,
     spool_bytes: int = SPOOL_BYTES,
+    tap: Tap | None = None,
 ) -> Connection:
     """Connect, with TLS if it is implicit, and check the certificate. The greeting is not read."""
     implicit = endpoint.tls is TlsMode.IMPLICIT
     if endpoint.tls is TlsMode.NONE and not endpoint.allow_insecure:
         raise TlsError("TLS is switched off, which needs allow_insecure = true").at(where)
-    connection = Connection(endpoint, where, timeouts, spool_bytes)
+    connection = Connection(endpoint, where, timeouts, spool_bytes, tap)
     try:
         with _translated(endpoint, where, timeouts):
             made = tls.context_for(endpoint, context) if implicit else None
