@@ -47,6 +47,8 @@ HOMES = {
         {"pop3", "demo", "sync", "cli", "diagnose"},
         "TLS contexts are made in pop3 and handed through; diagnose has those that only look",
     ),
+    "python_socks": ({"pop3"}, "the way to a server is the transport's affair"),
+    "dns": ({"cli"}, "servers are looked up when an account is added, and at no other time"),
     "platformdirs": ({"cli"}, "libraries do not look for files"),
     "msal": ({"oauth"}, "nothing else knows how tokens are had"),
     "authlib": ({"oauth"}, "nothing else knows how tokens are had"),

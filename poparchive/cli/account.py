@@ -38,8 +38,10 @@ def _option(metavar: str, text: str) -> typer.models.OptionInfo:
 def add(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What to call the account.")],
-    host: Annotated[str, _option("HOST", "The POP3 server.")],
     user: Annotated[str, _option("USER", "The user name there, often the whole address.")],
+    host: Annotated[
+        Text, _option("HOST", "The POP3 server; else the one that the domain of USER names.")
+    ] = None,
     port: Annotated[int | None, _option("PORT", "By default 995, or 110 without TLS.")] = None,
     tls: Annotated[
         Tls | None, _option("implicit|starttls|none", "How it is private; else by [defaults].")
@@ -75,6 +77,8 @@ def add(
 
     Give one --password-... option, or --oauth and --client-id. There is none for the password itself:
     what stands on a command line, everyone on the machine can read.
+
+    Without --host the server is looked up in DNS, and what was found is said: read it.
     """
     password = {
         "command": password_command,
@@ -84,7 +88,17 @@ def add(
         "keyring": password_keyring,
     }
     access = _access(password, {"provider": oauth, "client_id": client_id})
-    lines = [Line("host", host)]
+    settings = Settings.of(context)
+    lines = []
+    if host is not None:
+        lines.append(Line("host", host))
+    elif "host" not in settings.config().defaults:
+        from poparchive.cli.discover import find_server
+
+        found = find_server(user, tls)
+        output.note(output.visible(f"{name}: {found}"))
+        lines.append(Line("host", found.host, "as the domain of the user says in DNS"))
+        port, tls = port or found.port, found.tls
     if port is not None:
         lines.append(Line("port", port))
     if tls is not None:
@@ -103,7 +117,7 @@ def add(
     if leave_on_server is None:
         lines.append(Line(comment='leave_on_server = "forever", or as [defaults] says'))
 
-    path = Settings.of(context).config_file()
+    path = settings.config_file()
     with _editing(path) as edit:
         edit(lambda text: with_account(text, path, name, lines))
     step = "test" if access.key == "password" else "login"

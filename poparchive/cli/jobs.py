@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +14,7 @@ from poparchive import credentials, observe
 from poparchive.cli import output, signals
 from poparchive.config import Account, Config
 from poparchive.errors import PoparchiveError, TryLaterError
-from poparchive.pop3 import Endpoint, Login, Timeouts, TlsMode, make_context
+from poparchive.pop3 import Contexts, Endpoint, Login, Proxy, Timeouts, TlsMode
 from poparchive.store.fsio import Lock
 from poparchive.store.layout import open_layout
 from poparchive.sync.memory import Memory
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 def job_of(account: Account) -> Job:
     """Translate one account of the configuration."""
 
+    proxy = account.proxy
     return Job(
         account.name,
         Endpoint(
@@ -38,6 +38,11 @@ def job_of(account: Account) -> Job:
             account.allow_insecure,
             account.ca_file,
             account.tls_fingerprint,
+            account.tls_minimum,
+            account.tls_legacy,
+            account.client_certificate,
+            account.client_key,
+            Proxy(proxy.host, proxy.port, proxy.user) if proxy else None,
         ),
         Login(account.user, _secret(account), account.auth, token=_token(account)),
         Policy(account.leave_on_server.after_s, account.max_message_bytes),
@@ -92,20 +97,6 @@ def options_of(config: Config, *, jobs: int | None, full: bool, dry_run: bool) -
         full=full,
         dry_run=dry_run,
     )
-
-
-class Contexts:
-    """One TLS context for all accounts with the same authorities: making one costs 20 ms."""
-
-    def __init__(self) -> None:
-        self._made: dict[Path | None, ssl.SSLContext] = {}
-
-    def __call__(self, endpoint: Endpoint) -> ssl.SSLContext | None:
-        if endpoint.tls is TlsMode.NONE:
-            return None
-        if endpoint.ca_file not in self._made:
-            self._made[endpoint.ca_file] = make_context(endpoint.ca_file)
-        return self._made[endpoint.ca_file]
 
 
 @dataclass(slots=True)
@@ -170,9 +161,16 @@ class Stop:
 
 
 def pull(
-    root: Path, accounts: Sequence[Account], options: Options, *, stop: Stop | None = None
+    root: Path,
+    accounts: Sequence[Account],
+    options: Options,
+    *,
+    stop: Stop | None = None,
+    contexts: Contexts | None = None,
 ) -> list[Result]:
     """Pull accounts into the archive and return how each went.
+
+    ``contexts`` is for whoever pulls again and again: TLS sessions are resumed then.
 
     SIGINT and SIGTERM (or ``stop``) end all sessions and raise ``KeyboardInterrupt``; what came
     until then is kept, and is not fetched again.
@@ -186,7 +184,8 @@ def pull(
         opening = stack.enter_context(_opening(root))
         bars = stack.enter_context(output.progress("pull"))
         memory = Memory(root)
-        puller = partial(Puller, opening, options, _Screen(bars, hosts), Contexts(), memory)
+        screen, contexts = _Screen(bars, hosts), contexts or Contexts()
+        puller = partial(Puller, opening, options, screen, contexts, memory)
         results = asyncio.run(_pull(puller, jobs, stop))
         memory.save()
         if results is None:

@@ -14,6 +14,7 @@ def run(context: typer.Context) -> None:
     from poparchive.cli import jobs, signals
     from poparchive.config import Account, Every
     from poparchive.errors import PoparchiveError, TryLaterError, UsageError
+    from poparchive.pop3 import Contexts
     from poparchive.schedule import Schedule, Task
     from poparchive.sync.pull import FAILED, Result
     from poparchive.sync.retry import next_try_s
@@ -27,6 +28,7 @@ def run(context: typer.Context) -> None:
         )
     root = settings.archive_dir()
     options = jobs.options_of(config, jobs=None, full=False, dry_run=False)
+    contexts = Contexts()
     stopping = threading.Event()
 
     def pull(names: list[str]) -> None:
@@ -35,7 +37,8 @@ def run(context: typer.Context) -> None:
         try:
             if not stopping.is_set():
                 with contextlib.suppress(KeyboardInterrupt):
-                    for result in jobs.pull(root, config.select(names), options, stop=stop):
+                    chosen = config.select(names)
+                    for result in jobs.pull(root, chosen, options, stop=stop, contexts=contexts):
                         put_off(result)
         except TryLaterError as error:
             # Another command has the archive; the next time comes soon enough.

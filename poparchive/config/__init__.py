@@ -5,10 +5,11 @@ never stands in the configuration, only where it is to be had (``PasswordRef``).
 """
 
 from poparchive.config.errors import ConfigError, Problem
+from poparchive.config.exceptions import exceptions_of
 from poparchive.config.load import load, parse
 from poparchive.config.oauth import OAuth
 from poparchive.config.schedule import Cron, Every, Schedule
-from poparchive.config.values import Account, Config, LeaveOnServer, Limits, PasswordRef, Tls
+from poparchive.config.values import Account, Config, LeaveOnServer, Limits, PasswordRef, Proxy, Tls
 
 __all__ = [
     "Account",
@@ -21,8 +22,10 @@ __all__ = [
     "OAuth",
     "PasswordRef",
     "Problem",
+    "Proxy",
     "Schedule",
     "Tls",
+    "exceptions_of",
     "load",
     "parse",
 ]

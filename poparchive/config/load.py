@@ -45,6 +45,11 @@ ACCOUNT_KEYS: Mapping[str, Parser] = {
     "max_message_bytes": _alone(_size),
     "tls_fingerprint": _alone(values.parse_fingerprint),
     "ca_file": values.parse_path,
+    "tls_minimum": _alone(lambda value: values.parse_choice(value, values.TLS_VERSIONS)),
+    "tls_legacy": _alone(values.parse_flag),
+    "client_certificate": values.parse_path,
+    "client_key": values.parse_path,
+    "proxy": _alone(values.parse_proxy),
     "connect_timeout_s": _alone(values.parse_seconds),
     "reply_timeout_s": _alone(values.parse_seconds),
     "stall_timeout_s": _alone(values.parse_seconds),
@@ -55,6 +60,9 @@ LIMITS_KEYS: Mapping[str, Parser] = {
 }
 TOP_KEYS: Mapping[str, Parser] = {"archive": values.parse_path}
 TABLES = ("defaults", "limits", "accounts")
+TLS_ONLY = (
+    "tls_fingerprint", "ca_file", "tls_minimum", "tls_legacy", "client_certificate", "client_key",
+)  # fmt: skip
 REQUIRED = ("host", "user")
 
 BEARER_AUTH = ("auto", "xoauth2", "oauthbearer")
@@ -65,7 +73,8 @@ OTHER_NAMES = {
     "server": "host", "hostname": "host", "username": "user", "login": "user", "ssl": "tls",
     "pass": "password", "passwd": "password", "interval": "schedule", "every": "schedule",
     "delete": "leave_on_server", "keep": "leave_on_server", "fingerprint": "tls_fingerprint",
-    "max_size": "max_message_bytes", "mechanism": "auth",
+    "max_size": "max_message_bytes", "mechanism": "auth", "socks5": "proxy", "socks": "proxy",
+    "tls_version": "tls_minimum", "min_tls": "tls_minimum", "cert": "client_certificate",
 }  # fmt: skip
 
 _NAME = re.compile(r"[^\W_][\w.@+-]{0,63}")
@@ -190,6 +199,9 @@ class _Reader:
 
     def _consistent(self, place: Key, given: Mapping[str, Any]) -> None:
         """What holds between keys of one account."""
+        if "client_key" in given and "client_certificate" not in given:
+            message = "is of no use without client_certificate"
+            self._problem((*place, "client_key"), message, at=place)
         if given.get("tls") is not Tls.NONE:
             return
         if not given.get("allow_insecure"):
@@ -199,7 +211,7 @@ class _Reader:
                 " write allow_insecure = true if that is meant",
                 at=place,
             )
-        for key in ("tls_fingerprint", "ca_file"):
+        for key in TLS_ONLY:
             if key in given:
                 self._problem((*place, key), 'has no use with tls = "none"', at=place)
 

@@ -38,7 +38,7 @@ async def check(
     What goes wrong is in the report. Raises ``TlsError`` only where ``ca_file`` cannot be read.
     """
     host = endpoints[0].host
-    context = make_context(endpoints[0].ca_file)
+    context = make_context(endpoints[0])
     looks = await look_by_all(endpoints, timeouts, context, transcript)
     if visitor is None:
         return Report(host, looks)

@@ -2,6 +2,7 @@
 
 from poparchive.pop3.client import Session, connect
 from poparchive.pop3.dialogue import Capabilities
+from poparchive.pop3.endpoint import Endpoint, Proxy, Timeouts, TlsMode
 from poparchive.pop3.errors import (
     AuthError,
     BusyError,
@@ -22,7 +23,7 @@ from poparchive.pop3.errors import (
 from poparchive.pop3.login import Login
 from poparchive.pop3.pipeline import LargeSink, Sink, Window
 from poparchive.pop3.replies import Reply
-from poparchive.pop3.transport import Endpoint, Timeouts, TlsMode, make_context
+from poparchive.pop3.tls import Contexts, make_context
 
 __all__ = [
     "AuthError",
@@ -31,6 +32,7 @@ __all__ = [
     "ClosedError",
     "CommandError",
     "ConnectError",
+    "Contexts",
     "Endpoint",
     "InUseError",
     "LargeSink",
@@ -38,6 +40,7 @@ __all__ = [
     "LoginDelayError",
     "Pop3Error",
     "ProtocolError",
+    "Proxy",
     "Reply",
     "ReplyError",
     "Session",

@@ -14,6 +14,7 @@ from poparchive.model import Listed
 from poparchive.pop3 import commands as c
 from poparchive.pop3.commands import Command, Verb, command
 from poparchive.pop3.dialogue import Capabilities, Dialogue
+from poparchive.pop3.endpoint import Endpoint, Timeouts
 from poparchive.pop3.errors import Pop3Error, ProtocolError, Where
 from poparchive.pop3.headhash import Heads
 from poparchive.pop3.login import Login, begin, log_in
@@ -31,7 +32,7 @@ from poparchive.pop3.profiles import profile_of
 from poparchive.pop3.protocol import SPOOL_BYTES
 from poparchive.pop3.replies import Reply, Sizes, Uidls, parse_stat
 from poparchive.pop3.sasl.table import Auth, parse_auth
-from poparchive.pop3.transport import Endpoint, Timeouts, open_connection
+from poparchive.pop3.transport import open_connection
 
 PATIENT = Timeouts()
 

@@ -13,13 +13,13 @@ from functools import cache
 from poparchive.pop3 import commands as c
 from poparchive.pop3.commands import Command, command
 from poparchive.pop3.dialogue import Dialogue
+from poparchive.pop3.endpoint import Endpoint, TlsMode
 from poparchive.pop3.errors import AuthError, ClosedError, CommandError, Pop3Error, TlsError
 from poparchive.pop3.exchange import authenticate
 from poparchive.pop3.sasl import lines
 from poparchive.pop3.sasl.choice import Means, Offer, choose
 from poparchive.pop3.sasl.mechanism import Identity, Mechanism
 from poparchive.pop3.sasl.table import SCRAMS, WAYS, Auth, Need, sasl_name
-from poparchive.pop3.transport import Endpoint, TlsMode
 
 
 @dataclass(slots=True)

@@ -30,7 +30,7 @@ def asked_of(
 ) -> Found:
     with running(server):
         endpoint = Endpoint(server.host, server.port, TlsMode.NONE, allow_insecure=True)
-        access = Access(endpoint, Login("anna", lambda: password), timeouts, make_context())
+        access = Access(endpoint, Login("anna", lambda: password), timeouts, make_context(endpoint))
         found = asyncio.run(examine(access, Transcript()))
         server.wait_idle(20)
     return found

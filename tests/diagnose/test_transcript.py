@@ -100,7 +100,7 @@ def test_no_secret_of_a_real_session(auth: str, password: str) -> None:
         endpoint = Endpoint(server.host, server.port, TlsMode.NONE, allow_insecure=True)
         login = Login("anna", lambda: password, auth)
         transcript = Transcript()
-        access = Access(endpoint, login, Timeouts(20, 20, 20), make_context())
+        access = Access(endpoint, login, Timeouts(20, 20, 20), make_context(endpoint))
         asyncio.run(examine(access, transcript))
     text = transcript.text()
     assert password not in text
@@ -172,6 +172,6 @@ def test_a_refusal_with_a_code() -> None:
     with running(Pop3Server({"anna": Mailbox()}, behaviour=behaviour)) as server:
         endpoint = Endpoint(server.host, server.port, TlsMode.NONE, allow_insecure=True)
         transcript = Transcript()
-        access = Access(endpoint, Login("anna", str), Timeouts(20, 20, 20), make_context())
+        access = Access(endpoint, Login("anna", str), Timeouts(20, 20, 20), make_context(endpoint))
         asyncio.run(examine(access, transcript))
     assert "S: -ERR [IN-USE] locked" in transcript.text()
