@@ -68,7 +68,7 @@ class Dialogue:
     ) -> None:
         """Raise for the first refusal, by its response code, else ``kind``; CAPA may be refused.
 
-        ``note``: what to add if it is an ``AuthError``.
+        ``note``: what to say behind it, if it is an ``AuthError``, in place of the usual advice.
         """
         for asked, reply in answers.refusals:
             if asked.verb is c.CAPA:
@@ -77,7 +77,7 @@ class Dialogue:
             refused = issubclass(found, AuthError)
             text = f"{asked} was refused: {reply} (in state {self.connection.state.name})"
             error = found(text + note * refused, command=str(asked), reply=reply)
-            if refused and not error.advice:
+            if refused and not note:
                 error.advice = _CHECK
             raise error.at(self.where)
 

@@ -83,6 +83,9 @@ async def log_in(dialogue: Dialogue, login: Login, wish: Auth, *, allow_clear: b
     return await entry.by_password(ways, capa_due=all_known, secure=secure)
 
 
+_NO_TOKEN = "`poparchive account login` asks for access again"
+
+
 @contextmanager
 def _hushed(secret: str) -> Iterator[None]:
     """No error that is raised inside has ``secret`` in it, whatever the server repeats."""
@@ -112,8 +115,12 @@ class _Entry:
         try:
             await self._show_token(way, fresh=False)
         except AuthError as refused:
+            refused.advice = _NO_TOKEN
             try:
                 await self._show_token(way, fresh=True)
+            except AuthError as again:
+                again.advice = _NO_TOKEN
+                raise
             except ClosedError:
                 # It hung up behind its refusal, which says more than the lost connection.
                 raise refused from None

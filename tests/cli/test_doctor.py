@@ -104,7 +104,7 @@ def test_a_configured_account(
     assert "[accounts.office]" in shown
     assert SECRET not in shown
     assert call(*start, "127.0.0.1", "--account", "office", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["mailbox"]["auth"] == "apop"
+    assert json.loads(capsys.readouterr().out)["mailbox"]["auth"] == "scram-sha-256"
     before = len(server.log)
     assert call(*start, "pop.example.com", "--account", "office") == 2
     assert "no other server" in capsys.readouterr().err

@@ -56,7 +56,7 @@ def test_an_honest_server() -> None:
     found = asked_of(server)
     assert not found.problem
     assert not found.second_problem
-    assert found.auth == "apop"
+    assert found.auth == "scram-sha-256"
     assert found.messages == len(MAILS)
     assert found.stat == (len(MAILS), sum(map(len, MAILS)))
     assert found.uidl
@@ -197,7 +197,7 @@ def test_wrong_password() -> None:
     server = server_with()
     found = asked_of(server, password="another")
     assert found.auth == ""
-    assert "wrong user name or password" in found.problem
+    assert "was refused: -ERR [AUTH]" in found.problem
     assert server.sessions == 1
     assert verdicts(found) == {"login": {Verdict.BAD}}
 
@@ -214,7 +214,8 @@ def test_second_session_refused() -> None:
 
 def test_an_echoing_server_gives_no_secret_away() -> None:
     """What a server repeats of a password is not in what was found."""
-    echo = Behaviour(refuse_login=b"-ERR no such password: hunter2secret")
+    bare = {"CAPA": CAPA % b"SASL PLAIN"}
+    echo = Behaviour(refuse_login=b"-ERR no such password: hunter2secret", replies=bare)
     found = asked_of(server_with(echo), password="hunter2secret")
     assert "no such password" in found.problem
     assert "hunter2secret" not in found.problem

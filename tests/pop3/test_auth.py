@@ -163,7 +163,8 @@ def test_two_tokens_are_enough(auth: str, status: str) -> None:
             assert isinstance(error, AuthError)
             assert str(error).endswith(
                 f"AUTH {auth.upper()} was refused: -ERR [AUTH] the token is not accepted"
-                f" (status {status}, schemes bearer, scope mail.pop)"
+                f" (in state AUTHORIZATION) (status {status}, schemes bearer, scope mail.pop)"
+                "; `poparchive account login` asks for access again"
             )
             assert tokens.asked == [False, True]
 
@@ -247,7 +248,8 @@ def test_advice(certificate: Certificate) -> None:
         async with server(locked, certificate, implicit=True) as at:
             error = await refused(log_in(at, "auto", TlsMode.IMPLICIT, context))
             assert isinstance(error, BusyError)
-            assert str(error).endswith("[IN-USE] locked")
+            assert "[IN-USE] locked (in state" in str(error)
+            assert "try auth" not in str(error)
 
     asyncio.run(main())
 
