@@ -269,8 +269,6 @@ def test_jobs_say_what_is_for_later(home: Home) -> None:
     home.idp.failures = [503]
     with pytest.raises(TryLaterError, match="503"):
         job.login.token(False)
-    with pytest.raises(Exception, match="no password"):
-        job.login.secret()
 
 
 def test_nothing_shows_a_token(idp: IdentityProvider, tmp_path: Path) -> None:
