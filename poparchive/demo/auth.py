@@ -1,4 +1,3 @@
-# mypy: disable-error-code="import-untyped"
 """The server's side of every mechanism of SASL, as generators, and what goes wrong on request.
 
 A mechanism yields its challenges, is sent the responses, and returns who is in; it raises

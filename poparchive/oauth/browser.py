@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from poparchive.oauth.client import Attempt
 from poparchive.oauth.errors import LoginFailedError, OAuthError
-from poparchive.oauth.tokens import Answer, error_in
+from poparchive.oauth.tokens import Answer, code_in, error_in
 
 WAIT_S: Final = 600
 """How long a person may take in the browser."""
@@ -120,7 +120,7 @@ def redeem(attempt: Attempt, answer: Answer, provider: str) -> Answer:
     """Exchange the code of an answer for tokens. Raises ``LoginFailedError`` for an answer without."""
     if not _same(str(answer.get("state", "")), attempt.state):
         raise LoginFailedError("that answer belongs to another log-in (its state differs)")
-    if answer.get("error") == "access_denied":
+    if code_in(answer) == "access_denied":
         raise LoginFailedError(f"the log-in was refused at {provider}")
     if said := error_in(answer, attempt.state):
         raise LoginFailedError(f"{provider} did not let us in ({said})")

@@ -6,7 +6,6 @@ endpoint is meant for nobody else.
 """
 
 # authlib comes without types.
-# mypy: disable-error-code="import-untyped"
 
 import contextlib
 import secrets
@@ -18,7 +17,7 @@ from urllib.parse import urlsplit
 
 from poparchive.oauth.errors import OAuthError, UnreachableError
 from poparchive.oauth.providers import Provider
-from poparchive.oauth.tokens import Answer
+from poparchive.oauth.tokens import Answer, hushed
 
 TIMEOUT_S: Final = 30
 """For a connection to come about, and for each silence."""
@@ -74,7 +73,7 @@ class HttpClient:
                 allow_redirects=False,
             )
             answer: Answer = checked(self._provider.name, reply).json()
-            return answer
+            return _refused(session, answer["error"], answer) if "error" in answer else answer
 
     def poll_device(self, begun: Answer) -> Answer:
         return self._grant(grant_type=DEVICE_GRANT, device_code=str(begun["device_code"]))
@@ -124,7 +123,7 @@ class HttpClient:
         try:
             return ask()
         except session.oauth_error_class as error:
-            return {"error": error.error, "error_description": error.description}
+            return _refused(session, error.error, {"error_description": error.description})
 
     @contextlib.contextmanager
     def _session(self) -> Iterator[Any]:
@@ -146,6 +145,12 @@ class HttpClient:
         session.register_compliance_hook("refresh_token_response", check)
         with session, translated(self._provider.name, self._provider.token_url):
             yield session
+
+
+def _refused(session: Any, error: object, answer: Answer) -> Answer:
+    """An answer that says what is wrong, without the client's secret."""
+    said = hushed(str(answer.get("error_description") or ""), session.client_secret)
+    return {"error": error, "error_description": said}
 
 
 def checked(name: str, reply: Any) -> Any:

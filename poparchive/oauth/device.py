@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from poparchive.oauth.client import Client
 from poparchive.oauth.errors import LoginFailedError, OAuthError, UnreachableError
-from poparchive.oauth.tokens import Answer, error_in
+from poparchive.oauth.tokens import Answer, code_in, error_in
 
 INTERVAL_S: Final = 5
 """Between two questions, where the provider does not say (section 3.2)."""
@@ -94,7 +94,7 @@ def wait(
             # "Unilaterally reduce their polling frequency": section 3.5.
             interval *= 2
             continue
-        error = answer.get("error")
+        error = code_in(answer)
         if error == "slow_down":
             interval += SLOWER_S
         elif error in DENIED:

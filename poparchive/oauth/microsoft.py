@@ -4,7 +4,6 @@ msal's own cache of tokens is not used: what it would keep, ``store`` keeps.
 """
 
 # msal comes without types.
-# mypy: disable-error-code="import-untyped"
 
 import contextlib
 import logging

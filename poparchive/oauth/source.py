@@ -13,7 +13,7 @@ from typing import Final
 from poparchive.oauth.client import Client
 from poparchive.oauth.errors import LoginNeededError, OAuthError, StoreError, UnreachableError
 from poparchive.oauth.store import Store
-from poparchive.oauth.tokens import Tokens, error_in, tokens_of
+from poparchive.oauth.tokens import Tokens, code_in, error_in, tokens_of
 
 EARLY_S: Final = 300
 """An access token is replaced so long before its end: a pull may take a while until it logs in."""
@@ -130,7 +130,7 @@ class TokenSource:
         self._store.save(tokens)
         answer = self._client.refresh(tokens.refresh_token)
         said = error_in(answer, tokens.refresh_token, tokens.access_token)
-        error = answer.get("error")
+        error = code_in(answer)
         if error in ENDED:
             self._store.save(replace(tokens, refused=said))
             raise LoginNeededError(

@@ -18,7 +18,7 @@ FORMAT: Final = 1
 ASSUMED_LIFE_S: Final = 3600
 """Of an access token whose answer does not say; what most providers give."""
 
-LONGEST_DESCRIPTION: Final = 200
+LONGEST_SAYING: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +67,24 @@ def _seconds(value: object) -> int | None:
         return None
 
 
-def error_in(answer: Answer, *secrets: str) -> str:
+def code_in(answer: Answer) -> str:
+    """The error's code, such as ``invalid_grant``; empty if there is none."""
+    error = answer.get("error")
+    return error if isinstance(error, str) else "" if error is None else "error"
+
+
+def error_in(answer: Answer, *secrets: str | None) -> str:
     """What the provider says is wrong, on one line and without ``secrets``; empty if nothing is."""
     if "error" not in answer:
         return ""
-    text = str(answer["error"])
-    if described := str(answer.get("error_description") or "").strip():
-        # Behind the first line Microsoft has numbers for its own support.
-        text += f": {described.splitlines()[0][:LONGEST_DESCRIPTION]}"
+    # Behind the first line Microsoft has numbers for its own support.
+    described = str(answer.get("error_description") or "").strip().partition("\n")[0]
+    text = ": ".join(filter(None, (code_in(answer) or "error", hushed(described, *secrets))))
+    return "".join(c if c.isprintable() else " " for c in text[:LONGEST_SAYING]).strip() or "error"
+
+
+def hushed(text: str, *secrets: str | None) -> str:
+    """The text without secrets, which some providers repeat when they do not like them."""
     for secret in filter(None, secrets):
         text = text.replace(secret, "...")
     return text

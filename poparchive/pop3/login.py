@@ -83,7 +83,7 @@ async def log_in(dialogue: Dialogue, login: Login, wish: Auth, *, allow_clear: b
     return await entry.by_password(ways, capa_due=all_known, secure=secure)
 
 
-_NO_TOKEN = "`poparchive account login` asks for access again"
+_LOG_IN_AGAIN = "`poparchive account login` asks for access again"
 
 
 @contextmanager
@@ -115,11 +115,11 @@ class _Entry:
         try:
             await self._show_token(way, fresh=False)
         except AuthError as refused:
-            refused.advice = _NO_TOKEN
+            refused.advice = _LOG_IN_AGAIN
             try:
                 await self._show_token(way, fresh=True)
             except AuthError as again:
-                again.advice = _NO_TOKEN
+                again.advice = _LOG_IN_AGAIN
                 raise
             except ClosedError:
                 # It hung up behind its refusal, which says more than the lost connection.

@@ -75,7 +75,7 @@ class Home:
 
     def log_in(self, now: int, **more: object) -> Tokens:
         """As if somebody had logged in at ``now``."""
-        answer = {**self.idp._tokens(refresh=self.idp.gives_refresh_token), **more}
+        answer = {**self.idp.tokens(refresh=self.idp.gives_refresh_token), **more}
         tokens = tokens_of(answer, now=now, owner=self.owner, lifetime_s=None)
         self.store.save(tokens)
         return tokens

@@ -79,15 +79,23 @@ def test_device_code_while_the_provider_is_unwell(home: Home, pauses: list[float
     assert pauses == [5, 10, 20]
 
 
-def test_client_secret(home: Home, pauses: list[float]) -> None:
-    """A client secret comes from where the configuration says, at both endpoints."""
+@pytest.mark.usefixtures("pauses")
+def test_client_secret(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """A client secret comes from where the configuration says, and stays secret where it is wrong."""
     home.idp.client_secret = f"{SECRET}-client"
     secret = home.directory / "client"
     secret.touch(0o600)
     secret.write_text(f"{SECRET}-client\n")
     home.configure(client_secret={"file": "client"})
     assert call("account", "login", "office") == 0
-    assert pauses == [5]
+    home.idp.client_secret = "another"
+    assert call("account", "login", "office") == 1
+    home.configure(client_secret={"file": "client"}, device_url=None)
+    with home.start("login", "office", "--no-browser") as process:
+        answer = redirected(address_in(process.stdout))
+        out, err = process.communicate(f"{answer}\n", timeout=60)
+    assert "invalid_client" in err
+    assert SECRET not in said(capsys) + out + err
 
 
 @needs_tls

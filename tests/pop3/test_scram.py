@@ -1,4 +1,3 @@
-# mypy: disable-error-code="import-untyped"
 """SCRAM against the examples of RFC 5802 and RFC 7677, against itself, and against bad servers."""
 
 import base64

@@ -58,6 +58,8 @@ class IdentityProvider:
     """What the token endpoint answers next instead of its work: a status, or a body that is no JSON."""
     before_refresh: Callable[[], object] = lambda: None
     """Called within the token endpoint, before a refresh is carried out."""
+    issued: Callable[[str], object] = lambda token: None
+    """Told each access token, such as for a mail server that is to take it."""
 
     seen: list[tuple[str, Json]] = field(default_factory=list)
     """Paths and parameters of all requests."""
@@ -137,7 +139,7 @@ class IdentityProvider:
                 return self._refresh(asked["refresh_token"])
         else:
             raise RefusedError("unsupported_grant_type")
-        return self._tokens(refresh=self.gives_refresh_token)
+        return self.tokens(refresh=self.gives_refresh_token)
 
     def _redeem(self, asked: Json) -> None:
         code = self._codes.get(asked["code"])
@@ -159,11 +161,13 @@ class IdentityProvider:
         self.refreshes += 1
         if self.rotate:
             self.live.discard(token)
-        return self._tokens(refresh=self.rotate)
+        return self.tokens(refresh=self.rotate)
 
-    def _tokens(self, *, refresh: bool) -> Json:
+    def tokens(self, *, refresh: bool) -> Json:
+        """A new log-in's answer, RFC 6749 section 5.1."""
         access = self._new("access")
         self.access_tokens.append(access)
+        self.issued(access)
         answer: Json = {"access_token": access, "token_type": "Bearer"}
         if self.expires_in is not None:
             answer["expires_in"] = self.expires_in

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="import-untyped"
 """SCRAM (RFC 5802, RFC 7677) and what ties it to TLS (RFC 5929): the home of scramp.
 
 Both sides prove that they know the password and neither sends it. scramp does the arithmetic; its
