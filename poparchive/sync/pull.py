@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -232,9 +232,11 @@ class Puller:
     async def _session(self, job: Job, result: Result) -> None:
         await self._early(job)
         context = self._context(job.endpoint)
+        known = self._memory.of(job.name)
+        login = replace(job.login, known=known.offered if known and known.tls else None)
         async with connect(
             job.endpoint,
-            job.login,
+            login,
             account=job.name,
             timeouts=job.timeouts,
             window=job.window,
