@@ -5,12 +5,13 @@ for those few whose answers are wanted as values, ``Retrieval`` for messages on 
 ``Sink``, ``Refusals`` for many commands of which only the refused ones matter.
 """
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from poparchive.pop3.commands import RETR, Command, Verb
-from poparchive.pop3.errors import ProtocolError
+from poparchive.pop3.errors import ProtocolError, TooLargeError
 from poparchive.pop3.protocol import Answer, Begin, Challenge, End, Event, Part, Whole
 from poparchive.pop3.replies import Reply
 
@@ -211,8 +212,9 @@ class Retrieval:
     what follows is taken for more of the message. That shows where LIST said that the end is.
     """
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, limit_bytes: int | None = None) -> None:
         self._sink = sink
+        self._limit_bytes = sys.maxsize if limit_bytes is None else limit_bytes
         self._held: Whole | None = None
         self._large: LargeSink | None = None
         self._large_ended = False
@@ -226,6 +228,8 @@ class Retrieval:
             assert self._large
             self._look_behind(event, self._taken_bytes)
             self._taken_bytes += len(event.octets)
+            if self._taken_bytes > self._limit_bytes:
+                raise self._too_large(event.command)
             self._large.write(event.octets)
             return
         if isinstance(event, End):
@@ -233,6 +237,8 @@ class Retrieval:
             return
         self._release()
         if isinstance(event, Whole):
+            if len(event.octets) > self._limit_bytes:
+                raise self._too_large(event.command)
             self._look_behind(event, 0)
             self._held = event
         elif isinstance(event, Begin):
@@ -254,6 +260,13 @@ class Retrieval:
                 f"message {number} has no line end at its end, and the reply behind it runs into it",
                 command=str(event.command),
             )
+
+    def _too_large(self, command: Command) -> TooLargeError:
+        return TooLargeError(
+            f"message {command.number} is larger than the {self._limit_bytes} octets that are allowed, "
+            f"though LIST gives it {command.size_bytes}",
+            command=str(command),
+        )
 
     def cut(self, *, in_step: bool) -> None:
         if in_step:

@@ -38,8 +38,7 @@ _UIDL_LINE = re.compile(
     re.MULTILINE,
 )
 _LIST_LINE = re.compile(
-    rb"^[ \t]*+(\d{1,10}+)[ \t]++(\d{1,18}+)(?:[ \t][^\r\n]{0,%d}+)?+\r\n"
-    % LISTING_LINE_MAX_BYTES,
+    rb"^[ \t]*+(\d{1,10}+)[ \t]++(\d{1,18}+)(?:[ \t][^\r\n]{0,%d}+)?+\r\n" % LISTING_LINE_MAX_BYTES,
     re.MULTILINE,
 )
 

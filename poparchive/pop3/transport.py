@@ -247,9 +247,7 @@ class Connection(asyncio.BufferedProtocol):
         what = self._conversation.current
         if in_body:
             sent = f"only {self._came_bytes} octets" if self._came_bytes else "nothing"
-            text = (
-                f"the server sent {sent} for {limit_s:g} s in the middle of its answer to {what}"
-            )
+            text = f"the server sent {sent} for {limit_s:g} s in the middle of its answer to {what}"
         else:
             did = "send its greeting" if what == "greeting" else f"answer {what}"
             text = f"the server did not {did} within {limit_s:g} s"
