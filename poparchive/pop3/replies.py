@@ -158,7 +158,7 @@ class _Lines:
             return
         found = self._line.findall(lines)
         if len(found) != count:
-            odd = (x for x in lines.splitlines(keepends=True) if not self._line.fullmatch(x))
+            odd = (x for x in lines.split(b"\n") if not self._line.fullmatch(x + b"\n"))
             raise self._unreadable(next(odd, lines))
         self._keep([int(number) for number, _ in found], [rest.rstrip() for _, rest in found])
 

@@ -1,48 +1,55 @@
-"""Messages that end sessions: set aside, so that those behind them are fetched all the same.
+"""Messages that end sessions: asked for last and alone, and in the end not at all in this pull.
 
 Some servers hang up, stall or lose step at one certain message, and some messages never end. Without
 this, nothing behind such a message would ever be fetched.
 """
 
+from collections.abc import Sequence
+
 from poparchive.model import Fate, Listed
 from poparchive.pop3 import ClosedError, Pop3Error, ProtocolError, TimedOutError, TooLargeError
 from poparchive.sync.plan import Policy, size_rule
 
-_MOST = 10
-"""Messages set aside in one pull of one account: each costs a session, and a server that is wrong with
-all of them is not to be asked for ever."""
+_VERDICTS_MOST = 20
+"""Each costs a session, and a server that is wrong with every message is not to be asked for ever."""
+
+Wanted = tuple[Listed, int]
+"""A message and its ledger number."""
 
 
 class Aside:
-    """What one pull of one account does not ask for again; the next pull does, behind all others."""
+    """What one pull of one account has learnt of such messages; the next pull asks for them again."""
 
     def __init__(self, policy: Policy) -> None:
-        self._entries: set[Listed] = set()
-        self._policy = policy
-        self._suspect: Listed | None = None
         self.verdicts = 0
-        """Grows whenever a new session has a reason: its order differs, or it tells whose fault it was."""
+        """Grows whenever a new session will be another one than the last."""
+        self._policy = policy
+        self._suspects: set[Listed] = set()
+        self._left: set[Listed] = set()
 
-    def __contains__(self, entry: Listed) -> bool:
-        return entry in self._entries
+    def parts(self, wanted: Sequence[Wanted]) -> list[list[Wanted]]:
+        """What to ask for in a session, one part after the other.
+
+        Suspects come last, and alone: then what is wrong with one is not taken for the fault of the
+        message before it, whose end is proved by what comes behind.
+        """
+        left = [one for one in wanted if one[0] not in self._left]
+        others = [one for one in left if one[0] not in self._suspects]
+        return [others, *([one] for one in left if one[0] in self._suspects)]
 
     def judge(self, entry: Listed, error: Pop3Error) -> tuple[Fate, str] | None:
         """The session ended with ``error`` when ``entry`` was the next to come. Return the entry's fate
-        and why, if it is set aside.
-
-        A lost connection is nobody's fault; twice at the same message, it is the message's.
+        and why, if it is left on the server; once is an accident, except for what is too large.
         """
-        lost = isinstance(error, ClosedError | TimedOutError)
-        if lost and entry != self._suspect:
-            self._suspect = entry
-            self.verdicts += 1
+        known = ClosedError | TimedOutError | ProtocolError | TooLargeError
+        if not isinstance(error, known) or self.verdicts == _VERDICTS_MOST:
             return None
-        if not lost and not isinstance(error, ProtocolError | TooLargeError):
-            return None
-        if len(self._entries) == _MOST:
-            return None
-        self._entries.add(entry)
         self.verdicts += 1
         if isinstance(error, TooLargeError):
+            self._left.add(entry)
             return Fate.SKIPPED, size_rule(self._policy)
+        if entry not in self._suspects:
+            self._suspects.add(entry)
+            return None
+        self._left.add(entry)
         return Fate.QUARANTINED, f"it ended the session: {error.detail}"

@@ -31,7 +31,7 @@ from poparchive.pop3 import (
     Window,
     connect,
 )
-from poparchive.sync.aside import Aside
+from poparchive.sync.aside import Aside, Wanted
 from poparchive.sync.memory import Memory, login_delay_s
 from poparchive.sync.plan import Plan, Policy, plan, repeated
 
@@ -257,13 +257,15 @@ class Puller:
                 result.wanted = len(todo.again) + sum(1 for e in todo.new if id(e) not in skipped)
                 await session.quit()
                 return
-            wanted = [(e, n) for e, n in _note(writer, number, todo) if e not in aside]
+            parts = aside.parts(_note(writer, number, todo))
+            wanted = [one for part in parts for one in part]
             result.wanted += len(wanted)
             self._observer.planned(job.name, len(wanted), sum(e.size_bytes for e, _ in wanted))
             sink = _Sink(writer, {e.number: n for e, n in wanted}, result, self._observer)
             try:
-                entries = [entry for entry, _ in wanted]
-                await session.retrieve(entries, sink, job.policy.max_message_bytes)
+                for part in parts:
+                    entries = [entry for entry, _ in part]
+                    await session.retrieve(entries, sink, job.policy.max_message_bytes)
             except Pop3Error as error:
                 if sink.done < len(wanted):
                     _set_aside(writer, *wanted[sink.done], aside, error, result)
@@ -282,7 +284,7 @@ class Puller:
                 await _flush(writer)
 
 
-def _note(writer: "Writer", account: int, todo: Plan) -> list[tuple[Listed, int]]:
+def _note(writer: "Writer", account: int, todo: Plan) -> list[Wanted]:
     """Put into the ledger what the plan says of it; return what to fetch, with ledger numbers."""
     numbers = writer.listed(account, [(e.uidl, e.size_bytes) for e in todo.new])
     rules = {id(entry): rule for entry, rule in todo.skip}
