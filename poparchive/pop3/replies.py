@@ -5,7 +5,6 @@ RFC 1939 fixes is read from them. What cannot be read raises ``ProtocolError``.
 """
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import repeat
@@ -194,21 +193,29 @@ class Uidls(_Lines):
     def __init__(self, sizes: Sizes) -> None:
         super().__init__("UIDL", _UIDL_USUAL, _UIDL_LINE)
         self._sizes = sizes.by_number
-        self._seen = set[int]()
         self.listed: list[Listed] = []
 
     def _keep(self, numbers: Sequence[int], values: Sequence[bytes]) -> None:
-        sizes = map(self._sizes.get, numbers, repeat(0))
+        # Taken out: with a million messages their numbers and sizes are held once and not twice.
+        sizes = map(self._sizes.pop, numbers, repeat(0))
         self.listed += map(Listed, numbers, values, sizes)
-        self._seen.update(numbers)
 
     def close(self) -> None:
         super().close()
-        if len(self.listed) > len(self._seen):
-            self.listed = list(dict.fromkeys(self.listed))
-            numbers = Counter(entry.number for entry in self.listed)
-            number, count = numbers.most_common(1)[0]
-            if count > 1:
-                raise ProtocolError(f"UIDL names message {number} {count} times", command="UIDL")
-        for number in sorted(self._sizes.keys() - self._seen):
+        # The second line for a number finds no size any more; so if all have one, none is repeated.
+        if not all(entry.size_bytes for entry in self.listed):
+            self._join()
+        for number in sorted(self._sizes):
             self.listed.append(Listed(number, b"", self._sizes[number]))
+
+    def _join(self) -> None:
+        firsts: dict[int, Listed] = {}
+        for entry in self.listed:
+            first = firsts.setdefault(entry.number, entry)
+            if first.uidl != entry.uidl:
+                raise ProtocolError(
+                    f"UIDL names message {entry.number} twice: "
+                    f"{visible(first.uidl)} and {visible(entry.uidl)}",
+                    command="UIDL",
+                )
+        self.listed = list(firsts.values())

@@ -218,6 +218,8 @@ class Puller:
                 broken += lost
                 if broken == _ATTEMPTS or not (worth or aside.verdicts > verdicts):
                     raise
+                # It holds all that the session had, a million entries perhaps.
+                error.__traceback__ = None
                 await _flush(await self._writer())
 
     async def _early(self, job: Job) -> None:

@@ -64,7 +64,7 @@ def test_odd_uidls(uidl: bytes, victim: Victim) -> None:
         (b"1 " + b"u" * 1100 + b"\r\n", SIZES, "UIDL has a line that cannot be read: 1 uuu"),
         (b"1 a\rb\r\n", SIZES, "UIDL has a line that cannot be read: 1 a\\rb"),
         (b"1 a\n2 b\r\n", SIZES, "UIDL has a line that cannot be read: 1 a"),
-        (b"1 a\r\n1 b\r\n2 c\r\n", SIZES, "UIDL names message 1 2 times"),
+        (b"1 a\r\n1 b\r\n2 c\r\n", SIZES, "UIDL names message 1 twice: a and b"),
         (b"\xef\xbb\xbf1 a\r\n", SIZES, "UIDL has a line that cannot be read: \\ufeff1 a"),
         (b"1 a\r\n", b"1 -9\r\n", "LIST has a line that cannot be read: 1 -9"),
         (b"1 a\r\n", b"1\r\n", "LIST has a line that cannot be read: 1"),
