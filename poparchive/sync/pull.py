@@ -216,7 +216,8 @@ class Puller:
                 # No server waits for ever while an archive is mended that a crash has left.
                 worth = lost and (result.octets > octets or result.waited)
                 broken += lost
-                if broken == _ATTEMPTS or not (worth or aside.verdicts > verdicts):
+                early = self._memory.wait_s(job.name) > PATIENCE_S
+                if early or broken == _ATTEMPTS or not (worth or aside.verdicts > verdicts):
                     raise
                 # It holds all that the session had, a million entries perhaps.
                 error.__traceback__ = None

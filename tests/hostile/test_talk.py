@@ -47,7 +47,7 @@ def says(**replies: bytes) -> Behaviour:
 def test_servers_that_keep_us_waiting(behaviour: Behaviour, words: str, victim: Victim) -> None:
     """Silence, halves and drips end by a timeout that says what was awaited and what came."""
     with serving(MAILS, behaviour) as server:
-        assert victim.fails(server, words, timeouts=IMPATIENT).later
+        assert victim.fails(server, words, timeouts=IMPATIENT).retry_after_s
     victim.holds()
 
 
@@ -113,7 +113,7 @@ def test_busy_at_each_state(state: str, auth: str, code: str, victim: Victim) ->
     """[IN-USE] and [LOGIN-DELAY] mean later, wherever they come."""
     refusal = f"-ERR [{code}] not now"
     with serving(MAILS, Behaviour(replies={state: refusal.encode() + b"\r\n"})) as server:
-        assert victim.fails(server, refusal, auth=auth).later
+        assert victim.fails(server, refusal, auth=auth).retry_after_s
         assert not victim.pull(server, auth=auth).tally.archived
     victim.holds()
 
@@ -145,5 +145,5 @@ def test_challenges_without_end(victim: Victim) -> None:
     """A log-in that goes on for ever is given up."""
     endless = Behaviour(replies={"AUTH": b"+ \r\n"}, floods={"AUTH": Flood(b"+ \r\n" * 100)})
     with serving(MAILS, endless) as server:
-        victim.fails(server, "asks again", auth="plain")
+        victim.fails(server, auth="plain")
     victim.holds()

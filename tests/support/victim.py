@@ -14,6 +14,7 @@ from poparchive.demo.mailbox import Content, Mailbox
 from poparchive.demo.server import Pop3Server, running
 from poparchive.model import Fate
 from poparchive.pop3 import Endpoint, Login, Timeouts, TlsMode
+from poparchive.sync.memory import Memory
 from poparchive.sync.plan import Policy
 from poparchive.sync.pull import Job, Options, Puller, Result
 from tests.support.archives import damages, fill, octets_of, rows
@@ -92,7 +93,8 @@ class Victim:
         with Writer(self.root) as writer:
             opened: Future[Writer] = Future()
             opened.set_result(writer)
-            puller = Puller(opened, Options(), _Nobody(), lambda _: context)
+            memory = Memory(self.root / "no such directory")
+            puller = Puller(opened, Options(), _Nobody(), lambda _: context, memory)
             (result,) = asyncio.run(puller.pull([job]))
         return result
 
