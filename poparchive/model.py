@@ -50,7 +50,7 @@ class Listed(NamedTuple):
 
 class LedgerRow(NamedTuple):
     """What the ledger knows of one UIDL. ``message`` is the row id of its message, None until it is
-    kept."""
+    kept, ``rule`` the one that left it on the server."""
 
     id: int
     uidl: bytes
@@ -58,3 +58,4 @@ class LedgerRow(NamedTuple):
     fate: Fate
     message: int | None
     settled: int | None
+    rule: str | None = None

@@ -14,7 +14,9 @@ from sqlalchemy import (
     Column,
     Connection,
     Select,
+    case,
     func,
+    literal_column,
     select,
     update,
 )
@@ -40,6 +42,8 @@ _LEDGER = select(
     schema.uidls.c.fate,
     schema.uidls.c.message,
     schema.uidls.c.settled,
+    # The other fates' reasons are for people; there may be a million.
+    case((schema.uidls.c.fate == literal_column(f"{Fate.SKIPPED:d}"), schema.uidls.c.reason)),
 )
 _FATES = {int(fate): fate for fate in Fate}
 _MESSAGE_ROWS = select(schema.messages.c.sha256, schema.messages.c.id)
@@ -299,8 +303,8 @@ def _next(connection: Connection, column: Any) -> int:
 
 def _ledger(rows: Iterable[Any]) -> list[LedgerRow]:
     return [
-        LedgerRow(key, uidl.encode("latin-1"), size, _FATES[fate], message, settled)
-        for key, uidl, size, fate, message, settled in rows
+        LedgerRow(key, uidl.encode("latin-1"), size, _FATES[fate], message, settled, rule)
+        for key, uidl, size, fate, message, settled, rule in rows
     ]
 
 

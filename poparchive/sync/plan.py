@@ -75,13 +75,15 @@ def plan(
         elif row.fate is Fate.DELETED:
             # Deleted, yet listed: the server kept it, or has given its UIDL to another message.
             new.append(entry)
-        elif row.fate is not Fate.SKIPPED or not _too_large(entry, policy):
+        elif row.fate is not Fate.SKIPPED or (
+            not _too_large(entry, policy) and row.rule != size_rule(policy)
+        ):
             again.append((entry, row))
     gone = sorted(row for rows in known.values() for row in rows) if not full else []
     return Plan(
         new=tuple(new),
         again=tuple(again),
-        skip=tuple((entry, _rule(policy)) for entry in new if _too_large(entry, policy)),
+        skip=tuple((entry, size_rule(policy)) for entry in new if _too_large(entry, policy)),
         vanished=tuple(row for row in gone if row.fate in (Fate.LISTED, Fate.QUARANTINED)),
         delete=tuple(_deletions(kept, listing, policy, now)),
         doubt=_doubt(kept, listing, ledger),
@@ -98,7 +100,8 @@ def _too_large(entry: Listed, policy: Policy) -> bool:
     return policy.max_message_bytes is not None and entry.size_bytes > policy.max_message_bytes
 
 
-def _rule(policy: Policy) -> str:
+def size_rule(policy: Policy) -> str:
+    """The words for the ledger; LIST may have shown that it applies, or only the message itself."""
     return f"larger than max_message_bytes = {policy.max_message_bytes}"
 
 

@@ -31,6 +31,7 @@ from poparchive.pop3 import (
     Window,
     connect,
 )
+from poparchive.sync.aside import Aside, Wanted
 from poparchive.sync.memory import Memory, login_delay_s
 from poparchive.sync.plan import Plan, Policy, plan, repeated
 
@@ -44,7 +45,8 @@ PATIENCE_S = 30
 """So long a pull waits for the moment at which a server lets it log in; for a later one another comes."""
 
 _ATTEMPTS = 5
-"""A connection that breaks is made again this often, as long as each one brings something."""
+"""A connection that breaks is made again, up to this many in all, as long as each one brings something
+or tells which message breaks it."""
 
 
 class AccountError(PoparchiveError):
@@ -204,19 +206,22 @@ class Puller:
             writer.ended(_number(writer, job), result)
 
     async def _attempts(self, job: Job, result: Result) -> None:
-        for attempt in range(1, _ATTEMPTS + 1):
-            before, result.waited = result.octets, False
+        aside, broken = Aside(job.policy), 0
+        while True:
+            octets, verdicts, result.waited = result.octets, aside.verdicts, False
             try:
-                await self._session(job, result)
+                return await self._session(job, result, aside)
             except Pop3Error as error:
                 lost = isinstance(error, ClosedError | TimedOutError)
                 # No server waits for ever while an archive is mended that a crash has left.
-                worth = result.octets > before or result.waited
-                if not (lost and worth) or attempt == _ATTEMPTS:
+                worth = lost and (result.octets > octets or result.waited)
+                broken += lost
+                early = self._memory.wait_s(job.name) > PATIENCE_S
+                if early or broken == _ATTEMPTS or not (worth or aside.verdicts > verdicts):
                     raise
+                # It holds all that the session had, a million entries perhaps.
+                error.__traceback__ = None
                 await _flush(await self._writer())
-            else:
-                return
 
     async def _early(self, job: Job) -> None:
         """Wait until the server lets us log in, or raise ``TooEarlyError`` if that takes long."""
@@ -229,7 +234,7 @@ class Puller:
         """Remember the server, and tell what has changed for the worse."""
         result.notes += self._memory.met(job.name, session)
 
-    async def _session(self, job: Job, result: Result) -> None:
+    async def _session(self, job: Job, result: Result, aside: Aside) -> None:
         await self._early(job)
         context = self._context(job.endpoint)
         known = self._memory.of(job.name)
@@ -257,12 +262,19 @@ class Puller:
                 result.wanted = len(todo.again) + sum(1 for e in todo.new if id(e) not in skipped)
                 await session.quit()
                 return
-            wanted = _note(writer, number, todo)
+            parts = aside.parts(_note(writer, number, todo))
+            wanted = [one for part in parts for one in part]
             result.wanted += len(wanted)
             self._observer.planned(job.name, len(wanted), sum(e.size_bytes for e, _ in wanted))
             sink = _Sink(writer, {e.number: n for e, n in wanted}, result, self._observer)
             try:
-                await session.retrieve([entry for entry, _ in wanted], sink)
+                for part in parts:
+                    entries = [entry for entry, _ in part]
+                    await session.retrieve(entries, sink, job.policy.max_message_bytes)
+            except Pop3Error as error:
+                if sink.done < len(wanted):
+                    _set_aside(writer, *wanted[sink.done], aside, error, result)
+                raise
             finally:
                 sink.abandon()
             gone = await _delete(writer, session, job, listing, todo, wanted, result)
@@ -277,7 +289,7 @@ class Puller:
                 await _flush(writer)
 
 
-def _note(writer: "Writer", account: int, todo: Plan) -> list[tuple[Listed, int]]:
+def _note(writer: "Writer", account: int, todo: Plan) -> list[Wanted]:
     """Put into the ledger what the plan says of it; return what to fetch, with ledger numbers."""
     numbers = writer.listed(account, [(e.uidl, e.size_bytes) for e in todo.new])
     rules = {id(entry): rule for entry, rule in todo.skip}
@@ -289,7 +301,20 @@ def _note(writer: "Writer", account: int, todo: Plan) -> list[tuple[Listed, int]
             wanted.append((entry, ledger_number))
     for row in todo.vanished:
         writer.settle(row.id, Fate.VANISHED, "no longer listed")
-    return sorted(wanted, key=lambda pair: pair[0].number)
+    # What went wrong before may end the session again: the others come first.
+    troubled = {row.id for _, row in todo.again if row.fate is not Fate.LISTED}
+    return sorted(wanted, key=lambda pair: (pair[1] in troubled, pair[0].number))
+
+
+def _set_aside(
+    writer: "Writer", entry: Listed, ledger: int, aside: Aside, error: Pop3Error, result: Result
+) -> None:
+    """Let the pull go on without a message that ends sessions."""
+    if verdict := aside.judge(entry, error):
+        writer.settle(ledger, *verdict)
+        result.failed += 1
+        result.outcome = FAILED
+        result.error = f"message {entry.number} was left on the server: {error}"
 
 
 async def _delete(
@@ -364,8 +389,11 @@ class _Sink:
         self._result = result
         self._observer = observer
         self._large: _Large | None = None
+        self.done = 0
+        """Messages that came or were refused; they do so in the order in which they were asked for."""
 
     def message(self, number: int, octets: bytes) -> None:
+        self.done += 1
         self._writer.keep(self._ledger[number], octets, self._result.tally)
         self.count(len(octets))
 
@@ -374,6 +402,7 @@ class _Sink:
         return self._large
 
     def refused(self, number: int, reply: Reply) -> None:
+        self.done += 1
         self._result.failed += 1
         self._result.outcome = FAILED
         self._result.error = f"message {number} was refused: {reply}"
@@ -399,6 +428,7 @@ class _Sink:
 
     def keep_large(self, ledger: int, spool: SpoolWriter) -> None:
         self._large = None
+        self.done += 1
         self._writer.keep(ledger, spool.finish(), self._result.tally)
         self.count(spool.size_bytes)
 
