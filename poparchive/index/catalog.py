@@ -133,6 +133,17 @@ class Catalog:
             rows = rows_where(connection, _LEDGER, schema.uidls.c.account, [account])
             return sorted(_ledger(rows))
 
+    def kept_unnamed(self, account: int) -> set[MessageId]:
+        """Return the ids of messages that an account's rows with an empty UIDL lead to."""
+        uidls, messages = schema.uidls.c, schema.messages.c
+        query = (
+            select(messages.sha256)
+            .join(schema.uidls, uidls.message == messages.id)
+            .where(uidls.account == account, uidls.uidl == "")
+        )
+        with self._engine.connect() as connection:
+            return {MessageId(identity) for identity in connection.scalars(query)}
+
     def ledger_rows(self, numbers: Sequence[int]) -> list[LedgerRow]:
         """Return the rows with these ledger numbers."""
         with self._engine.connect() as connection:

@@ -61,6 +61,11 @@ class Session:
         return self._dialogue.greeting
 
     @property
+    def where(self) -> Where:
+        """Whose session with which server, for errors."""
+        return self._dialogue.where
+
+    @property
     def capabilities(self) -> Capabilities:
         """What the server said last that it can do; see ``Dialogue``.
 

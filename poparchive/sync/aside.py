@@ -13,8 +13,8 @@ from poparchive.sync.plan import Policy, size_rule
 _VERDICTS_MOST = 20
 """Each costs a session, and a server that is wrong with every message is not to be asked for ever."""
 
-Wanted = tuple[Listed, int]
-"""A message and its ledger number."""
+Wanted = tuple[Listed, int | None]
+"""A message and its ledger number; None until it has come, where nothing else tells it from others."""
 
 
 class Aside:

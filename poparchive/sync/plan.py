@@ -65,8 +65,12 @@ def plan(
     kept: list[tuple[Listed, LedgerRow]] = []
     for entry in listing:
         rows = known.get((entry.uidl, entry.size_bytes))
-        # Without a UIDL there is nothing to know a message by but its octets.
-        if full or not rows or not entry.uidl:
+        if not entry.uidl:
+            # There is nothing to know it by but its octets.
+            if not _skipped_before(rows or [], entry, policy):
+                new.append(entry)
+            continue
+        if full or not rows:
             new.append(entry)
             continue
         row = rows.pop()
@@ -84,10 +88,22 @@ def plan(
         new=tuple(new),
         again=tuple(again),
         skip=tuple((entry, size_rule(policy)) for entry in new if _too_large(entry, policy)),
-        vanished=tuple(row for row in gone if row.fate in (Fate.LISTED, Fate.QUARANTINED)),
+        # One without UIDL may be any of its size, and has not gone for certain.
+        vanished=tuple(
+            row for row in gone if row.uidl and row.fate in (Fate.LISTED, Fate.QUARANTINED)
+        ),
         delete=tuple(_deletions(kept, listing, policy, now)),
         doubt=_doubt(kept, listing, ledger),
     )
+
+
+def _skipped_before(rows: list[LedgerRow], entry: Listed, policy: Policy) -> bool:
+    """Whether a message without UIDL has its fate already, because all of its size are too large."""
+    for at, row in enumerate(rows):
+        if row.fate is Fate.SKIPPED and _too_large(entry, policy):
+            del rows[at]
+            return True
+    return False
 
 
 def repeated(listing: Sequence[Listed]) -> set[bytes]:

@@ -16,7 +16,8 @@ from poparchive.model import Fate
 from poparchive.pop3 import Endpoint, Login, Timeouts, TlsMode
 from poparchive.sync.memory import Memory
 from poparchive.sync.plan import Policy
-from poparchive.sync.pull import Job, Options, Puller, Result
+from poparchive.sync.pull import Job, Options, Puller
+from poparchive.sync.result import Result
 from tests.support.archives import damages, fill, octets_of, rows
 
 SECRET = "dont-tell-anybody"
