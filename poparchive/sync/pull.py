@@ -30,7 +30,7 @@ from poparchive.pop3 import (
     Window,
     connect,
 )
-from poparchive.sync.plan import Plan, Policy, plan, repeated
+from poparchive.sync.plan import Plan, Policy, plan
 
 if TYPE_CHECKING:
     # Importing it takes as long as a server needs to answer: see ``Puller``.
@@ -211,7 +211,7 @@ class Puller:
                 await session.retrieve([entry for entry, _ in wanted], sink)
             finally:
                 sink.abandon()
-            gone = await _delete(writer, session, job, listing, todo, wanted, result)
+            gone = await _delete(writer, session, job, todo, wanted, result)
             if wanted or gone:
                 # Gmail takes RETR and QUIT for "popped": all that came is kept before QUIT.
                 await _flush(writer)
@@ -242,7 +242,6 @@ async def _delete(
     writer: "Writer",
     session: Session,
     job: Job,
-    listing: Sequence[Listed],
     todo: Plan,
     wanted: Sequence[tuple[Listed, int]],
     result: Result,
@@ -256,14 +255,10 @@ async def _delete(
     await _flush(writer)
     candidates: list[tuple[Listed, LedgerRow]] = list(todo.delete)
     if job.policy.leave_s == 0 and wanted:
-        ambiguous = repeated(listing)
+        # A UIDL that repeats is no obstacle: within a session the number says which one was fetched.
         entries = {number: entry for entry, number in wanted}
         rows = await asyncio.to_thread(writer.ledger_rows, [number for _, number in wanted])
-        candidates += [
-            (entries[row.id], row)
-            for row in rows
-            if row.message is not None and entries[row.id].uidl not in ambiguous
-        ]
+        candidates += [(entries[row.id], row) for row in rows if row.message is not None]
     if not candidates:
         return []
     messages = [row.message for _, row in candidates if row.message is not None]
