@@ -24,9 +24,6 @@ CASES = ("empty", "full", "again", "in use", "delete", "octets")
 
 REFUSED = "refused"
 
-TOKENS = frozenset({"xoauth2", "oauthbearer"})
-"""Mechanisms that take a bearer token for a password."""
-
 SAMPLES_EACH = 2
 SAMPLE_MAX_BYTES = 200_000
 
@@ -63,12 +60,18 @@ class Outcome:
     """What a user may want to know, although it is as it has to be."""
 
 
-def ways(kind: Kind) -> list[Way]:
-    """All that poparchive speaks and the server offers."""
+def ways(kind: Kind, *, every: bool = True) -> list[Way]:
+    """All that poparchive speaks and the server offers.
+
+    Without ``every``: all log-ins over one kind of connection, and the most usual ones over the others.
+    """
     rules = RULES[kind.name]
+    usual = {Auth.AUTO.value, Auth.USER.value}
     found = []
     for tls in kind.tls:
         offered = rules.logins if tls == NONE else rules.logins | rules.tls_logins
+        if not every and tls != kind.tls[-1]:
+            offered &= usual
         found += [Way(kind.name, tls, a) for a in Auth if a == Auth.AUTO or a.value in offered]
     return found
 
@@ -87,11 +90,11 @@ def hard_mails() -> tuple[bytes, ...]:
     return tuple(found)
 
 
-def live(name: str, directory: Path) -> list[Outcome]:
+def live(name: str, directory: Path, *, every: bool = True) -> list[Outcome]:
     """Take a server through all cases; ``directory`` is for the archive and mail."""
     kind = KINDS[name]
     with running(kind) as server:
-        return Life(server, directory).outcomes()
+        return Life(server, directory, ways(kind, every=every)).outcomes()
 
 
 def refusals(name: str, directory: Path) -> list[Outcome]:
@@ -105,7 +108,13 @@ def refusals(name: str, directory: Path) -> list[Outcome]:
         here = _product(server, directory, refused)
         results = _by_account(here.json("pull", code=1))
     return [
-        Outcome(way, REFUSED, _refusal(str(results[way.account]["error"]), way)) for way in refused
+        Outcome(
+            way,
+            REFUSED,
+            _refusal(str(results[way.account]["error"]), way),
+            "auto without TLS" if way.refused else "wrong password",
+        )
+        for way in refused
     ]
 
 
@@ -121,10 +130,10 @@ def _refusal(error: str, way: Way) -> str:
 class Life:
     """The life of an account at one server, for all ways at once."""
 
-    def __init__(self, server: Server, directory: Path) -> None:
+    def __init__(self, server: Server, directory: Path, chosen: Sequence[Way]) -> None:
         self._server = server
         self._rules: Rules = RULES[server.kind.name]
-        self._ways = [way for way in ways(server.kind) if not way.refused]
+        self._ways = [way for way in chosen if not way.refused]
         self._directory = directory
         self._mails = [octets for octets in hard_mails() if self._rules.fits(octets)]
         sent = [self._rules.sends(octets) for octets in self._mails]
@@ -144,12 +153,14 @@ class Life:
         if self._rules.resizes:
             # Another size is another message, as far as anybody can know.
             here.run("pull")
-        self._pull(here, "again", lambda row: _differs(row, listed=count, wanted=0))
+        note = "after all came twice" if self._rules.resizes else ""
+        self._pull(here, "again", lambda row: _differs(row, listed=count, wanted=0), note=note)
 
         with contextlib.ExitStack() as stack:
             for way in self._ways:
                 stack.enter_context(self._server.held(way.account))
-            self._pull(here, "in use", self._in_use, code=75 if self._rules.locks else None)
+            locked = (75, "refused, exit code 75") if self._rules.locks else (None, "")
+            self._pull(here, "in use", self._in_use, *locked)
 
         self._fill("late", LATE)
         self._delete(here)
@@ -159,7 +170,7 @@ class Life:
         """All goes that is proved and known by its UIDL, or was fetched in the same session."""
         text = here.config.read_text()
         here.config.write_text(text.replace('"forever"', '"delete"'))
-        deleted, after = (_by_account(here.json("pull", code=None)) for _ in range(2))
+        deleted = _by_account(here.json("pull", code=None))
         broken = "; ".join(map(str, damages(here.archive)))
         total = len(self._sent) + len(self._late)
         for way in self._ways:
@@ -172,8 +183,11 @@ class Life:
                 wanted=len(self._late),
                 deleted=total - stay,
             )
-            said = said or _differs(after[way.account], listed=stay, wanted=0) or broken
-            note = f"{stay} stay" if stay else ""
+            left = self._server.count(way.account)
+            if left != stay:
+                said = said or f"{left} messages are on the server afterwards, not {stay}"
+            note = f"{stay} of {total} stay" if stay else ""
+            said = said or broken
             self._outcomes.append(Outcome(way, "delete", said, note))
             self._outcomes.append(self._octets(way, [octets for _, octets in kept]))
 
@@ -191,10 +205,11 @@ class Life:
         case: str,
         judge: Callable[[dict[str, object]], str],
         code: int | None = None,
+        note: str = "",
     ) -> None:
         results = _by_account(here.json("pull", code=code))
         for way in self._ways:
-            self._outcomes.append(Outcome(way, case, judge(results[way.account])))
+            self._outcomes.append(Outcome(way, case, judge(results[way.account]), note))
 
     def _in_use(self, row: dict[str, object]) -> str:
         if not self._rules.locks:

@@ -168,6 +168,18 @@ class Server:
         finally:
             client.close()
 
+    def count(self, user: str, password: str = "secret") -> int:
+        """How many messages a user has, as another client is told."""
+        client = poplib.POP3(self.host, self.port, timeout=60)
+        try:
+            client.user(user)
+            client.pass_(password)
+            found = client.stat()[0]
+            client.quit()
+        finally:
+            client.close()
+        return found
+
     def start(self) -> None:
         """Start it on free ports; raises ``RuntimeError`` with the server's own words."""
         for attempt in range(1, STARTS + 1):
