@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types bench clean
+.PHONY: demo test lint bench bench-peers clean
 
 demo: $(VENV)/.installed
 	$(BIN)/poparchive demo
@@ -20,6 +20,10 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m bench $(BENCH)
+
+# The POP3 client beside mpop, getmail6 and fetchmail; the last two need minutes.
+bench-peers: $(VENV)/.installed-dev
+	$(BIN)/python -m bench peers $(BENCH)
 
 # Dovecot is for the interop tests; where it cannot be installed they are skipped and say so.
 .PHONY: dovecot

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import disk, finding, memory, pulling
+from bench import clients, disk, finding, memory, pulling
 from bench.context import Context
 from bench.corpus import DEFAULT
 from bench.peers import Fdm, Getmail, versions
@@ -27,6 +27,7 @@ BENCHES: dict[str, Callable[[Context], None]] = {
     "ingest": disk.ingest,
     "search": finding.search,
     "memory": memory.memory,
+    "peers": clients.peers,
 }
 
 

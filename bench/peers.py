@@ -215,6 +215,36 @@ class Getmail:
         return count_maildirs(place)
 
 
+class Fetchmail:
+    """fetchmail with safecat into a Maildir: two round trips and two programs a message."""
+
+    name = "fetchmail"
+
+    def check(self, place: Path) -> None:
+        need("fetchmail", "fetchmail")
+        need("safecat", "safecat")
+        check_reach(place, self.name)
+
+    def prepare(self, place: Path, endpoint: Endpoint) -> Command:
+        root = make_maildirs(place, endpoint)
+        lines = [f'set idfile "{place}/ids"', f'set pidfile "{place}/pid"']
+        for user in endpoint.users:
+            lines += [
+                f'poll "{user}" via {endpoint.host} protocol pop3 service {endpoint.port} uidl',
+                f'  username "{user}" password "{endpoint.password}" keep sslproto "" no rewrite',
+                f'  mda "safecat {root}/{user}/tmp {root}/{user}/new"',
+            ]
+        configuration = private(place / "fetchmailrc", "\n".join(lines) + "\n")
+        configuration.chmod(0o600)
+        argv = ["fetchmail", "-f", str(configuration), "--silent"]
+        # It ends with 1 when there is no mail.
+        env = {"HOME": str(place)}
+        return Command(argv, env=env, user=hand_over(place), accepted=(0, 1))
+
+    def kept(self, place: Path) -> int | None:
+        return count_maildirs(place)
+
+
 class Notmuch:
     """notmuch's index, beside the mail instead of in it."""
 
@@ -312,6 +342,7 @@ class Restic:
 VERSION_COMMANDS = {
     "mpop": ["mpop", "--version"],
     "getmail6": ["getmail", "--version"],
+    "fetchmail": ["fetchmail", "--version"],
     "notmuch": ["notmuch", "--version"],
     "mu": ["mu", "--version"],
     "borg": ["borg", "--version"],

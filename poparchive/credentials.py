@@ -8,9 +8,11 @@ import os
 import shlex
 import stat
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 from poparchive.errors import PoparchiveError
 
@@ -169,6 +171,20 @@ def _credential(name: str, account: str) -> bytes:
 
 
 def _keyring(service: str, account: str) -> bytes:
+    password = _keyring_get(service, account)
+    if password is None:
+        raise CredentialError(f"it has none for {account}; run: keyring set {service} {account}")
+    return password.encode()
+
+
+def _keyring_get(service: str, account: str) -> str | None:
+    with _keyring_package() as keyring:
+        text = keyring.get_password(service, account)
+    return None if text is None else str(text)
+
+
+@contextmanager
+def _keyring_package() -> Iterator[Any]:
     try:
         import keyring
         import keyring.errors
@@ -177,12 +193,37 @@ def _keyring(service: str, account: str) -> bytes:
             "the Python package keyring is not installed; pip install 'poparchive[keyring]'"
         ) from None
     try:
-        password = keyring.get_password(service, account)
+        yield keyring
     except keyring.errors.KeyringError as error:
+        # Its text may hold what was to be kept.
         raise CredentialError(f"the keyring does not answer ({type(error).__name__})") from None
-    if password is None:
-        raise CredentialError(f"it has none for {account}; run: keyring set {service} {account}")
-    return str(password).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyringEntry:
+    """An entry of the keyring that this program writes itself, such as an account's tokens."""
+
+    service: str
+    account: str
+
+    def get(self) -> str | None:
+        """What ``set`` put there; None for nothing. Raises ``CredentialError``."""
+        with self._named():
+            return _keyring_get(self.service, self.account)
+
+    def set(self, text: str) -> None:
+        """Replace it. Raises ``CredentialError``."""
+        with self._named(), _keyring_package() as keyring:
+            keyring.set_password(self.service, self.account, text)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except CredentialError as error:
+            raise CredentialError(
+                f"account {self.account}: tokens in keyring {self.service!a}: {error}"
+            ) from None
 
 
 _READERS: Mapping[str, Callable[[str, str], bytes]] = {

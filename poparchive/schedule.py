@@ -4,17 +4,21 @@ One instance of an account's pull at a time; runs that were missed become one. A
 only while it runs, so that other commands find it free in between. Jobs that are due together run together.
 """
 
+import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.job import Job
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 JITTER_S = 30
@@ -38,6 +42,7 @@ class Schedule:
     def __init__(self, tasks: Sequence[Task], pull: Callable[[list[str]], None]) -> None:
         self._pull = pull
         self._due: set[str] = set()
+        self._held: dict[str, float] = {}  # by task: no run before, on the monotonic clock
         self._wake = threading.Condition()
         self._stopping = False
         # Jobs only say that an account is due: that takes no time, so none is ever missed for long.
@@ -75,8 +80,38 @@ class Schedule:
             self._stopping = True
             self._wake.notify()
 
+    def hold(self, name: str, seconds: int) -> None:
+        """Run a task after so many seconds, and not before, whatever its own times are.
+
+        For what failed and says when to try again.
+        """
+        with self._wake:
+            self._held[name] = time.monotonic() + seconds
+        self._scheduler.add_job(
+            self._again,
+            DateTrigger(datetime.now().astimezone() + timedelta(seconds=seconds)),
+            args=[name],
+            id=f"{name} again",
+            replace_existing=True,
+            misfire_grace_time=_GRACE_S,
+        )
+
+    def release(self, name: str) -> None:
+        """Let a task run at its own times again."""
+        with self._wake:
+            self._held.pop(name, None)
+        with contextlib.suppress(JobLookupError):
+            self._scheduler.remove_job(f"{name} again")
+
+    def _again(self, name: str) -> None:
+        with self._wake:
+            self._held.pop(name, None)
+        self._mark(name)
+
     def _mark(self, name: str) -> None:
         with self._wake:
+            if self._held.get(name, 0.0) > time.monotonic():
+                return
             self._due.add(name)
             self._wake.notify()
 

@@ -15,7 +15,9 @@ from poparchive.config import (
     Every,
     PasswordRef,
     Problem,
+    Proxy,
     Tls,
+    exceptions_of,
     load,
     parse,
 )
@@ -133,7 +135,7 @@ pasword = "hunter2"
 password = "hunter2"
 tls = "none"
 [accounts.home]
-auth = "xoauth2"
+auth = "ntlm"
 leave_on_server = "30 years"
 username = "x"
 """
@@ -171,12 +173,16 @@ username = "x"
     "line",
     [
         'host = ""', 'host = "a b"', "port = 0", "port = 65536", 'port = "995"', 'user = "a\\nb"',
-        'tls = "ssl"', 'allow_insecure = "yes"', 'auth = "magic"', 'auth = "scram-sha-256"',
+        'tls = "ssl"', 'allow_insecure = "yes"', 'auth = "magic"', 'auth = "digest-md5"',
         'schedule = "15m"', 'schedule = "every 0s"', 'schedule = "cron 0 3 * *"',
         'leave_on_server = "0d"', "leave_on_server = 30", 'max_message_bytes = "lots"',
         "max_message_bytes = 0", 'tls_fingerprint = "sha256:abcd"', 'tls_fingerprint = "md5:00"',
         'ca_file = ""', "ca_file = 3", 'ca_file = "~nobody-of-that-name/ca.pem"',
         "reply_timeout_s = 0", 'connect_timeout_s = "soon"', "stall_timeout_s = true",
+        "tls_minimum = 1.2", 'tls_minimum = "1.4"', 'tls_legacy = "yes"', 'client_key = "key.pem"',
+        "client_certificate = 1", 'proxy = "http://h:1"', 'proxy = "socks5://h"', "proxy = 1080",
+        'proxy = "socks5://h:0"', 'proxy = "socks5://h:99999"', 'proxy = "socks5://:1"',
+        'proxy = "socks5://a b:1"', 'proxy = "socks5://@h:1"', 'host = "[h]"', 'host = "[::1"',
         "nonsense = 1", 'tls = "none"', 'password = ""', "password = {}", 'password = { env = "" }',
         'password = { env = "A", file = "B" }', 'password = { plain = "x" }',
     ],
@@ -190,6 +196,52 @@ def test_one_wrong_value(line: str) -> None:
     assert [(number, name) for number, name, _ in problems(f"[accounts.a]\n{line}\n{kept}")] == [
         (2, f"accounts.a.{key}")
     ]
+
+
+def test_a_proxy() -> None:
+    """Host, port and perhaps a name; a password is refused and not repeated."""
+    assert account('proxy = "socks5://127.0.0.1:9050"').proxy == Proxy("127.0.0.1", 9050)
+    assert account('proxy = "socks5://me@[::1]:9050"').proxy == Proxy("::1", 9050, "me")
+    text = f'[accounts.a]\n{ACCOUNT}proxy = "socks5://me:hunter2@h:9050"'
+    ((_, key, message),) = problems(text)
+    assert key == "accounts.a.proxy"
+    assert "password" in message
+    assert "hunter2" not in message
+
+
+def test_an_address_in_brackets() -> None:
+    """An IPv6 address may be written as in a URL."""
+    for host in ("::1", "[::1]"):
+        (made,) = parse(f"[accounts.a]\n{ACCOUNT}".replace('"h"', f'"{host}"'), PATH).accounts
+        assert made.host == "::1"
+
+
+def test_keys_of_tls_without_tls() -> None:
+    """What says how TLS is to be done contradicts ``tls = "none"``."""
+    text = f'''[accounts.a]\n{ACCOUNT}tls = "none"\nallow_insecure = true
+tls_minimum = "1.3"\ntls_legacy = true\nclient_certificate = "c"\nclient_key = "k"\nca_file = "a"'''
+    assert [key.rpartition(".")[2] for _, key, _ in problems(text)] == [
+        *("tls_minimum", "tls_legacy", "client_certificate", "client_key", "ca_file"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", []),
+        ('ca_file = "ca.pem"\ntls_minimum = "1.3"\nproxy = "socks5://h:1"', []),
+        ('tls = "none"\nallow_insecure = true', ["there is no TLS"]),
+        ("allow_insecure = true", ["allow_insecure is set"]),
+        ('tls_minimum = "1.0"', ["TLS 1.0 is allowed"]),
+        ('tls_minimum = "1.1"\ntls_legacy = true', ["TLS 1.1 is allowed", "old ciphers"]),
+        (f'tls_fingerprint = "sha256:{"0" * 64}"', ["the certificate is pinned"]),
+    ],
+)
+def test_exceptions_are_named(text: str, said: list[str]) -> None:
+    """Each weakening of an account is one sentence; what only narrows is none."""
+    found = exceptions_of(account(text))
+    assert len(found) == len(said)
+    assert all(map(str.startswith, found, said))
 
 
 def test_defaults_wrong_are_reported_once() -> None:

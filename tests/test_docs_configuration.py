@@ -1,6 +1,7 @@
 """docs/configuration.md: every key, its default and every example are those of the program."""
 
 import dataclasses
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -9,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from poparchive.cli.paths import CONFIG_VARIABLE, SYSTEM_CONFIG
-from poparchive.config import parse
+from poparchive.config import OAuth, parse
 from poparchive.config.load import ACCOUNT_KEYS, LIMITS_KEYS, TOP_KEYS, Parser
+from poparchive.config.oauth import OAUTH_KEYS
+from poparchive.config.oauth import PRESETS as OAUTH_PRESETS
 from poparchive.config.units import size_bytes
 from poparchive.config.values import AUTH, PASSWORD_KINDS, Account, Config, Limits, Tls
+from poparchive.oauth.providers import PRESETS
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = (DOCS / "configuration.md").read_text(encoding="utf-8")
@@ -52,6 +56,17 @@ def test_every_key_is_there_and_no_other() -> None:
     assert set(rows("The top")) == set(TOP_KEYS)
 
 
+def test_every_key_of_oauth_is_there_and_no_other() -> None:
+    """So are those of an account's ``oauth``, with the presets' names, scopes and addresses."""
+    table = rows("OAuth2")
+    assert set(table) == {field.name for field in dataclasses.fields(OAuth)} == set(OAUTH_KEYS)
+    assert set(OAUTH_PRESETS) == set(PRESETS)
+    for name, preset in PRESETS.items():
+        assert f'"{name}"' in table["provider"][1]
+        assert f"`{json.dumps(list(preset.scopes))}`" in table["scopes"][1]
+    assert f'"{PRESETS["microsoft"].authority}"' in table["authority"][1]
+
+
 @pytest.mark.parametrize(
     ("kind", "table", "parsers"), [(Account, ACCOUNT, ACCOUNT_KEYS), (Limits, LIMITS, LIMITS_KEYS)]
 )
@@ -77,7 +92,7 @@ def test_choices_are_on_the_page() -> None:
     for mode in Tls:
         assert f'"{mode}"' in ACCOUNT["tls"][1]
     for word in AUTH:
-        assert f'"{word}"' in ACCOUNT["auth"][1]
+        assert f'"{word}"' in section("Ways to log in")
     for unit in re.findall(r"`([kMGT]i?B|KiB)`", ACCOUNT["max_message_bytes"][1]):
         assert size_bytes(f"1 {unit}")
     kinds = re.findall(r"^\| `\{ (\w+) = ", section("Passwords"), re.MULTILINE)

@@ -21,10 +21,12 @@ ALLOWED: dict[str, set[str]] = {
     "formats": LOW,
     "config": LOW,
     "credentials": LOW,
+    "oauth": LOW,
     "observe": LOW,
     "archive": LOW | ARCHIVE,
     "sync": LOW | {"pop3", "archive"},
     "transfer": LOW | {"formats", "archive", "index"},
+    "diagnose": LOW | {"pop3"},
     "schedule": LOW | {"sync"},
     "demo": LOW,
 }
@@ -41,9 +43,19 @@ HOMES = {
         {"pop3", "demo", "store"},
         "the core owns no socket; the store asks for the host's name",
     ),
-    "ssl": ({"pop3", "demo", "sync", "cli"}, "TLS contexts are made in pop3 and handed through"),
+    "ssl": (
+        {"pop3", "demo", "sync", "cli", "diagnose"},
+        "TLS contexts are made in pop3 and handed through; diagnose has those that only look",
+    ),
+    "python_socks": ({"pop3"}, "the way to a server is the transport's affair"),
+    "dns": ({"cli"}, "servers are looked up when an account is added, and at no other time"),
     "platformdirs": ({"cli"}, "libraries do not look for files"),
+    "msal": ({"oauth"}, "nothing else knows how tokens are had"),
+    "authlib": ({"oauth"}, "nothing else knows how tokens are had"),
+    "requests": ({"oauth"}, "only identity providers are asked by HTTP"),
     "keyring": ({"credentials"}, "one place fetches secrets"),
+    "scramp": ({"pop3", "demo"}, "the arithmetic of SCRAM, on either side"),
+    "asn1crypto": ({"pop3"}, "channel binding needs one field of a certificate"),
 }
 
 

@@ -128,3 +128,37 @@ def test_a_signal_that_another_thread_gets_ends_a_waiting_pull(tmp_path: Path) -
         _, said = pull.communicate(timeout=60)
         assert pull.returncode == 130, said.decode()
         gate.open()
+
+
+def test_the_daemon_goes_on_when_the_archive_cannot_be_opened(tmp_path: Path) -> None:
+    """It says so, and waits for the next pull: somebody may make room or mend the disk meanwhile."""
+    box = Mailbox([b"Subject: one\r\n\r\nHello\r\n"], password="secret")
+    with running(Pop3Server({"anna": box})) as server:
+        account = {"host": "127.0.0.1", "port": server.port, "schedule": "every 1h"}
+        made = product(tmp_path, {"anna": account}, tls="none", allow_insecure=True)
+        (made.archive / "catalog.sqlite").write_bytes(b"no database at all" * 300)
+        daemon = subprocess.Popen(made.command("run"), stderr=subprocess.PIPE)
+        assert daemon.stderr
+        assert any(b"pull failed" in line for line in daemon.stderr)
+        daemon.send_signal(signal.SIGTERM)
+        _, said = daemon.communicate(timeout=60)
+        assert daemon.returncode == 0, said.decode()
+
+
+def test_what_is_held_runs_when_the_time_has_come_and_not_before() -> None:
+    """A task on hold is left out of its own times, and runs at the end of the hold."""
+    pulled: list[list[str]] = []
+    schedule: Schedule
+
+    def pull(names: list[str]) -> None:
+        pulled.append(names)
+        if len(pulled) == 1:
+            schedule.hold("held", 2)
+        if ["held"] in pulled or len(pulled) > 20:
+            schedule.stop()
+
+    schedule = Schedule([Task("often", every_s=1), Task("held", every_s=1)], pull)
+    schedule.run(["often", "held"])
+    assert pulled[0] == ["held", "often"]
+    assert pulled[1] == ["often"]
+    assert "held" in pulled[-1]

@@ -10,10 +10,12 @@ Spoken over two pipes, in pickles. ``begin``, ``flush`` and ``compact`` have one
 
 import contextlib
 import gc
+import os
 import pickle
 import signal
 import subprocess
 import sys
+import traceback
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +30,10 @@ from poparchive.index.fulltext import FulltextWriter, Mark
 
 _PROTOCOL = pickle.HIGHEST_PROTOCOL
 _PIPE_BYTES = 1 << 20
-"""What Linux lets anybody ask for: a tenth of the time goes into taking turns with the 64 KiB it gives."""
+"""What Linux lets most ask for: a tenth of the time goes into taking turns with the 64 KiB it gives."""
+
+_NOT_FOR_IT = (signal.SIGINT, signal.SIGTERM)
+"""A signal from the terminal or from systemd reaches the helper too. Its writer decides when all is done."""
 
 
 class HelperError(PoparchiveError):
@@ -51,21 +56,26 @@ class Helper:
         self._facts: deque[list[MessageFacts]] = deque()
 
     @classmethod
-    def start(cls, search: Path) -> Self | None:
-        """Start a process that will open the index ``search``; None where there can be none."""
+    def start(cls, search: Path, keep: Sequence[int] = ()) -> Self | None:
+        """Start a process that will open the index ``search``; None where there can be none.
+
+        It keeps the files ``keep`` open: with the lock's among them, nobody else writes before it has ended.
+        """
         if not sys.executable:
             return None
+        # It imports what we do. Neither environment nor directory have a say in that, nor has site.
         code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import serve; serve()"
-        # Neither the environment nor the directory may change what is imported: the paths are ours.
         command = [sys.executable, "-I", "-S", "-c", code, "poparchive: reads mail for the index"]
+        # Until it ignores them itself: what is meant for us must not end it while it starts.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_FOR_IT)
         try:
-            process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pipesize=_PIPE_BYTES
-            )
-        except OSError:
+            helper = cls(_process(command, keep))
+            helper._send((str(search), gc.get_threshold()))
+            helper._receive()
+        except (OSError, HelperError):
             return None
-        helper = cls(process)
-        helper._send((str(search), gc.get_threshold()))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return helper
 
     def begin(self, messages: Sequence[Stored], retrieved: int) -> None:
@@ -116,7 +126,10 @@ class Helper:
             pickle.dump(words, self._to, _PROTOCOL)
             self._to.flush()
         except (OSError, ValueError) as error:
-            self._receive()  # It may have said why it ended.
+            # It may have said why it ended, behind what it had answered before.
+            while self._unread:
+                self._receive_facts()
+            self._receive()
             raise self._ended() from error
 
     def _receive(self) -> Any:
@@ -138,61 +151,78 @@ class Helper:
         )
 
 
+def _process(command: Sequence[str], keep: Sequence[int]) -> "subprocess.Popen[bytes]":
+    """Start the process, with large pipes if the system lets us have them."""
+
+    def start(size: int) -> "subprocess.Popen[bytes]":
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, pass_fds=keep, pipesize=size)
+
+    try:
+        return start(_PIPE_BYTES)
+    except PermissionError:
+        return start(-1)
+
+
 def serve() -> None:
     """Be the helper: the other end of ``Helper``, on standard input and output."""
-    # A signal from the terminal or from systemd reaches us too. Our writer decides when all is done.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _NOT_FOR_IT:
         signal.signal(number, signal.SIG_IGN)
-    # Then the writer is gone, and with it whoever wants what is left.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _NOT_FOR_IT)
+    # When the pipe is broken the writer is gone, and with it whoever wants what is left.
     with contextlib.suppress(EOFError, BrokenPipeError):
         _serve(sys.stdin.buffer, sys.stdout.buffer)
+    # The interpreter would flush the broken pipe once more, and complain to the user's terminal.
+    os._exit(0)
 
 
 def _serve(commands: BinaryIO, answers: BinaryIO) -> None:
     search, thresholds = pickle.load(commands)  # noqa: S301 - our parent wrote it
     gc.set_threshold(*thresholds)
     gc.freeze()
+    _say(answers, pickle.dumps(None, _PROTOCOL))
     describer: Describer | None = None
     try:
         while True:
+            word, *arguments = pickle.load(commands)  # noqa: S301
             try:
-                word, *arguments = pickle.load(commands)  # noqa: S301
                 # The index is opened when there is something for it: until then it is another's.
-                if describer is None:
-                    describer = Describer(FulltextWriter.open(Path(search)))
-                answered, answer = _answer(describer, word, arguments)
-            except EOFError:
-                return
+                describer = describer or Describer(FulltextWriter.open(Path(search)))
+                answer = _answer(describer, word, arguments)
             except Exception as error:
-                answers.write(_pickled(error))
-                answers.flush()
+                error.add_note(traceback.format_exc())
+                _say(answers, _pickled(error))
                 return
-            if answered:
-                pickle.dump(answer, answers, _PROTOCOL)
-                answers.flush()
+            if word != "index":
+                _say(answers, pickle.dumps(answer, _PROTOCOL))
     finally:
         if describer:
             describer.close()
 
 
+def _say(answers: BinaryIO, octets: bytes) -> None:
+    answers.write(octets)
+    answers.flush()
+
+
+def _answer(describer: Describer, word: str, arguments: list[Any]) -> object:
+    """Do what was asked."""
+    if word != "begin":
+        return getattr(describer, word)(*arguments)
+    bare, retrieved = arguments
+    describer.begin([Stored(*one) for one in bare], retrieved)
+    facts = describer.facts()
+    for _, message, *_ in bare:
+        if isinstance(message, Spooled):
+            message.close()
+    return facts
+
+
 def _pickled(error: Exception) -> bytes:
+    """The error, or one that says the same, for exceptions that do not come out of a pickle."""
     try:
-        return pickle.dumps(error, _PROTOCOL)
+        octets = pickle.dumps(error, _PROTOCOL)
+        pickle.loads(octets)  # noqa: S301 - it was made in the line before
     except Exception:
         return pickle.dumps(HelperError(f"{type(error).__name__}: {error}"), _PROTOCOL)
-
-
-def _answer(describer: Describer, word: str, arguments: list[Any]) -> tuple[bool, object]:
-    """Do what was asked; return whether there is an answer, and which."""
-    if word == "begin":
-        bare, retrieved = arguments
-        describer.begin([Stored(*one) for one in bare], retrieved)
-        facts = describer.facts()
-        for _, message, *_ in bare:
-            if isinstance(message, Spooled):
-                message.close()
-        return True, facts
-    if word == "index":
-        describer.index(*arguments)
-        return False, None
-    return True, getattr(describer, word)()
+    return octets

@@ -1,15 +1,17 @@
 """Two threads between the network and the disk, joined by bounded queues.
 
-The storing thread compresses, writes and syncs; the indexing thread parses and fills the databases. Most
-of both is C that runs without the interpreter's lock, so that with the network they use more than one core.
+The storing thread compresses, writes and syncs; the indexing thread has messages read and fills databases.
+Much of both is C that runs without the interpreter's lock, and a helper process may do the reading.
 An error in either stops both: it is raised again from every later call.
 """
 
 import contextlib
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
+from itertools import chain
 from typing import NamedTuple
 
 from poparchive.archive.indexer import Indexer
@@ -19,7 +21,7 @@ from poparchive.store.errors import StoreError
 from poparchive.store.records import Record
 
 IN_FLIGHT_BYTES = 9 << 20
-"""A batch that is being indexed and most of the next one; little enough for memory."""
+"""What was received and is not read yet: two batches and most of the next; little enough for memory."""
 
 GROUP_MESSAGES = 250
 _GROUP_BYTES = 2 << 20
@@ -53,6 +55,8 @@ class Ingest:
         self._batches: queue.Queue[_Work | None] = queue.Queue(maxsize=1)
         self._error: BaseException | None = None
         self._waiting: list[Done] = []
+        self._taken: deque[_Work] = deque()  # the indexing thread's, not finished yet
+        self._all_taken = False
         self._lock = threading.Lock()
         self._in_flight = 0
         self._on_room: list[Callable[[], object]] = []
@@ -130,7 +134,10 @@ class Ingest:
         self._give_back(0)
         for done in self._waiting:
             _refuse(done, self._error)
-        if threading.current_thread() is self._threads[0]:
+        if threading.current_thread() is self._threads[1]:
+            for done in chain.from_iterable(work.waiting for work in self._taken):
+                _refuse(done, self._error)
+        else:
             # Only this thread hands batches on: what is left when the other has ended, nobody takes.
             self._threads[1].join()
             with contextlib.suppress(queue.Empty):
@@ -177,7 +184,9 @@ class Ingest:
                 self._waiting.append(item)
             elif item is not None and not isinstance(item, Received | _Nothing):
                 self._storer.note(item() if callable(item) else item)
-            if item is None or self._waiting or self._storer.due:
+            # Accounts that end together share a batch: it has three syncs.
+            asked = self._waiting and self._inbox.empty()
+            if item is None or asked or self._storer.due:
                 if not self._hand_on(self._storer.commit(), weight):
                     return
                 weight = 0
@@ -209,53 +218,48 @@ class Ingest:
             return True
         return False
 
-    def _next_batch(self, *, blocking: bool = True) -> "_Work | _Nothing | None":
-        """Return what the storing thread handed on; None when there will be no more."""
-        while True:
-            try:
-                return self._batches.get(block=blocking, timeout=1)
-            except queue.Empty:
-                if self._error is not None:
-                    return None
-                if not blocking:
-                    return _NOTHING
-
     def _index(self) -> None:
-        work, begun = self._next_batch(), False
-        while isinstance(work, _Work):
-            ahead: _Work | _Nothing | None = _NOTHING
-            try:
-                if work.batch is not None:
-                    ahead = self._index_batch(work.batch, begun=begun)
-                if work.waiting:
-                    self._indexer.flush()
-            except BaseException as error:
-                self._error = self._error or error
-                for one in (work, ahead):
-                    for done in one.waiting if isinstance(one, _Work) else ():
-                        _refuse(done, error)
-                raise
-            for done in work.waiting:
-                done.set_result(None)
-            begun = isinstance(ahead, _Work)
-            work = self._next_batch() if ahead is _NOTHING else ahead
+        while self._taken or self._take(blocking=True):
+            self._finish(self._taken[0])
+            self._taken.popleft()
 
-    def _index_batch(self, batch: Batch, *, begun: bool) -> "_Work | _Nothing | None":
-        """Apply a batch; let the one behind it be read meanwhile if it is at hand, and return it."""
-        indexer = self._indexer
-        if not begun:
-            indexer.begin(batch.entry, batch.messages)
-        facts = indexer.facts()
-        batch.release()
-        self._give_back(batch.weight)
-        ahead: _Work | _Nothing | None = _NOTHING
-        if indexer.reads_ahead:
-            ahead = self._next_batch(blocking=False)
-            if isinstance(ahead, _Work) and ahead.batch is not None:
-                indexer.begin(ahead.batch.entry, ahead.batch.messages)
-        indexer.finish(batch.entry, facts, batch.blobs)
-        self._storer.applied(batch)
-        return ahead
+    def _take(self, *, blocking: bool) -> bool:
+        """Take over what the storing thread handed on next, and let its messages be read.
+
+        False if nothing is at hand; if ``blocking``, when there will be no more.
+        """
+        while not self._all_taken:
+            try:
+                work = self._batches.get(block=blocking, timeout=1)
+            except queue.Empty:
+                if blocking and self._error is None:
+                    continue
+                return False
+            if work is None:
+                self._all_taken = True
+                return False
+            # First of all: whoever waits for it is told of any error from here on.
+            self._taken.append(work)
+            if work.batch is not None:
+                self._indexer.begin(work.batch.entry, work.batch.messages)
+            return True
+        return False
+
+    def _finish(self, work: "_Work") -> None:
+        """Apply a batch; the one behind it is read meanwhile, if it is at hand."""
+        batch = work.batch
+        if batch is not None:
+            facts = self._indexer.facts()
+            batch.release()
+            self._give_back(batch.weight)
+            if self._indexer.reads_ahead:
+                self._take(blocking=False)
+            self._indexer.finish(batch.entry, facts, batch.blobs)
+            self._storer.applied(batch)
+        if work.waiting:
+            self._indexer.flush()
+        for done in work.waiting:
+            done.set_result(None)
 
 
 class _Nothing:

@@ -7,6 +7,7 @@ an entry are in the frames between. Memory is bounded by a batch.
 import contextlib
 import hashlib
 import os
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from poparchive.index.catalog import Catalog
 from poparchive.index.fulltext import FulltextWriter, Mark
 from poparchive.model import Location, MessageId
 from poparchive.store import journal, recipe
-from poparchive.store.errors import DamageError, MissingObjectError
+from poparchive.store.errors import DamageError, MissingObjectError, StoreError
 from poparchive.store.frame import ObjectKind
 from poparchive.store.journal import JournalEntry, Position, TornEntryError
 from poparchive.store.layout import Layout
@@ -45,31 +46,30 @@ class Replay:
         acknowledged and is left for the journal's writer to cut off.
         """
         position = read_position(self._catalog.position())
-        if mark.entry < position.entry:
-            self._index_up_to(position, read_position(mark.position))
-        with contextlib.suppress(TornEntryError):
-            for entry in journal.read(self._layout, position):
-                self._apply(entry)
-                position = entry.after
-                if done:
-                    done(entry)
-        self._indexer.flush()
-        self._reader.close()
+        tell = done or (lambda _: None)
+        with contextlib.closing(self._reader):
+            if mark.entry < position.entry:
+                for entry in journal.read(self._layout, read_position(mark.position)):
+                    self._index_again(entry)
+                    tell(entry)
+                    if entry.number >= position.entry:
+                        break
+            with contextlib.suppress(TornEntryError):
+                for entry in journal.read(self._layout, position):
+                    self._apply(entry)
+                    position = entry.after
+                    tell(entry)
+            self._indexer.flush()
         return position
 
-    def _index_up_to(self, position: Position, start: Position) -> None:
-        """Index the messages of entries that the catalog has applied already."""
-        for entry in journal.read(self._layout, start):
-            ids = [one.message for one in entry.records if isinstance(one, ArchivedRecord)]
-            places = self._catalog.message_places(ids)
-            spooled: list[Spooled] = []
+    def _index_again(self, entry: JournalEntry) -> None:
+        """Index the messages of an entry that the catalog has applied already."""
+        ids = [one.message for one in entry.records if isinstance(one, ArchivedRecord)]
+        places = self._catalog.message_places(ids)
+        with _discarding() as spooled:
             self._indexer.index_again(
                 entry, [self._stored(one, {}, [places[one][1]], spooled) for one in ids]
             )
-            for large in spooled:
-                large.discard()
-            if entry.number >= position.entry:
-                return
 
     def _apply(self, entry: JournalEntry) -> None:
         blobs: dict[bytes, Location] = {}
@@ -77,15 +77,13 @@ class Replay:
         for record in entry.records:
             if isinstance(record, PackRecord):
                 self._scan(record, blobs, recipes)
-        spooled: list[Spooled] = []
-        messages = [
-            self._stored(record.message, blobs, recipes.get(record.message[:8], []), spooled)
-            for record in entry.records
-            if isinstance(record, ArchivedRecord)
-        ]
-        self._indexer.apply(entry, messages, blobs)
-        for one in spooled:
-            one.discard()
+        with _discarding() as spooled:
+            messages = [
+                self._stored(record.message, blobs, recipes.get(record.message[:8], []), spooled)
+                for record in entry.records
+                if isinstance(record, ArchivedRecord)
+            ]
+            self._indexer.apply(entry, messages, blobs)
 
     def _scan(
         self, record: PackRecord, blobs: dict[bytes, Location], recipes: dict[bytes, list[Location]]
@@ -140,6 +138,34 @@ class Replay:
         )
 
 
+def believed(layout: Layout, mark: Mark, position: Position) -> bool:
+    """Whether a search index that has this mark belongs to this journal and is not ahead of the catalog.
+
+    It does not when one of them came back from a backup and the others did not.
+    """
+    indexed = read_position(mark.position)
+    if indexed.entry >= position.entry:
+        return indexed == position
+    try:
+        next(journal.read(layout, indexed), None)
+    except TornEntryError:
+        return True
+    except DamageError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _discarding() -> Iterator[list[Spooled]]:
+    """A list of large messages; their files go when they have been read."""
+    spooled: list[Spooled] = []
+    try:
+        yield spooled
+    finally:
+        for one in spooled:
+            one.discard()
+
+
 def gather(pieces: Iterator[bytes], spool: Path) -> bytes | Spooled:
     """Put a message together: in memory, or in a file if it is large."""
     held: list[bytes] = []
@@ -168,28 +194,23 @@ def rebuild(
 ) -> None:
     """Make catalog and search index anew beside the old ones, then switch. The caller holds the lock.
 
-    With ``search_only`` the catalog stays; it is made beside all the same, because the index's
-    row ids follow from the journal.
+    With ``search_only`` the catalog stays, and is brought up to the journal.
     """
-    catalog_path = layout.catalog.with_suffix(".new")
-    search_path = layout.search.with_suffix(".new")
-    for path in (catalog_path, search_path):
-        remove_database(path)
-    catalog = Catalog(catalog_path, synchronous="OFF")
-    fulltext = FulltextWriter.open(search_path)
-    mark = fulltext.watermark
-    texts = Texts(fulltext, search_path)
-    try:
-        Replay(layout, catalog, Indexer(catalog, texts)).catch_up(mark, done)
+    search = layout.search.with_suffix(".new")
+    catalog = layout.catalog if search_only else layout.catalog.with_suffix(".new")
+    remove_database(search)
+    if not search_only:
+        remove_database(catalog)
+    with contextlib.ExitStack() as stack:
+        texts = Texts(FulltextWriter.open(search), search)
+        stack.callback(texts.close)
+        opened = Catalog(catalog, synchronous="FULL" if search_only else "OFF")
+        stack.callback(opened.close)
+        Replay(layout, opened, Indexer(opened, texts)).catch_up(Mark(0, None), done)
         texts.compact()
-    finally:
-        texts.close()
-        catalog.close()
-    if search_only:
-        remove_database(catalog_path)
-    else:
-        _switch(catalog_path, layout.catalog)
-    _switch(search_path, layout.search)
+    if not search_only:
+        _switch(catalog, layout.catalog)
+    _switch(search, layout.search)
 
 
 def remove_database(path: Path) -> None:
@@ -199,6 +220,11 @@ def remove_database(path: Path) -> None:
 
 
 def _switch(new: Path, old: Path) -> None:
+    # Its log must be in it. Whoever wrote it may have ended without closing it.
+    with contextlib.closing(sqlite3.connect(new)) as database:
+        (busy, _, _) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise StoreError(f"{new}: another process still writes to it; run the command again")
     with new.open("rb") as handle:
         os.fsync(handle.fileno())
     for suffix in ("-wal", "-shm"):

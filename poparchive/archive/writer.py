@@ -12,10 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from poparchive.archive.indexer import Indexer
+from poparchive.archive.indexer import Indexer, read_position
 from poparchive.archive.ingest import Done, Ingest
 from poparchive.archive.read import Reader
-from poparchive.archive.replay import Replay, rebuild, remove_database
+from poparchive.archive.replay import Replay, believed, rebuild, remove_database
 from poparchive.archive.spool import Spooled, SpoolWriter
 from poparchive.archive.storer import Received, Storer
 from poparchive.archive.tally import Tally
@@ -56,9 +56,10 @@ class Writer:
         """``lock`` is the archive's, from who has it already; it is released with the rest."""
         self.layout = layouts.open_layout(root)
         with contextlib.ExitStack() as stack:
-            stack.callback((lock or Lock(self.layout.lock)).release)
+            lock = lock or Lock(self.layout.lock)
+            stack.callback(lock.release)
             _empty(self.layout.spool)
-            self._catalog, self._texts, position = _open_indexes(self.layout)
+            self._catalog, self._texts, position = _open_indexes(self.layout, lock)
             stack.callback(self._catalog.close)
             stack.callback(self._texts.close)
             packs = self._catalog.packs()
@@ -94,13 +95,17 @@ class Writer:
             return
         # What stopped us is on its way up already; a store that failed would only say it again.
         with contextlib.suppress(Exception):
-            self.close()
+            self.close(tidy=False)
 
-    def close(self) -> None:
-        """Finish what is queued, then let go of the archive."""
+    def close(self, *, tidy: bool = True) -> None:
+        """Finish what is queued, then let go of the archive.
+
+        Without ``tidy`` the search index is not merged: somebody waits.
+        """
         try:
             self._ingest.close()
-            self._texts.compact()
+            if tidy:
+                self._texts.compact()
         finally:
             self._open.close()
 
@@ -196,25 +201,31 @@ class Writer:
         return proved, damages
 
 
-def _open_indexes(layout: layouts.Layout) -> tuple[Catalog, Texts, Position]:
+def _open_indexes(layout: layouts.Layout, lock: Lock) -> tuple[Catalog, Texts, Position]:
     """Open both databases and bring them up to the journal; what is missing is made again."""
     if layout.journals() and not layout.catalog.exists():
         rebuild(layout)
-    try:
-        fulltext = FulltextWriter.open(layout.search)
-    except IndexOutdatedError:
-        remove_database(layout.search)
-        rebuild(layout)
-        fulltext = FulltextWriter.open(layout.search)
     with contextlib.ExitStack() as stack:
-        mark = fulltext.watermark
-        texts = Texts(fulltext, layout.search)
-        stack.callback(texts.close)
         catalog = Catalog(layout.catalog)
         stack.callback(catalog.close)
+        fulltext = _open_fulltext(layout, read_position(catalog.position()))
+        mark = fulltext.watermark
+        texts = Texts(fulltext, layout.search, keep=(lock.fileno(),))
+        stack.callback(texts.close)
         position = Replay(layout, catalog, Indexer(catalog, texts)).catch_up(mark)
         stack.pop_all()
     return catalog, texts, position
+
+
+def _open_fulltext(layout: layouts.Layout, position: Position) -> FulltextWriter:
+    """Open the search index; one that is not this archive's, or of another version, is begun anew."""
+    with contextlib.suppress(IndexOutdatedError):
+        fulltext = FulltextWriter.open(layout.search)
+        if believed(layout, fulltext.watermark, position):
+            return fulltext
+        fulltext.close()
+    remove_database(layout.search)
+    return FulltextWriter.open(layout.search)
 
 
 def _empty(directory: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from poparchive.cli import lazy, output
+from poparchive.cli.login import login
 from poparchive.cli.paths import Settings
 from poparchive.config import Account, Tls
 from poparchive.config.edit import Line, with_account, without_account
@@ -22,6 +23,7 @@ from poparchive.config.errors import ConfigError, Problem
 from poparchive.errors import PoparchiveError, TryLaterError, UsageError
 
 app = lazy.group("Add, list, test and remove mail accounts.")
+app.command(cls=lazy.Command)(login)
 
 Text = str | None
 
@@ -36,8 +38,10 @@ def _option(metavar: str, text: str) -> typer.models.OptionInfo:
 def add(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What to call the account.")],
-    host: Annotated[str, _option("HOST", "The POP3 server.")],
     user: Annotated[str, _option("USER", "The user name there, often the whole address.")],
+    host: Annotated[
+        Text, _option("HOST", "The POP3 server; else the one that the domain of USER names.")
+    ] = None,
     port: Annotated[int | None, _option("PORT", "By default 995, or 110 without TLS.")] = None,
     tls: Annotated[
         Tls | None, _option("implicit|starttls|none", "How it is private; else by [defaults].")
@@ -52,7 +56,18 @@ def add(
     password_env: Annotated[Text, _option("VARIABLE", "An environment variable.")] = None,
     password_credential: Annotated[Text, _option("NAME", "A credential of systemd.")] = None,
     password_keyring: Annotated[Text, _option("SERVICE", "A service of the keyring.")] = None,
-    auth: Annotated[Text, _option("auto|plain|user|apop", "How to log in.")] = None,
+    oauth: Annotated[
+        Text, _option("microsoft|google", "Log in with OAuth2 there; needs --client-id.")
+    ] = None,
+    client_id: Annotated[Text, _option("ID", "What the provider calls this program.")] = None,
+    auth: Annotated[
+        Text,
+        _option(
+            "MECHANISM",
+            "How to log in: auto, scram-sha-256 or scram-sha-1 (each also with -plus), cram-md5,"
+            " apop, plain, login, user, oauthbearer, xoauth2 or external.",
+        ),
+    ] = None,
     schedule: Annotated[Text, _option("TEXT", 'Such as "every 15m".')] = None,
     leave_on_server: Annotated[Text, _option("forever|30d|delete", "Once archived.")] = None,
     tls_fingerprint: Annotated[Text, _option("sha256:HEX", "Pin the certificate.")] = None,
@@ -60,8 +75,10 @@ def add(
 ) -> None:
     """Add an account to the configuration.
 
-    Give one --password-... option. There is none for the password itself: what stands on a command
-    line, everyone on the machine can read.
+    Give one --password-... option, or --oauth and --client-id. There is none for the password itself:
+    what stands on a command line, everyone on the machine can read.
+
+    Without --host the server is looked up in DNS, and what was found is said: read it.
     """
     password = {
         "command": password_command,
@@ -70,20 +87,25 @@ def add(
         "credential": password_credential,
         "keyring": password_keyring,
     }
-    given = {kind: value for kind, value in password.items() if value is not None}
-    if len(given) != 1:
-        raise UsageError(
-            "say where the password is to be had with exactly one of "
-            + ", ".join(f"--password-{kind}" for kind in password)
-        )
-    lines = [Line("host", host)]
+    access = _access(password, {"provider": oauth, "client_id": client_id})
+    settings = Settings.of(context)
+    lines = []
+    if host is not None:
+        lines.append(Line("host", host))
+    elif "host" not in settings.config().defaults:
+        from poparchive.cli.discover import find_server
+
+        found = find_server(user, tls)
+        output.note(output.visible(f"{name}: {found}"))
+        lines.append(Line("host", found.host, "as the domain of the user says in DNS"))
+        port, tls = port or found.port, found.tls
     if port is not None:
         lines.append(Line("port", port))
     if tls is not None:
         lines.append(Line("tls", str(tls)))
     if allow_insecure:
         lines.append(Line("allow_insecure", True))
-    lines += [Line("user", user), Line("password", given, "where it is to be had, never itself")]
+    lines += [Line("user", user), access]
     optional = {
         "auth": auth,
         "schedule": schedule,
@@ -95,10 +117,26 @@ def add(
     if leave_on_server is None:
         lines.append(Line(comment='leave_on_server = "forever", or as [defaults] says'))
 
-    path = Settings.of(context).config_file()
+    path = settings.config_file()
     with _editing(path) as edit:
         edit(lambda text: with_account(text, path, name, lines))
-    output.note(f"added account {name} to {path}; next: poparchive account test {name}")
+    step = "test" if access.key == "password" else "login"
+    output.note(f"added account {name} to {path}; next: poparchive account {step} {name}")
+
+
+def _access(password: dict[str, Text], oauth: dict[str, Text]) -> Line:
+    """The line that says how to log in. Raises ``UsageError`` unless there is exactly one way."""
+    ways = {kind: value for kind, value in password.items() if value is not None}
+    tokens = {key: value for key, value in oauth.items() if value is not None}
+    if len(ways) == 1 and not tokens:
+        return Line("password", ways, "where it is to be had, never itself")
+    if not ways and len(tokens) == len(oauth):
+        return Line("oauth", tokens)
+    raise UsageError(
+        "say where the password is to be had with exactly one of "
+        + ", ".join(f"--password-{kind}" for kind in password)
+        + "; or give --oauth and --client-id"
+    )
 
 
 @app.command(cls=lazy.Command)
@@ -127,7 +165,7 @@ def list_(
             output.result(output.json_line(described(account)))
         return
     output.table(
-        ("NAME", "USER", "SERVER", "TLS", "SCHEDULE", "LEAVE ON SERVER"),
+        ("NAME", "USER", "SERVER", "TLS", "SCHEDULE", "LEAVE ON SERVER", "LOG-IN"),
         (
             (
                 account.name,
@@ -136,6 +174,7 @@ def list_(
                 str(account.tls),
                 account.schedule.text,
                 account.leave_on_server.text,
+                f"oauth {account.oauth.provider}" if account.oauth else "password",
             )
             for account in accounts
         ),
@@ -153,7 +192,8 @@ def described(account: Account) -> dict[str, object]:
         "tls": str(account.tls),
         "user": account.user,
         "auth": account.auth,
-        "password": account.password.kind,
+        "password": account.password.kind if account.password else None,
+        "oauth": account.oauth.provider if account.oauth else None,
         "schedule": account.schedule.text,
         "leave_on_server": account.leave_on_server.text,
         "max_message_bytes": account.max_message_bytes,

@@ -29,6 +29,9 @@ SECTIONS = (
             "account": Entry(
                 "poparchive.cli.account:app", "Add, list, test and remove mail accounts."
             ),
+            "doctor": Entry(
+                "poparchive.cli.doctor:doctor", "Look at a server; suggest the account."
+            ),
             "demo": Entry(
                 "poparchive.cli.demo:demo", "Show all of it on sample mail; leaves nothing behind."
             ),

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,11 +13,13 @@ from typing import TYPE_CHECKING
 from poparchive import credentials, observe
 from poparchive.cli import output, signals
 from poparchive.config import Account, Config
-from poparchive.pop3 import Endpoint, Login, Timeouts, TlsMode, make_context
+from poparchive.errors import PoparchiveError, TryLaterError
+from poparchive.pop3 import Contexts, Endpoint, Login, Proxy, Timeouts, TlsMode
 from poparchive.store.fsio import Lock
 from poparchive.store.layout import open_layout
+from poparchive.sync.memory import Memory
 from poparchive.sync.plan import Policy
-from poparchive.sync.pull import DONE, STOPPED, AccountError, Job, Options, Puller, Result
+from poparchive.sync.pull import DONE, FAILED, STOPPED, AccountError, Job, Options, Puller, Result
 
 if TYPE_CHECKING:
     from poparchive.archive.writer import Writer
@@ -27,12 +28,7 @@ if TYPE_CHECKING:
 def job_of(account: Account) -> Job:
     """Translate one account of the configuration."""
 
-    def secret() -> str:
-        try:
-            return credentials.fetch(account.password, account=account.name).reveal()
-        except credentials.CredentialError as error:
-            raise AccountError(str(error)) from error
-
+    proxy = account.proxy
     return Job(
         account.name,
         Endpoint(
@@ -42,11 +38,54 @@ def job_of(account: Account) -> Job:
             account.allow_insecure,
             account.ca_file,
             account.tls_fingerprint,
+            account.tls_minimum,
+            account.tls_legacy,
+            account.client_certificate,
+            account.client_key,
+            Proxy(proxy.host, proxy.port, proxy.user) if proxy else None,
         ),
-        Login(account.user, secret, account.auth),
+        Login(account.user, _secret(account), account.auth, token=_token(account)),
         Policy(account.leave_on_server.after_s, account.max_message_bytes),
         Timeouts(account.connect_timeout_s, account.reply_timeout_s, account.stall_timeout_s),
     )
+
+
+def _secret(account: Account) -> Callable[[], str] | None:
+    """What gives the account's password; None for one without."""
+    reference = account.password
+    if reference is None:
+        return None
+
+    def secret() -> str:
+        try:
+            return credentials.fetch(reference, account=account.name).reveal()
+        except credentials.CredentialError as error:
+            raise AccountError(str(error)) from error
+
+    return secret
+
+
+def _token(account: Account) -> Callable[[bool], str] | None:
+    """What gives the account's access tokens; None for one with a password."""
+    if account.oauth is None:
+        return None
+    from poparchive.cli.tokens import source_of
+
+    source = source_of(account)
+
+    def token(fresh: bool) -> str:
+        try:
+            return source(fresh)
+        except TryLaterError as error:
+            raise _LaterError(str(error)) from error
+        except PoparchiveError as error:
+            raise AccountError(str(error)) from error
+
+    return token
+
+
+class _LaterError(AccountError, TryLaterError):
+    """The account's identity provider does not answer now."""
 
 
 def options_of(config: Config, *, jobs: int | None, full: bool, dry_run: bool) -> Options:
@@ -58,20 +97,6 @@ def options_of(config: Config, *, jobs: int | None, full: bool, dry_run: bool) -
         full=full,
         dry_run=dry_run,
     )
-
-
-class Contexts:
-    """One TLS context for all accounts with the same authorities: making one costs 20 ms."""
-
-    def __init__(self) -> None:
-        self._made: dict[Path | None, ssl.SSLContext] = {}
-
-    def __call__(self, endpoint: Endpoint) -> ssl.SSLContext | None:
-        if endpoint.tls is TlsMode.NONE:
-            return None
-        if endpoint.ca_file not in self._made:
-            self._made[endpoint.ca_file] = make_context(endpoint.ca_file)
-        return self._made[endpoint.ca_file]
 
 
 @dataclass(slots=True)
@@ -103,7 +128,7 @@ class _Screen:
             seconds=result.ended - result.started,
             failed=result.failed,
             deleted=result.deleted,
-            error=result.error or None,
+            error=result.error if result.outcome == FAILED else None,
         )
 
 
@@ -136,9 +161,16 @@ class Stop:
 
 
 def pull(
-    root: Path, accounts: Sequence[Account], options: Options, *, stop: Stop | None = None
+    root: Path,
+    accounts: Sequence[Account],
+    options: Options,
+    *,
+    stop: Stop | None = None,
+    contexts: Contexts | None = None,
 ) -> list[Result]:
     """Pull accounts into the archive and return how each went.
+
+    ``contexts`` is for whoever pulls again and again: TLS sessions are resumed then.
 
     SIGINT and SIGTERM (or ``stop``) end all sessions and raise ``KeyboardInterrupt``; what came
     until then is kept, and is not fetched again.
@@ -151,9 +183,13 @@ def pull(
             stack.enter_context(signals.ending(stop.set))
         opening = stack.enter_context(_opening(root))
         bars = stack.enter_context(output.progress("pull"))
-        results = asyncio.run(_pull(opening, jobs, options, _Screen(bars, hosts), stop))
-    if results is None:
-        raise KeyboardInterrupt
+        memory = Memory(root)
+        screen, contexts = _Screen(bars, hosts), contexts or Contexts()
+        puller = partial(Puller, opening, options, screen, contexts, memory)
+        results = asyncio.run(_pull(puller, jobs, stop))
+        memory.save()
+        if results is None:
+            raise KeyboardInterrupt
     return results
 
 
@@ -177,17 +213,14 @@ def _opening(root: Path) -> Iterator["Future[Writer]"]:
         except BaseException:
             # What stopped us is on its way up already; a store that failed would only say it again.
             with contextlib.suppress(Exception):
-                opening.result().close()
+                opening.result().close(tidy=False)
             raise
         opening.result().close()
 
 
-async def _pull(
-    opening: "Future[Writer]", jobs: Sequence[Job], options: Options, screen: _Screen, stop: Stop
-) -> list[Result] | None:
+async def _pull(make: Callable[[], Puller], jobs: Sequence[Job], stop: Stop) -> list[Result] | None:
     """Return None if the pull was stopped."""
-    puller = Puller(opening, options, screen, Contexts())
-    task = asyncio.ensure_future(puller.pull(jobs))
+    task = asyncio.ensure_future(make().pull(jobs))
     loop = asyncio.get_running_loop()
     stop.attach(partial(loop.call_soon_threadsafe, task.cancel))
     try:
@@ -201,4 +234,5 @@ def exit_code(results: Sequence[Result]) -> int:
     failed = [r for r in results if r.outcome != DONE]
     if not failed:
         return 0
-    return 75 if all(r.later or r.outcome == STOPPED for r in failed) else 1
+    later = all(r.retry_after_s is not None or r.outcome == STOPPED for r in failed)
+    return 75 if later else 1

@@ -153,3 +153,10 @@ def user_archive() -> Path:
     import platformdirs
 
     return platformdirs.user_data_path("poparchive")
+
+
+def user_state() -> Path:
+    """Where what the program has to remember is kept, besides the archive."""
+    import platformdirs
+
+    return platformdirs.user_state_path("poparchive")

@@ -47,8 +47,8 @@ def pull(
             output.note(f"{result.name}: {_sentence(result, dry_run=dry_run)}")
         if result.error:
             output.problem(f"{result.name}: {output.visible(result.error)}")
-        if result.note:
-            output.problem(f"{result.name}: {output.visible(result.note)}")
+        for note in result.notes:
+            output.problem(f"{result.name}: {output.visible(note)}")
     return running.exit_code(results)
 
 
@@ -76,4 +76,6 @@ def _fields(result: "Result") -> dict[str, object]:
         "octets": result.octets,
         "seconds": result.ended - result.started,
         "error": result.error or None,
+        "retry_after_s": result.retry_after_s,
+        "notes": result.notes,
     }

@@ -14,7 +14,10 @@ def run(context: typer.Context) -> None:
     from poparchive.cli import jobs, signals
     from poparchive.config import Account, Every
     from poparchive.errors import PoparchiveError, TryLaterError, UsageError
+    from poparchive.pop3 import Contexts
     from poparchive.schedule import Schedule, Task
+    from poparchive.sync.pull import FAILED, Result
+    from poparchive.sync.retry import next_try_s
 
     settings = Settings.of(context)
     config = settings.config()
@@ -25,6 +28,7 @@ def run(context: typer.Context) -> None:
         )
     root = settings.archive_dir()
     options = jobs.options_of(config, jobs=None, full=False, dry_run=False)
+    contexts = Contexts()
     stopping = threading.Event()
 
     def pull(names: list[str]) -> None:
@@ -33,7 +37,9 @@ def run(context: typer.Context) -> None:
         try:
             if not stopping.is_set():
                 with contextlib.suppress(KeyboardInterrupt):
-                    jobs.pull(root, config.select(names), options, stop=stop)
+                    chosen = config.select(names)
+                    for result in jobs.pull(root, chosen, options, stop=stop, contexts=contexts):
+                        put_off(result)
         except TryLaterError as error:
             # Another command has the archive; the next time comes soon enough.
             observe.event("pull put off", reason=str(error))
@@ -42,6 +48,20 @@ def run(context: typer.Context) -> None:
         finally:
             current.remove(stop)
 
+    def put_off(result: Result) -> None:
+        """Try again what failed when that makes sense, and not before."""
+        name = result.name
+        if result.outcome != FAILED:
+            failures.pop(name, None)
+            schedule.release(name)
+            return
+        # A server that was not asked because it was too early has not failed.
+        failures[name] = failures.get(name, 0) + (not result.skipped)
+        seconds = next_try_s(failures[name], result.retry_after_s)
+        schedule.hold(name, seconds)
+        person = result.retry_after_s is None
+        observe.event("tried again later", account=name, seconds=seconds, needs_a_person=person)
+
     def task(account: Account) -> Task:
         schedule = account.schedule
         if isinstance(schedule, Every):
@@ -49,6 +69,7 @@ def run(context: typer.Context) -> None:
         return Task(account.name, cron=schedule.fields())
 
     current: list[jobs.Stop] = []
+    failures: dict[str, int] = {}
     schedule = Schedule([task(account) for account in config.accounts], pull)
 
     def stop() -> None:

@@ -17,19 +17,25 @@ ENDING = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def ending(call: Callable[[], object]) -> Iterator[None]:
-    """Within, each of ``ENDING`` makes ``call`` once, on another thread. To be entered on the main thread.
+    """Within, the first of ``ENDING`` makes ``call``, on another thread. To be entered on the main thread.
 
-    When it is left, ``call`` is not running any more and the handlers of before are back.
+    The second one ends the process at once, which the archive survives as it does any crash. When the
+    context is left, ``call`` is not running any more and the handlers of before are back.
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
 
     def listen() -> None:
+        asked = False
         # The end of the file comes when the context is left.
         while octets := os.read(reading, 64):
             for number in octets:
-                if number in ENDING:
-                    call()
+                if number not in ENDING:
+                    continue
+                if asked:
+                    os._exit(128 + number)
+                asked = True
+                call()
 
     listener = threading.Thread(target=listen, name="signals", daemon=True)
     listener.start()

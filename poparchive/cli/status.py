@@ -20,9 +20,10 @@ def status(
 ) -> int:
     """Show each account's last and next pull, messages, gaps and errors, and the archive's size.
 
-    Exits with 1 if an account's last pull failed or has gaps.
+    Exits with 1 if an account's last pull failed or has gaps, or if an OAuth2 account needs a log-in.
     """
     from poparchive.archive.status import status as count
+    from poparchive.config import exceptions_of
 
     settings = Settings.of(context)
     found = count(settings.archive_dir())
@@ -30,17 +31,22 @@ def status(
     ratio = found.raw_bytes / found.stored_bytes if found.stored_bytes else 0.0
     bad = [a for a in found.accounts if a.last_outcome or (a.gaps and not found.pulling)]
     pulled = {a.name for a in found.accounts}
+    exceptions = {name: exceptions_of(account) for name, account in configured.items()}
+    remarks = _remarks(configured)
+    code = int(bool(bad) or any(needed for _, needed in remarks.values()))
     waiting = [name for name in configured if name not in pulled]
     if as_json:
         for a in found.accounts:
             due = _next(a, configured.get(a.name))
-            output.result(output.json_line(_fields(a, due)))
+            output.result(output.json_line(_fields(a, due, exceptions.get(a.name, []))))
         row: dict[str, object] = {"messages": found.messages, "raw_bytes": found.raw_bytes}
         row |= {"stored_bytes": found.stored_bytes, "ratio": round(ratio, 2)}
         row |= {"catalog_bytes": found.catalog_bytes, "search_bytes": found.search_bytes}
+        row["exceptions"] = {name: found for name, found in exceptions.items() if found}
         row |= {"indexed": found.indexed, "never_pulled": waiting, "pulling": found.pulling}
+        row |= {"logins": {name: text for name, (text, _) in remarks.items()}}
         output.result(output.json_line(row))
-        return int(bool(bad))
+        return code
     rows = [
         (
             a.name,
@@ -55,6 +61,9 @@ def status(
     rows += [(name, "0", "0", "never", "", "") for name in waiting]
     columns = ("ACCOUNT", "MESSAGES", "GAPS", "LAST PULL", "NEXT PULL", "STATE")
     output.table(columns, rows, right=(1, 2))
+    for name, sentences in exceptions.items():
+        for sentence in sentences:
+            output.result(f"{name}: {sentence}")
     if found.pulling:
         output.note("A pull is running: gaps are what it has yet to fetch.")
     output.result(
@@ -63,7 +72,19 @@ def status(
         f" catalog {output.human_size(found.catalog_bytes)},"
         f" search index {output.human_size(found.search_bytes)}"
     )
-    return int(bool(bad))
+    for text, _ in remarks.values():
+        output.problem(text)
+    return code
+
+
+def _remarks(configured: "dict[str, Account]") -> dict[str, tuple[str, bool]]:
+    """What is to be said of log-ins by OAuth2, and whether a person is needed, by account."""
+    if not any(account.oauth for account in configured.values()):
+        return {}
+    from poparchive.cli.tokens import remark
+
+    found = {name: remark(account, time.time()) for name, account in configured.items()}
+    return {name: (text, needed) for name, (text, needed) in found.items() if text}
 
 
 def _configured(settings: Settings) -> "dict[str, Account]":
@@ -98,7 +119,7 @@ def _when(moment: int | None) -> str:
     return "due" if moment <= time.time() else output.human_date(moment)
 
 
-def _fields(a: "AccountStatus", due: int | None) -> dict[str, object]:
+def _fields(a: "AccountStatus", due: int | None, exceptions: list[str]) -> dict[str, object]:
     return {
         "account": a.name,
         "host": a.host,
@@ -109,4 +130,5 @@ def _fields(a: "AccountStatus", due: int | None) -> dict[str, object]:
         "last_pull": None if a.last_ended is None else output.rfc3339(a.last_ended),
         "next_pull": None if due is None else output.rfc3339(due),
         "error": a.last_error,
+        "exceptions": exceptions,
     }

@@ -5,9 +5,11 @@ never stands in the configuration, only where it is to be had (``PasswordRef``).
 """
 
 from poparchive.config.errors import ConfigError, Problem
+from poparchive.config.exceptions import exceptions_of
 from poparchive.config.load import load, parse
+from poparchive.config.oauth import OAuth
 from poparchive.config.schedule import Cron, Every, Schedule
-from poparchive.config.values import Account, Config, LeaveOnServer, Limits, PasswordRef, Tls
+from poparchive.config.values import Account, Config, LeaveOnServer, Limits, PasswordRef, Proxy, Tls
 
 __all__ = [
     "Account",
@@ -17,10 +19,13 @@ __all__ = [
     "Every",
     "LeaveOnServer",
     "Limits",
+    "OAuth",
     "PasswordRef",
     "Problem",
+    "Proxy",
     "Schedule",
     "Tls",
+    "exceptions_of",
     "load",
     "parse",
 ]

@@ -15,6 +15,14 @@ class Problem(NamedTuple):
     message: str
 
 
+class TableError(ValueError):
+    """Several problems within the value of one key, each with the key below it (empty: the value)."""
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(": ".join(filter(None, problem)) for problem in problems))
+
+
 class ConfigError(UsageError):
     """The configuration cannot be used; the text lists every problem, one to a line."""
 

@@ -2,15 +2,16 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from poparchive.config import values
-from poparchive.config.errors import ConfigError, Problem
+from poparchive.config.errors import ConfigError, Problem, TableError
 from poparchive.config.lines import Key, key_lines
+from poparchive.config.oauth import parse_oauth
 from poparchive.config.schedule import parse_schedule
 from poparchive.config.units import size_bytes
 from poparchive.config.values import Account, Config, Limits, Tls
@@ -35,6 +36,7 @@ ACCOUNT_KEYS: Mapping[str, Parser] = {
     "port": _alone(lambda value: values.parse_whole(value, 1, 65535)),
     "user": _alone(values.parse_text),
     "password": values.parse_password,
+    "oauth": parse_oauth,
     "tls": _alone(lambda value: Tls(values.parse_choice(value, tuple(Tls)))),
     "allow_insecure": _alone(values.parse_flag),
     "auth": _alone(values.parse_auth),
@@ -43,6 +45,11 @@ ACCOUNT_KEYS: Mapping[str, Parser] = {
     "max_message_bytes": _alone(_size),
     "tls_fingerprint": _alone(values.parse_fingerprint),
     "ca_file": values.parse_path,
+    "tls_minimum": _alone(lambda value: values.parse_choice(value, values.TLS_VERSIONS)),
+    "tls_legacy": _alone(values.parse_flag),
+    "client_certificate": values.parse_path,
+    "client_key": values.parse_path,
+    "proxy": _alone(values.parse_proxy),
     "connect_timeout_s": _alone(values.parse_seconds),
     "reply_timeout_s": _alone(values.parse_seconds),
     "stall_timeout_s": _alone(values.parse_seconds),
@@ -53,14 +60,21 @@ LIMITS_KEYS: Mapping[str, Parser] = {
 }
 TOP_KEYS: Mapping[str, Parser] = {"archive": values.parse_path}
 TABLES = ("defaults", "limits", "accounts")
-REQUIRED = ("host", "user", "password")
+TLS_ONLY = (
+    "tls_fingerprint", "ca_file", "tls_minimum", "tls_legacy", "client_certificate", "client_key",
+)  # fmt: skip
+REQUIRED = ("host", "user")
+
+BEARER_AUTH = ("auto", "xoauth2", "oauthbearer")
+"""What ``auth`` may be where ``oauth`` is: the ways to log in that carry an access token."""
 
 # What other programs call our keys; spelling alone would not lead from one to the other.
 OTHER_NAMES = {
     "server": "host", "hostname": "host", "username": "user", "login": "user", "ssl": "tls",
     "pass": "password", "passwd": "password", "interval": "schedule", "every": "schedule",
     "delete": "leave_on_server", "keep": "leave_on_server", "fingerprint": "tls_fingerprint",
-    "max_size": "max_message_bytes", "mechanism": "auth",
+    "max_size": "max_message_bytes", "mechanism": "auth", "socks5": "proxy", "socks": "proxy",
+    "tls_version": "tls_minimum", "min_tls": "tls_minimum", "cert": "client_certificate",
 }  # fmt: skip
 
 _NAME = re.compile(r"[^\W_][\w.@+-]{0,63}")
@@ -149,21 +163,45 @@ class _Reader:
             )
         own, own_wrong = self._table(table, place, ACCOUNT_KEYS)
         given = {k: v for k, v in {**defaults, **own}.items() if k not in own_wrong}
+        _nearer(given, own.keys() | own_wrong)
         # What was given, but wrongly, has been reported: it is not missing, and contradicts nothing.
         wrong = own_wrong | (wrong - own.keys())
         if isinstance(table, dict):
             for key in REQUIRED:
                 if key not in given.keys() | wrong:
                     self._problem((*place, key), "is missing", at=place)
+            self._login(place, given, wrong)
         if "allow_insecure" not in wrong:
             self._consistent(place, given)
         if len(self.problems) > before or wrong:
             return None
+        given.setdefault("password", None)
         given.setdefault("port", given.get("tls", Tls.IMPLICIT).default_port)
         return Account(name=name, **given)
 
+    def _login(self, place: Key, given: Mapping[str, Any], wrong: frozenset[str]) -> None:
+        """A password or ``oauth``, and ``auth`` to go with it."""
+        if not {"password", "oauth"} & (given.keys() | wrong):
+            self._problem((*place, "password"), "is missing, and so is oauth", at=place)
+        if "oauth" not in given:
+            return
+        if "password" in given:
+            self._problem(
+                (*place, "password"), "has no use where oauth is; take one of them out", at=place
+            )
+        if (auth := given.get("auth", "auto")) not in BEARER_AUTH:
+            known = " or ".join(f'"{name}"' for name in BEARER_AUTH)
+            self._problem(
+                (*place, "auth"),
+                f'is "{auth}", which sends a password, but oauth gives a token: it must be {known}',
+                at=place,
+            )
+
     def _consistent(self, place: Key, given: Mapping[str, Any]) -> None:
         """What holds between keys of one account."""
+        if "client_key" in given and "client_certificate" not in given:
+            message = "is of no use without client_certificate"
+            self._problem((*place, "client_key"), message, at=place)
         if given.get("tls") is not Tls.NONE:
             return
         if not given.get("allow_insecure"):
@@ -173,7 +211,7 @@ class _Reader:
                 " write allow_insecure = true if that is meant",
                 at=place,
             )
-        for key in ("tls_fingerprint", "ca_file"):
+        for key in TLS_ONLY:
             if key in given:
                 self._problem((*place, key), 'has no use with tls = "none"', at=place)
 
@@ -192,6 +230,10 @@ class _Reader:
                 continue
             try:
                 good[key] = keys[key](value, self.base)
+            except TableError as error:
+                for below, message in error.problems:
+                    self._problem((*place, key, *filter(None, (below,))), message, at=(*place, key))
+                wrong.add(key)
             except ValueError as error:
                 self._problem((*place, key), str(error))
                 wrong.add(key)
@@ -201,6 +243,13 @@ class _Reader:
         """Notes a problem at the line of its key, or of ``at`` where the key is not there."""
         line = self.lines.get(key) or self.lines.get(at, 0)
         self.problems.append(Problem(line, show_key(key), message))
+
+
+def _nearer(given: dict[str, Any], own: Set[str]) -> None:
+    """Of password and ``oauth`` the one that the account has itself goes before that of [defaults]."""
+    for key, other in (("password", "oauth"), ("oauth", "password")):
+        if key in own and other not in own:
+            given.pop(other, None)
 
 
 def _unknown(key: str, known: tuple[str, ...]) -> str:

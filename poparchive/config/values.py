@@ -9,10 +9,14 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from poparchive.config.schedule import Every, Schedule
 from poparchive.config.units import duration_s
 from poparchive.errors import UsageError
+
+if TYPE_CHECKING:
+    from poparchive.config.oauth import OAuth
 
 
 class Tls(enum.StrEnum):
@@ -56,6 +60,15 @@ class LeaveOnServer:
     after_s: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A SOCKS5 proxy. ``user`` is empty where it wants none."""
+
+    host: str
+    port: int
+    user: str = ""
+
+
 SCHEDULE = Every("every 15m", 900)
 LEAVE_ON_SERVER = LeaveOnServer("forever", None)
 MAX_MESSAGE_BYTES = 2 * 1024**3
@@ -69,7 +82,9 @@ class Account:
     host: str
     port: int
     user: str
-    password: PasswordRef
+    password: PasswordRef | None
+    """None for an account that logs in with ``oauth``; every other has one."""
+    oauth: "OAuth | None" = None
     tls: Tls = Tls.IMPLICIT
     allow_insecure: bool = False
     auth: str = "auto"
@@ -78,6 +93,11 @@ class Account:
     max_message_bytes: int = MAX_MESSAGE_BYTES
     tls_fingerprint: str | None = None
     ca_file: Path | None = None
+    tls_minimum: str = "1.2"
+    tls_legacy: bool = False
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+    proxy: Proxy | None = None
     connect_timeout_s: int = 30
     reply_timeout_s: int = 90
     stall_timeout_s: int = 90
@@ -144,8 +164,10 @@ def parse_text(value: object) -> str:
 
 
 def parse_host(value: object) -> str:
-    """A host name or address, without a port."""
+    """A host name or address, without a port; an IPv6 address may stand in brackets."""
     host = parse_text(value)
+    if re.fullmatch(r"\[[0-9A-Fa-f:.%\w-]*:[0-9A-Fa-f:.%\w-]*\]", host):
+        host = host[1:-1]
     if not re.fullmatch(r"[\w.:%-]+", host):
         raise ValueError(f"must be a host name or an address, not {shown(value)}")
     if host.count(":") == 1:
@@ -173,10 +195,12 @@ def parse_choice(value: object, choices: Iterable[str]) -> str:
     raise ValueError(f"must be one of {listed}, not {shown(value)}")
 
 
-AUTH = ("auto", "plain", "user", "apop")
+AUTH = (
+    "auto", "scram-sha-256-plus", "scram-sha-256", "scram-sha-1-plus", "scram-sha-1", "cram-md5",
+    "apop", "plain", "login", "user", "oauthbearer", "xoauth2", "external",
+)  # fmt: skip
 AUTH_ELSEWHERE = (
-    "scram-sha-1", "scram-sha-256", "cram-md5", "digest-md5", "login", "ntlm", "gssapi",
-    "xoauth2", "oauthbearer", "external",
+    "digest-md5", "ntlm", "gssapi", "gs2-krb5", "kerberos_v4", "anonymous", "scram-sha-512",
 )  # fmt: skip
 
 
@@ -236,6 +260,29 @@ def parse_fingerprint(value: object) -> str:
         if kind == "sha256" and re.fullmatch(r"[0-9a-f]{64}", digits):
             return f"sha256:{digits}"
     raise ValueError(f'must be "sha256:" and 64 hex digits, not {shown(value)}')
+
+
+TLS_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
+
+_PROXY = re.compile(r"socks5://(?:([!-~]+)@)?(\[[^\]@]+\]|[^:@/]+):([0-9]{1,5})/?")
+
+
+def parse_proxy(value: object) -> Proxy:
+    """``socks5://host:port`` or ``socks5://user@host:port``. A password is never repeated."""
+    if isinstance(value, str) and ":" in value.partition("://")[2].rpartition("@")[0]:
+        raise ValueError(
+            "must not hold a password, which would stand here for everyone to read;"
+            " use a proxy on this machine that asks for none and knows the way to the other"
+        )
+    match = _PROXY.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(
+            f'must be a SOCKS5 proxy such as "socks5://127.0.0.1:9050", not {shown(value)}'
+        )
+    user, host, port = match.groups()
+    if user and len(user) > 255:  # RFC 1929
+        raise ValueError("has a user name of more than 255 characters")
+    return Proxy(parse_host(host), parse_whole(int(port), 1, 65535), user or "")
 
 
 def parse_path(value: object, base: Path) -> Path:

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from poparchive.demo.auth import Sasl
+
 CONNECT = "CONNECT"
 
 
@@ -71,6 +73,10 @@ class Behaviour:
     """Capabilities that CAPA does not list, though they work."""
     unknown: frozenset[str] = frozenset()
     """Commands that the server does not know. Without APOP the greeting has no timestamp."""
+    mechanisms: frozenset[str] | None = None
+    """The mechanisms that AUTH takes, if not all."""
+    sasl: Sasl = Sasl.RIGHT
+    """What goes wrong in an exchange of AUTH."""
     uidls: Sequence[bytes] | None = None
     """UIDLs given out in place of the mailbox's, in its order; those that are missing stay."""
     size_error_bytes: int = 0

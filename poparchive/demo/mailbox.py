@@ -69,8 +69,12 @@ class Message:
 class Mailbox:
     """The messages of one user in the order of their arrival. All methods may run in any thread."""
 
-    def __init__(self, contents: Iterable[bytes | Content] = (), *, password: str = "") -> None:
+    def __init__(
+        self, contents: Iterable[bytes | Content] = (), *, password: str = "", token: str = ""
+    ) -> None:
         self.password = password
+        self.token = token
+        """What OAUTHBEARER and XOAUTH2 take; empty: nothing. May be changed at any time."""
         self._lock = threading.Lock()
         self._delivered = 0
         self._messages: tuple[Message, ...] = ()

@@ -1,8 +1,8 @@
 """A POP3 server on loopback: for ``poparchive demo``, and for tests, which tell it to misbehave.
 
 It serves the mailboxes it is given from memory, removes messages only at QUIT, and keeps a log of
-what it was asked. Standard library only. One event loop, no threads of its own; mailboxes, gates
-and the log may be used from other threads meanwhile.
+what it was asked. Standard library only, but for SCRAM. One event loop, no threads of its own;
+mailboxes, gates and the log may be used from other threads meanwhile.
 """
 
 import asyncio
@@ -38,7 +38,9 @@ class Pop3Server:
 
     ``behaviour`` is that of all sessions, or a sequence: one for each session in the order in which
     they connect, the last for all that follow. With ``tls`` the server offers STLS, or speaks TLS
-    from the start if ``implicit_tls``. Port 0 is any free one; ``port`` says which.
+    from the start if ``implicit_tls``. ``certificate``, its own in DER, lets it offer channel
+    binding; a client's certificate lets it offer EXTERNAL, for the user of its common name. Port 0
+    is any free one; ``port`` says which.
 
     To be entered once; from code without an event loop by ``running``. What goes wrong in a session
     through no fault of its client, as in a message's ``chunks``, is raised when the server is left.
@@ -51,6 +53,7 @@ class Pop3Server:
         behaviour: Behaviour | Sequence[Behaviour] = GOOD,
         tls: ssl.SSLContext | None = None,
         implicit_tls: bool = False,
+        certificate: bytes | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
@@ -66,7 +69,9 @@ class Pop3Server:
         self._behaviours = (behaviour,) if isinstance(behaviour, Behaviour) else tuple(behaviour)
         self._tls = tls
         self._implicit_tls = implicit_tls
-        self._house = House(mailboxes, tls, lambda *asked: self.log.append(Asked(*asked)))
+        self._house = House(
+            mailboxes, tls, certificate, lambda *asked: self.log.append(Asked(*asked))
+        )
         self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._failures: list[BaseException] = []
 

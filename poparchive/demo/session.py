@@ -1,22 +1,21 @@
 """One conversation of the demo server with one client.
 
 Speaks RFC 1939 with UIDL, TOP and APOP, RFC 2449 (CAPA, RESP-CODES, PIPELINING), RFC 2595 (STLS)
-and RFC 5034 (AUTH PLAIN). Strict where a client could be wrong: commands are at most 255 octets
+and RFC 5034 (AUTH). Strict where a client could be wrong: commands are at most 255 octets
 long, and what a client sends together with STLS is dropped. Replies are gathered while there are
 more commands to read, so that a pipelining client gets them in large writes.
 """
 
 import asyncio
-import base64
-import binascii
 import contextlib
 import enum
 import hashlib
-import hmac
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from poparchive.demo import auth
+from poparchive.demo.auth import Denied, Desk, same
 from poparchive.demo.behaviour import CONNECT, Behaviour, Quit
 from poparchive.demo.mailbox import Mailbox, Message, top, wire
 
@@ -48,6 +47,8 @@ class House:
 
     mailboxes: Mapping[str, Mailbox]
     tls: ssl.SSLContext | None
+    certificate: bytes | None
+    """Of the server, in DER; without it there is no channel binding."""
     record: Callable[[int, str, str], None]
     """Told of every command: session, command, argument without secrets."""
 
@@ -179,15 +180,16 @@ class Session:
     async def _capa(self, _argument: str) -> None:
         capabilities = ["TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING"]
         if self._state is State.AUTHORIZATION:
-            capabilities += ["USER", "SASL PLAIN"]
+            capabilities.append("USER")
+            if mechanisms := self._mechanisms():
+                capabilities.append(f"SASL {' '.join(mechanisms)}")
             if self._house.tls and not self._secure:
                 capabilities.append("STLS")
-        command_of = {"SASL PLAIN": "AUTH"}
         left_out = self._behaviour.unknown | self._behaviour.unannounced
         lines = [
             name
             for name in [*capabilities, "IMPLEMENTATION poparchive-demo"]
-            if not left_out & {name.split()[0], command_of.get(name, name)}
+            if not left_out & {word := name.split()[0], "AUTH" if word == "SASL" else word}
         ]
         self._send(b"+OK capabilities follow\r\n")
         await self._send_body([f"{line}\r\n".encode() for line in lines])
@@ -219,32 +221,40 @@ class Session:
         self._send(b"+OK password?\r\n")
 
     async def _pass(self, argument: str) -> None:
-        self._log_in(self._user, lambda password: _same(password, argument))
+        self._log_in(self._user, lambda password: same(password, argument))
 
     async def _apop(self, argument: str) -> None:
         user, _, digest = argument.rpartition(" ")
 
         def proved(password: str) -> bool:
             shared = (self._stamp + password).encode()
-            return _same(hashlib.md5(shared, usedforsecurity=False).hexdigest(), digest)
+            return same(hashlib.md5(shared, usedforsecurity=False).hexdigest(), digest)
 
         self._log_in(user, proved)
 
+    def _desk(self) -> Desk:
+        tls = self._writer.get_extra_info("ssl_object")
+        return auth.desk(self._house.mailboxes, tls, self._house.certificate, self._behaviour.sasl)
+
+    def _mechanisms(self) -> list[str]:
+        only = self._behaviour.mechanisms
+        return [name for name in auth.offered(self._desk()) if only is None or name in only]
+
     async def _auth(self, argument: str) -> None:
-        mechanism, _, response = argument.partition(" ")
-        if mechanism.upper() != "PLAIN":
+        name, _, initial = argument.partition(" ")
+        if name.upper() not in self._mechanisms():
             raise _Refused("unknown mechanism")
-        if not response:
-            self._send(b"+ \r\n")
-            response = (await self._line()).decode("ascii", "replace")
-        if response == "*":
-            raise _Refused("cancelled")
         try:
-            token = base64.b64decode("" if response == "=" else response, validate=True)
-            _, user, given = token.decode().split("\0")
-        except (binascii.Error, ValueError):
-            raise _Refused("not a PLAIN response (RFC 4616)") from None
-        self._log_in(user, lambda password: _same(password, given))
+            user = await auth.exchange(
+                name.upper(), initial.encode(), self._desk(), self._challenged
+            )
+        except Denied as denied:
+            raise _Refused(str(denied)) from None
+        self._log_in(user, lambda _: True)
+
+    async def _challenged(self, challenge: bytes) -> bytes:
+        self._send(b"+ %b\r\n" % challenge)
+        return await self._line()
 
     def _log_in(self, user: str, proved: Callable[[str], bool]) -> None:
         refusal = self._behaviour.refuse_login
@@ -367,7 +377,3 @@ def _loggable(command: str, argument: str) -> tuple[str, str]:
     if command in ("APOP", "AUTH"):
         return command, argument.partition(" ")[0]
     return command, argument
-
-
-def _same(secret: str, given: str) -> bool:
-    return hmac.compare_digest(secret.encode(), given.encode())

@@ -105,12 +105,7 @@ class FulltextWriter:
         return Mark(*self._connection.execute("SELECT entry, position FROM watermark").fetchone())
 
     def add(self, documents: Iterable[Document], mark: Mark) -> None:
-        """Add documents and raise the watermark, in one transaction.
-
-        An entry that is in the index already changes nothing.
-        """
-        if mark.entry <= self.watermark.entry:
-            return
+        """Add documents and raise the watermark, in one transaction."""
         rows = sorted(
             (
                 d.id,
@@ -124,11 +119,11 @@ class FulltextWriter:
             for d in documents
         )
         run = self._connection
-        run.execute("BEGIN IMMEDIATE")
         try:
+            run.execute("BEGIN IMMEDIATE")
             for some in bulk.chunks(rows):
-                marks, parameters = bulk.values(some)
-                run.execute(f"{_INSERT} {marks}", parameters)
+                values, parameters = bulk.values(some)
+                run.execute(f"{_INSERT} {values}", parameters)
             run.execute("UPDATE watermark SET entry = ?, position = ?", mark)
             run.execute("COMMIT")
             self._added += len(rows)

@@ -12,10 +12,11 @@ from itertools import chain
 
 from poparchive.model import Listed
 from poparchive.pop3 import commands as c
-from poparchive.pop3 import sasl
 from poparchive.pop3.commands import Command, Verb, command
 from poparchive.pop3.dialogue import Capabilities, Dialogue
+from poparchive.pop3.endpoint import Endpoint, Timeouts
 from poparchive.pop3.errors import Pop3Error, ProtocolError, Where
+from poparchive.pop3.headhash import Heads
 from poparchive.pop3.login import Login, begin, log_in
 from poparchive.pop3.pipeline import (
     DEEP,
@@ -24,12 +25,14 @@ from poparchive.pop3.pipeline import (
     Refusals,
     Retrieval,
     Sink,
+    Taker,
     Window,
 )
+from poparchive.pop3.profiles import profile_of
 from poparchive.pop3.protocol import SPOOL_BYTES
 from poparchive.pop3.replies import Reply, Sizes, Uidls, parse_stat
-from poparchive.pop3.sasl import Auth
-from poparchive.pop3.transport import Endpoint, Timeouts, open_connection
+from poparchive.pop3.sasl.table import Auth, parse_auth
+from poparchive.pop3.transport import open_connection
 
 PATIENT = Timeouts()
 
@@ -40,6 +43,14 @@ class Session:
     def __init__(self, dialogue: Dialogue, auth: Auth, window: Window) -> None:
         self.auth = auth
         """The way that was taken to log in."""
+        self.offered = dialogue.capabilities
+        """What the server said before the log-in that it can do."""
+        self.profile = profile_of(
+            dialogue.where.host, dialogue.greeting.text, dialogue.capabilities
+        )
+        """What else is known of such servers."""
+        self.without_uidl = False
+        """The last listing had no UIDLs; what stands for them is made of headers, or empty."""
         self._dialogue = dialogue
         self._window = window
         self._capa_due = False
@@ -65,12 +76,14 @@ class Session:
     @property
     def pipelining(self) -> bool:
         """Commands may be sent ahead of answers (RFC 2449 section 6.6)."""
-        return self._dialogue.pipelining
+        known = self.profile.pipelines
+        return self._dialogue.pipelining if known is None else known
 
     async def listing(self) -> list[Listed]:
         """UIDL and LIST in one, in the order of UIDL.
 
-        A message that only UIDL names has size 0; one that only LIST names has an empty UIDL.
+        A message that only UIDL names has size 0; one that only LIST names has an empty UIDL. Where the
+        server has no UIDL, a hash of its header stands for it (``headhash``), if TOP gives one.
         """
         sizes = Sizes()
         uidls = Uidls(sizes)
@@ -79,8 +92,26 @@ class Session:
             asked.insert(0, command(c.CAPA))
         self._capa_due = False
         readers: dict[Verb, Reader] = {c.LIST: sizes, c.UIDL: uidls}
-        self._dialogue.require(await self._dialogue.ask(*asked, readers=readers))
-        return uidls.listed
+        answers = await self._dialogue.ask(*asked, readers=readers)
+        refused = {
+            asked.verb: reply for asked, reply in answers.refusals if asked.verb is not c.CAPA
+        }
+        # A refusal with a reason, or from a server that says it has UIDL, is a refusal.
+        if set(refused) != {c.UIDL} or refused[c.UIDL].code or "UIDL" in self.capabilities:
+            self._dialogue.require(answers)
+            return uidls.listed
+        self.without_uidl = True
+        uidls.close()
+        return await self._told_apart(uidls.listed)
+
+    async def _told_apart(self, listed: Sequence[Listed]) -> list[Listed]:
+        """Messages of a server without UIDL, with what TOP tells in its place."""
+        if not self.profile.top or (self.capabilities and "TOP" not in self.capabilities):
+            return list(listed)
+        heads = Heads()
+        await self._run((c.top(one.number, 0) for one in listed), heads)
+        found = heads.by_number
+        return [one._replace(uidl=found.get(one.number, b"")) for one in listed]
 
     async def retrieve(self, messages: Sequence[Listed], sink: Sink) -> None:
         """RETR each of ``messages`` and hand it to ``sink``; returns when it has them all."""
@@ -123,7 +154,7 @@ class Session:
         await self._dialogue.one(command(c.QUIT))
         await self._dialogue.connection.hang_up()
 
-    async def _run(self, asked: Iterable[Command], taker: Retrieval | Refusals) -> None:
+    async def _run(self, asked: Iterable[Command], taker: Taker) -> None:
         window = self._window if self.pipelining else ONE_AT_A_TIME
         await self._dialogue.connection.run(asked, taker, window)
 
@@ -153,7 +184,7 @@ async def connect(
     """
     where = Where(endpoint.host, endpoint.port, account)
     try:
-        wish = sasl.parse_auth(login.auth)
+        wish = parse_auth(login.auth)
         connection = await open_connection(endpoint, where, timeouts, context, spool_bytes)
     except Pop3Error as error:
         error.at(where)

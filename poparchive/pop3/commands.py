@@ -5,7 +5,6 @@ and nowhere else, so that no CR, LF or NUL gets into one and no secret into its 
 """
 
 import enum
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +17,8 @@ class State(enum.Enum):
     GREETING = enum.auto()
     """Connected; the server speaks first."""
     AUTHORIZATION = enum.auto()
+    EXCHANGE = enum.auto()
+    """AUTH was answered with a challenge: nothing but a response may follow (RFC 5034 section 4)."""
     HANDSHAKE = enum.auto()
     """STLS was granted: until TLS is there, no octet may come."""
     TRANSACTION = enum.auto()
@@ -36,6 +37,10 @@ class Verb:
     leads_to: State | None = None
     last: bool = False
     """Nothing may be sent behind it before its answer."""
+    challenged: bool = False
+    """A challenge may answer it, a line that begins with "+ "."""
+    shown_words: int | None = None
+    """How many words of its line may be repeated in an error; None: all of them."""
 
     def __repr__(self) -> str:
         return self.name
@@ -49,9 +54,18 @@ GREETING = Verb("greeting", frozenset({State.GREETING}), leads_to=State.AUTHORIZ
 CAPA = Verb("CAPA", _BOTH, multi=True)
 STLS = Verb("STLS", _START, leads_to=State.HANDSHAKE, last=True)
 USER = Verb("USER", _START)
-PASS = Verb("PASS", _START, leads_to=State.TRANSACTION, last=True)
-APOP = Verb("APOP", _START, leads_to=State.TRANSACTION, last=True)
-AUTH = Verb("AUTH", _START, leads_to=State.TRANSACTION, last=True)
+PASS = Verb("PASS", _START, leads_to=State.TRANSACTION, last=True, shown_words=1)
+APOP = Verb("APOP", _START, leads_to=State.TRANSACTION, last=True, shown_words=2)
+AUTH = Verb("AUTH", _START, leads_to=State.TRANSACTION, last=True, challenged=True, shown_words=2)
+RESPONSE = Verb(
+    "AUTH",
+    frozenset({State.EXCHANGE}),
+    leads_to=State.TRANSACTION,
+    last=True,
+    challenged=True,
+    shown_words=0,
+)
+"""What is sent in answer to a challenge."""
 STAT = Verb("STAT", _MAIL)
 LIST = Verb("LIST", _MAIL, multi=True)
 UIDL = Verb("UIDL", _MAIL, multi=True)
@@ -73,11 +87,21 @@ class Command(NamedTuple):
     """The message that it is about, if it is about one."""
     size_bytes: int = 0
     """How large its answer is expected to be: of RETR, what LIST said."""
-    respond: Callable[[bytes], bytes] | None = None
-    """Of AUTH: what to answer to the text behind "+ " in a challenge, both as they are sent."""
+    mechanism: str = ""
+    """Of AUTH and its responses, by the name that CAPA has for it."""
+
+    def masked(self, said: bytes) -> bytes:
+        """What a server said, without what it repeats of a secret: some send a command back."""
+        if self.verb.shown_words is None:
+            return said
+        words = self.line.rstrip(b"\r\n").split(b" ", self.verb.shown_words)
+        secret = b"".join(words[self.verb.shown_words :])
+        # What is so short stands in many words by chance.
+        return said.replace(secret, b"***") if len(secret) > 3 else said
 
     def __str__(self) -> str:
-        return f"{self.verb.name} {self.number}" if self.number else self.verb.name
+        about = self.number or self.mechanism
+        return f"{self.verb.name} {about}" if about else self.verb.name
 
     def __repr__(self) -> str:
         return f"<{self}>"

@@ -9,7 +9,15 @@ from types import MappingProxyType
 
 from poparchive.pop3 import commands as c
 from poparchive.pop3.commands import Command, Verb
-from poparchive.pop3.errors import BusyError, ReplyError, Where
+from poparchive.pop3.errors import (
+    AuthError,
+    InUseError,
+    LoginDelayError,
+    ReplyError,
+    SystemBusyError,
+    SystemFailedError,
+    Where,
+)
 from poparchive.pop3.pipeline import DEEP, ONE_AT_A_TIME, Questions, Reader
 from poparchive.pop3.replies import Reply, parse_capabilities
 from poparchive.pop3.transport import Connection
@@ -55,18 +63,47 @@ class Dialogue:
         self.require(answers)
         return answers
 
-    def require(self, answers: Questions, kind: type[ReplyError] = ReplyError) -> None:
-        """Raise for the first refusal; CAPA may be refused."""
+    def require(
+        self, answers: Questions, kind: type[ReplyError] = ReplyError, note: str = ""
+    ) -> None:
+        """Raise for the first refusal, by its response code, else ``kind``; CAPA may be refused.
+
+        ``note``: what to say behind it, if it is an ``AuthError``, in place of the usual advice.
+        """
         for asked, reply in answers.refusals:
             if asked.verb is c.CAPA:
                 continue
-            if reply.temporary:
-                kind = BusyError
-            elif reply.code.startswith("SYS/"):
-                kind = ReplyError  # RFC 3206: not the fault of name or password
-            text = f"{asked} was refused: {reply}"
-            raise kind(text, command=str(asked), reply=reply).at(self.where)
+            found = kind_of(reply, kind)
+            refused = issubclass(found, AuthError)
+            text = f"{asked} was refused: {reply} (in state {self.connection.state.name})"
+            error = found(text + note * refused, command=str(asked), reply=reply)
+            if refused and not note:
+                error.advice = _CHECK
+            raise error.at(self.where)
 
     def forget(self) -> None:
         """What the server said before TLS may be anybody's (RFC 2595 section 4)."""
         self.capabilities = MappingProxyType({})
+
+
+_KINDS: Mapping[str, type[ReplyError]] = {
+    "IN-USE": InUseError,
+    "LOGIN-DELAY": LoginDelayError,
+    "SYS/TEMP": SystemBusyError,
+    "SYS/PERM": SystemFailedError,
+    "AUTH": AuthError,
+}
+"""What each response code means (RFC 2449 section 8, RFC 3206 section 4)."""
+
+_CHECK = "check user name and password; `poparchive account test` tries them"
+
+
+def kind_of(reply: Reply, otherwise: type[ReplyError]) -> type[ReplyError]:
+    """The error that a refusal is: by its response code or the code's beginning, else ``otherwise``.
+
+    A code that is unknown below SYS/ is the server's fault too, and not that of name or password.
+    """
+    for code, kind in _KINDS.items():
+        if reply.code == code or reply.code.startswith(f"{code}/"):
+            return kind
+    return ReplyError if reply.code.startswith("SYS/") else otherwise

@@ -4,7 +4,7 @@ Every error says which account and server, which command (never its argument whe
 and what the server answered. ``temporary`` is for whoever decides when to try again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from poparchive.errors import PoparchiveError, TryLaterError
@@ -30,8 +30,10 @@ class Where:
 class Pop3Error(PoparchiveError):
     """Root of this part's errors. ``where`` is set by the transport before anyone else sees it."""
 
-    temporary: bool = False
-    """Trying the same again later may work."""
+    retry_after_s: int | None = None
+    """When the same may work, at the earliest; None if it needs a person who changes something."""
+    advice: str = ""
+    """What that person can do, or what happens without one."""
 
     def __init__(self, detail: str, *, command: str = "", reply: "Reply | None" = None) -> None:
         super().__init__(detail)
@@ -40,19 +42,36 @@ class Pop3Error(PoparchiveError):
         self.reply = reply
         self.where: Where | None = None
 
+    @property
+    def temporary(self) -> bool:
+        """Trying the same again later may work."""
+        return self.retry_after_s is not None
+
     def at(self, where: Where) -> Self:
         """The same error, knowing whose connection it was; the first to say so is right."""
         self.where = self.where or where
         return self
 
+    def hush(self, secret: str) -> None:
+        """Take ``secret`` out of what the server said, should it have repeated it."""
+        if len(secret) < 4:
+            return  # it would stand in many words by chance
+        self.detail = self.detail.replace(secret, "***")
+        self.args = (self.detail,)
+        if self.reply:
+            octets = secret.encode("utf-8", "surrogateescape")
+            self.reply = replace(self.reply, text=self.reply.text.replace(octets, b"***"))
+
     def __str__(self) -> str:
-        return f"{self.where}: {self.detail}" if self.where else self.detail
+        text = f"{self.where}: {self.detail}" if self.where else self.detail
+        return f"{text}; {self.advice}" if self.advice else text
 
 
 class ConnectError(Pop3Error):
     """There is no connection: no such host, refused, unreachable."""
 
-    temporary = True
+    retry_after_s = 60
+    advice = "check host and port, and that this machine is online"
 
 
 class TlsError(Pop3Error):
@@ -62,13 +81,13 @@ class TlsError(Pop3Error):
 class TimedOutError(Pop3Error):
     """The server took longer than ``Timeouts`` allow; the connection is closed."""
 
-    temporary = True
+    retry_after_s = 300
 
 
 class ClosedError(Pop3Error):
     """The server hung up, or the network did."""
 
-    temporary = True
+    retry_after_s = 60
 
 
 class ProtocolError(Pop3Error):
@@ -88,6 +107,33 @@ class AuthError(ReplyError):
 
 
 class BusyError(ReplyError, TryLaterError):
-    """-ERR with [IN-USE], [LOGIN-DELAY] (RFC 2449 section 8.1) or [SYS/TEMP] (RFC 3206)."""
+    """-ERR that will pass, by its response code. Below it is one class for each code."""
 
-    temporary = True
+    retry_after_s = 300
+
+
+class InUseError(BusyError):
+    """[IN-USE] (RFC 2449 section 8.1.2): another session has the mailbox."""
+
+    retry_after_s = 120
+    advice = "another session has the mailbox; nothing is wrong, try again when it has ended"
+
+
+class LoginDelayError(BusyError):
+    """[LOGIN-DELAY] (RFC 2449 section 8.1.1): the last log-in was too short ago."""
+
+    retry_after_s = 600
+    advice = "the server wants more time between log-ins; a longer schedule is kinder to it"
+
+
+class SystemBusyError(BusyError):
+    """[SYS/TEMP] (RFC 3206 section 4): the server has trouble of its own that will pass."""
+
+    retry_after_s = 600
+    advice = "the server has trouble of its own, which it expects to pass"
+
+
+class SystemFailedError(ReplyError):
+    """[SYS/PERM] (RFC 3206 section 4): the server's trouble needs the people who run it."""
+
+    advice = "the server's trouble needs somebody there: tell whoever runs it"

@@ -5,17 +5,21 @@ RFC 1939 section 4, RFC 2595 section 4, RFC 5034. ``docs/pop3.md`` says which co
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 
 from poparchive.pop3 import commands as c
-from poparchive.pop3 import sasl
 from poparchive.pop3.commands import Command, command
 from poparchive.pop3.dialogue import Dialogue
-from poparchive.pop3.errors import AuthError, TlsError
-from poparchive.pop3.replies import parse_stamp
-from poparchive.pop3.sasl import Auth
-from poparchive.pop3.transport import Endpoint, TlsMode
+from poparchive.pop3.endpoint import Endpoint, TlsMode
+from poparchive.pop3.errors import AuthError, ClosedError, CommandError, Pop3Error, TlsError
+from poparchive.pop3.exchange import authenticate
+from poparchive.pop3.sasl import lines
+from poparchive.pop3.sasl.choice import Means, Offer, choose
+from poparchive.pop3.sasl.mechanism import Identity, Mechanism
+from poparchive.pop3.sasl.table import SCRAMS, WAYS, Auth, Need, sasl_name
 
 
 @dataclass(slots=True)
@@ -23,10 +27,14 @@ class Login:
     """Who logs in and how."""
 
     user: str
-    secret: Callable[[], str] = field(repr=False)
-    """Gives the password. Called once for each session, when it is needed, in a worker thread."""
+    secret: Callable[[], str] | None = field(repr=False)
+    """Gives the password. Called once for each session, when it is needed, in a worker thread.
+    None where a token or the client's certificate takes its place."""
     auth: str = "auto"
-    """``auto``, ``plain``, ``user`` or ``apop``."""
+    """A name of ``sasl.table.Auth``."""
+    token: Callable[[bool], str] | None = field(default=None, repr=False)
+    """Gives a token for OAUTHBEARER and XOAUTH2, in a worker thread. True asks for a fresh one,
+    because the server has just refused the last."""
 
 
 async def begin(dialogue: Dialogue, endpoint: Endpoint, context: ssl.SSLContext | None) -> None:
@@ -51,32 +59,173 @@ async def _start_tls(dialogue: Dialogue, context: ssl.SSLContext | None) -> None
 
 
 async def log_in(dialogue: Dialogue, login: Login, wish: Auth, *, allow_clear: bool) -> Auth:
-    """Log in and return the way that was taken. Nothing else is tried after a refusal."""
+    """Log in and return the way that was taken.
+
+    Nothing else is tried after a refusal, with two exceptions that no server can take for guesses:
+    a fresh token for one that was refused, and the same SCRAM without channel binding.
+    """
     secure = dialogue.connection.tls_version is not None
-    capa = command(c.CAPA)
     # Then nothing that CAPA could answer would change what follows.
-    all_known = wish is Auth.USER and secure
+    all_known = wish is Auth.USER and secure and login.secret is not None
     if not all_known:
-        await dialogue.ask(capa)
-    stamp = parse_stamp(dialogue.greeting.text)
-    mechanisms = dialogue.capabilities.get("SASL", ())
-    way = sasl.choose(
-        wish, secure=secure, allow_clear=allow_clear, mechanisms=mechanisms, stamp=stamp
+        await dialogue.ask(command(c.CAPA))
+    entry = _Entry(dialogue, login, wish)
+    needs = {Need.PASSWORD: login.secret, Need.TOKEN: login.token}
+    means = Means(
+        frozenset(need for need, source in needs.items() if source),
+        secure,
+        allow_clear,
+        entry.bound,
     )
-    secret = await asyncio.to_thread(login.secret)
-    writes: list[tuple[Command, ...]]
-    if way is Auth.APOP:
-        writes = [(sasl.apop(login.user, secret, stamp),)]
-    elif way is Auth.PLAIN:
-        writes = [(sasl.plain(login.user, secret),)]
-    else:
-        name, word = sasl.user_pass(login.user, secret)
-        if all_known:
-            writes = [(capa, name, word)]
-        elif secure and dialogue.pipelining:
-            writes = [(name, word)]
-        else:  # the password goes only to a server that took the name
-            writes = [(name,), (word,)]
-    for write in writes:
-        dialogue.require(await dialogue.ask(*write, at_once=True), AuthError)
-    return way
+    ways = await asyncio.to_thread(choose, wish, entry.offer, means)
+    if WAYS[ways[0]].need is Need.TOKEN:
+        return await entry.by_token(ways[0])
+    return await entry.by_password(ways, capa_due=all_known, secure=secure)
+
+
+_LOG_IN_AGAIN = "`poparchive account login` asks for access again"
+
+
+@contextmanager
+def _hushed(secret: str) -> Iterator[None]:
+    """No error that is raised inside has ``secret`` in it, whatever the server repeats."""
+    try:
+        yield
+    except Pop3Error as error:
+        error.hush(secret)
+        raise
+
+
+class _Entry:
+    """One log-in: who, to which server."""
+
+    def __init__(self, dialogue: Dialogue, login: Login, wish: Auth) -> None:
+        self.offer = Offer(dialogue.capabilities, dialogue.greeting.text)
+        self._dialogue = dialogue
+        self._login = login
+        self._wish = wish
+        self._binding = cache(self._end_point)
+
+    def bound(self) -> bool:
+        """There is channel binding data."""
+        return self._binding() is not None
+
+    async def by_token(self, way: Auth) -> Auth:
+        """With a token, and if that is refused with a fresh one, on the same connection."""
+        try:
+            await self._show_token(way, fresh=False)
+        except AuthError as refused:
+            refused.advice = _LOG_IN_AGAIN
+            try:
+                await self._show_token(way, fresh=True)
+            except AuthError as again:
+                again.advice = _LOG_IN_AGAIN
+                raise
+            except ClosedError:
+                # It hung up behind its refusal, which says more than the lost connection.
+                raise refused from None
+        return way
+
+    async def _show_token(self, way: Auth, *, fresh: bool) -> None:
+        source, make = self._login.token, WAYS[way].make
+        assert source
+        assert make
+        token = await asyncio.to_thread(source, fresh)
+        with _hushed(token):
+            mechanism = make(self._identity(token, None))
+            await authenticate(self._dialogue, sasl_name(way), mechanism)
+
+    async def by_password(self, ways: Sequence[Auth], *, capa_due: bool, secure: bool) -> Auth:
+        """With a password, or with what the server knows already (EXTERNAL)."""
+        source = self._login.secret if WAYS[ways[0]].need is Need.PASSWORD else None
+        secret = await asyncio.to_thread(source) if source else ""
+        with _hushed(secret):
+            way, words = await asyncio.to_thread(self._prepared, ways, secret)
+            advice = self._advice(way, ways, secure=secure)
+            if isinstance(words, Mechanism):
+                return await self._exchange(way, words, ways, secret, advice)
+            writes: list[tuple[Command, ...]]
+            if capa_due:
+                writes = [(command(c.CAPA), *words)]
+            elif secure and self._dialogue.pipelining:
+                writes = [words]
+            else:  # the password goes only to a server that took the name
+                writes = [(word,) for word in words]
+            for write in writes:
+                answers = await self._dialogue.ask(*write, at_once=True)
+                self._dialogue.require(answers, AuthError, advice)
+            return way
+
+    async def _exchange(
+        self, way: Auth, mechanism: Mechanism, ways: Sequence[Auth], secret: str, advice: str
+    ) -> Auth:
+        try:
+            await authenticate(self._dialogue, sasl_name(way), mechanism, advice=advice)
+        except AuthError:
+            # It may bind to other things than its certificate. No password was tried yet.
+            unbound = WAYS[way].unbound
+            if mechanism.proving or unbound is None or unbound not in ways:
+                raise
+            make = WAYS[unbound].make
+            assert make
+            mechanism = make(self._identity(secret, None))
+            await authenticate(self._dialogue, sasl_name(unbound), mechanism, advice=advice)
+            return unbound
+        return way
+
+    def _prepared(
+        self, ways: Sequence[Auth], secret: str
+    ) -> tuple[Auth, Mechanism | tuple[Command, ...]]:
+        """The first of ``ways`` that can carry the name and the password, and what it says."""
+        cannot: CommandError | None = None
+        for way in ways:
+            try:
+                return way, self._made(way, secret)
+            except CommandError as error:
+                cannot = cannot or error
+        assert cannot
+        raise cannot
+
+    def _made(self, way: Auth, secret: str) -> Mechanism | tuple[Command, ...]:
+        user = self._login.user
+        if make := WAYS[way].make:
+            return make(self._identity(secret, self._binding_for(way)))
+        if way is Auth.APOP:
+            return (lines.apop(user, secret, self.offer.stamp),)
+        return lines.user_pass(user, secret)
+
+    def _identity(self, secret: str, binding: bytes | None) -> Identity:
+        where = self._dialogue.where
+        return Identity(self._login.user, secret, where.host, where.port, binding)
+
+    def _binding_for(self, way: Auth) -> bytes | None:
+        """Without -PLUS, data says "we could bind, you did not offer it" (RFC 5802 section 6).
+
+        Then an attacker who took -PLUS out of the offer is found out. Whoever wishes for SCRAM
+        without -PLUS where it is offered gets it without.
+        """
+        if way not in SCRAMS:
+            return None
+        plus = next((each for each in SCRAMS if WAYS[each].unbound is way), None)
+        if plus and (self.offer.has(plus) or not self.offer.told):
+            return None
+        return self._binding()
+
+    def _end_point(self) -> bytes | None:
+        certificate = self._dialogue.connection.server_certificate
+        if certificate is None:
+            return None
+        from poparchive.pop3.sasl.scram import end_point
+
+        return end_point(certificate)
+
+    def _advice(self, way: Auth, ways: Sequence[Auth], *, secure: bool) -> str:
+        """Servers that keep hashes of passwords cannot do what they announce; a person can tell."""
+        if self._wish is not Auth.AUTO or not secure or WAYS[way].bare:
+            return ""
+        others = [f'"{each}"' for each in ways if WAYS[each].bare or each is WAYS[way].unbound]
+        if not others:
+            return ""
+        return (
+            f'; if the password is right, try auth = {" or ".join(others[:2])} in place of "auto"'
+        )

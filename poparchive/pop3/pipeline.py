@@ -11,7 +11,7 @@ from typing import Protocol
 
 from poparchive.pop3.commands import RETR, Command, Verb
 from poparchive.pop3.errors import ProtocolError
-from poparchive.pop3.protocol import Answer, Begin, End, Event, Part, Whole
+from poparchive.pop3.protocol import Answer, Begin, Challenge, End, Event, Part, Whole
 from poparchive.pop3.replies import Reply
 
 COLLECTED_MAX_BYTES = 64 * 1024 * 1024
@@ -80,7 +80,7 @@ class Taker(Protocol):
         ...
 
 
-class _Ready:
+class Ready:
     """A taker that always has room and keeps nothing half done."""
 
     def full(self) -> bool:
@@ -101,7 +101,7 @@ class Reader(Protocol):
     def close(self) -> None: ...
 
 
-class Questions(_Ready):
+class Questions(Ready):
     """The answers to a few different commands: ``replies`` of one line, ``refusals`` among
     them, and ``bodies`` of multi-line ones that no reader was given for."""
 
@@ -109,6 +109,8 @@ class Questions(_Ready):
         self.replies: dict[Verb, Reply] = {}
         self.refusals: list[Answer] = []
         self.bodies: dict[Verb, bytes] = {}
+        self.challenge: bytes | None = None
+        """What AUTH was answered with in place of a reply; nothing can be asked behind it."""
         self._readers = readers or {}
         self._collected = bytearray()
 
@@ -119,6 +121,8 @@ class Questions(_Ready):
             self.replies[verb] = event.reply
             if not event.reply.ok:
                 self.refusals.append(event)
+        if isinstance(event, Challenge):
+            self.challenge = event.text
         if isinstance(event, (Whole, Part)):
             if reader:
                 reader.feed(event.octets)
@@ -140,7 +144,7 @@ class Questions(_Ready):
             )
 
 
-class Refusals(_Ready):
+class Refusals(Ready):
     """The numbers of those messages for which a command was refused."""
 
     def __init__(self) -> None:
@@ -222,7 +226,7 @@ class Retrieval:
             self._held = event
         elif isinstance(event, Begin):
             self._large = self._sink.begin(event.command.number)
-        elif event.command.verb is RETR:
+        elif isinstance(event, Answer) and event.command.verb is RETR:
             self._sink.refused(event.command.number, event.reply)
 
     def cut(self, *, in_step: bool) -> None:

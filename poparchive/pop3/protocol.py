@@ -31,6 +31,13 @@ class Answer(NamedTuple):
     reply: Reply
 
 
+class Challenge(NamedTuple):
+    """The server wants a response before it answers AUTH; the text behind "+ ", as it came."""
+
+    command: Command
+    text: bytes
+
+
 class Whole(NamedTuple):
     """A multi-line reply: the octets between the +OK line and the final dot."""
 
@@ -53,7 +60,7 @@ class End(NamedTuple):
     command: Command
 
 
-Event = Answer | Whole | Begin | Part | End
+Event = Answer | Challenge | Whole | Begin | Part | End
 
 
 class Conversation:
@@ -136,7 +143,10 @@ class Conversation:
         if self._unanswered:
             text += f" before it had answered {self._unanswered[0]}"
         if not self.in_body and len(self._buffer):
-            text += f"; it last said: {visible(self._buffer.peek(200))}"
+            said = self._buffer.peek(200)
+            if self._unanswered:
+                said = self._unanswered[0].masked(said)
+            text += f"; it last said: {visible(said)}"
         return ClosedError(text, command=self.current)
 
     def events(self) -> Iterator[Event]:
@@ -166,9 +176,11 @@ class Conversation:
             # For speed: it spares each message the parsing of a line that says nothing.
             if multi and not self._strays and line.startswith((b"+OK ", b"+OK\t")):
                 return self._begin_body()
-            if command.respond and (line.startswith(b"+ ") or line == b"+"):
-                self._outgoing.append(command.respond(line[2:]) + b"\r\n")
-                continue
+            if command.verb.challenged and (line.startswith(b"+ ") or line == b"+"):
+                self._answered(after_multi=False)
+                self.state = State.EXCHANGE
+                return Challenge(command, line[2:])
+            line = command.masked(line)
             reply = parse_reply(line)
             if reply is None or (reply.ok and self._strays):
                 self._stray(line, end=reply is not None)
@@ -176,6 +188,8 @@ class Conversation:
             if reply.ok and multi:
                 return self._begin_body()
             self._answered(after_multi=False)
+            if self.state is State.EXCHANGE:
+                self.state = State.AUTHORIZATION
             if reply.ok and command.verb.leads_to:
                 self.state = command.verb.leads_to
                 if self.state is State.HANDSHAKE and len(self._buffer):

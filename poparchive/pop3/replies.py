@@ -21,8 +21,6 @@ LISTING_MAX_BYTES = 256 * 1024 * 1024
 SHOWN_MAX_CHARS = 500
 """How much of a server's text an error message repeats."""
 
-TEMPORARY_CODES = ("IN-USE", "LOGIN-DELAY", "SYS/TEMP")
-
 _CODE = re.compile(rb"\s*\[([A-Za-z0-9][A-Za-z0-9/_.+-]{0,63})\]")
 _STAMP = re.compile(rb"<[^<>\s]+@[^<>\s]*>")
 _STAT = re.compile(rb"(\d{1,10})\s+(\d{1,19})(?:\s|$)")
@@ -57,13 +55,6 @@ class Reply:
     text: bytes
     code: str = ""
     """The response code without brackets, in capitals (RFC 2449 section 8); empty without one."""
-
-    @property
-    def temporary(self) -> bool:
-        """An -ERR that says of itself that it will pass."""
-        return not self.ok and any(
-            self.code == code or self.code.startswith(f"{code}/") for code in TEMPORARY_CODES
-        )
 
     def __str__(self) -> str:
         return f"{'+OK' if self.ok else '-ERR'} {visible(self.text)}".rstrip()

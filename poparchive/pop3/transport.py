@@ -1,4 +1,4 @@
-"""The one home of sockets, TLS and timeouts: a ``Conversation`` over asyncio.
+"""The one home of sockets and timeouts: a ``Conversation`` over asyncio.
 
 Octets go from the socket straight into the conversation's buffer, and events from there straight
 to the taker, all inside the event loop's read callback: no task is switched per message. Everything
@@ -7,19 +7,16 @@ are translated here and nowhere else.
 """
 
 import asyncio
-import enum
-import hashlib
-import hmac
 import os
+import re
 import socket
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
+from poparchive.pop3 import proxy, tls
 from poparchive.pop3.commands import Command, State
+from poparchive.pop3.endpoint import Endpoint, Timeouts, TlsMode
 from poparchive.pop3.errors import (
     ClosedError,
     CommandError,
@@ -32,57 +29,8 @@ from poparchive.pop3.errors import (
 from poparchive.pop3.pipeline import Pipeline, Taker, Window
 from poparchive.pop3.protocol import SPOOL_BYTES, Conversation
 
-
-class TlsMode(enum.StrEnum):
-    IMPLICIT = "implicit"
-    STARTTLS = "starttls"
-    NONE = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where the server is and how far it must prove it."""
-
-    host: str
-    port: int
-    tls: TlsMode
-    allow_insecure: bool = False
-    """Without it ``TlsMode.NONE`` is refused."""
-    ca_file: Path | None = None
-    """PEM file of the authorities to trust instead of the system's."""
-    fingerprint: str | None = None
-    """``sha256:`` and the hex digest of the DER certificate; then nothing else is asked of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    connect_s: float = 30
-    """Name look-up, TCP and TLS together; once more for the handshake after STLS."""
-    reply_s: float = 90
-    """For each status line, from the reply before it or from the command."""
-    stall_s: float = 90
-    """Without an octet while a multi-line reply is under way."""
-
-
-def make_context(ca_file: Path | None = None) -> ssl.SSLContext:
-    """A context that checks certificates and host names; TLS 1.2 or later.
-
-    It takes some 20 ms to make: make one and share it among all accounts with the same ``ca_file``.
-    """
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise TlsError(f"no certificates can be read from {ca_file}: {error}") from error
-
-
-@cache
-def _pinned_context() -> ssl.SSLContext:
-    """For endpoints with a fingerprint: it alone is checked, after the handshake."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+Tap = Callable[[bool, bytes], None]
+"""Is told of all octets of a connection, secrets too: whether they are ours, and which."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -91,11 +39,20 @@ class Connection(asyncio.BufferedProtocol):
     After the first error every ``run`` raises that error.
     """
 
-    def __init__(self, endpoint: Endpoint, where: Where, timeouts: Timeouts, spool: int) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        where: Where,
+        timeouts: Timeouts,
+        spool: int,
+        tap: Tap | None = None,
+    ) -> None:
         self._endpoint = endpoint
         self._where = where
         self._timeouts = timeouts
         self._conversation = Conversation(spool)
+        self._tap = tap
+        self._room = memoryview(b"")  # what the event loop fills at present
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._failure: BaseException | None = None
@@ -106,12 +63,30 @@ class Connection(asyncio.BufferedProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._progress_s = 0.0
         self._making_room: asyncio.Task[None] | None = None  # while nothing is read
+        self.tls: ssl.SSLObject | None = None
+        """Tells of the server's certificate, once that was checked; None in the clear."""
+        self._session_due = False  # it is to be kept when the connection ends
 
     @property
     def tls_version(self) -> str | None:
         """``TLSv1.3`` and the like; None in the clear."""
+        return self.tls.version() if self.tls else None
+
+    @property
+    def client_certificate(self) -> bool:
+        """A certificate of ours is at hand for the server to ask for; never in the clear."""
+        return self.tls is not None and self._endpoint.client_certificate is not None
+
+    @property
+    def state(self) -> State:
+        """The conversation's."""
+        return self._conversation.state
+
+    @property
+    def server_certificate(self) -> bytes | None:
+        """The DER certificate that the server showed; None in the clear."""
         tls = self._transport and self._transport.get_extra_info("ssl_object")
-        return tls.version() if tls else None
+        return tls.getpeercert(binary_form=True) if tls else None
 
     async def run(self, commands: Iterable[Command], taker: Taker, window: Window) -> None:
         """Send ``commands`` through ``window`` and give what comes to ``taker``, until all are
@@ -149,9 +124,12 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = transport
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._conversation.room()
+        self._room = self._conversation.room()
+        return self._room
 
     def buffer_updated(self, nbytes: int) -> None:
+        if self._tap:
+            self._tap(False, bytes(self._room[:nbytes]))
         self._conversation.filled(nbytes)
         # The greeting may come before it is waited for; it is taken by the first run.
         if self._taker or not self._conversation.unanswered:
@@ -161,8 +139,10 @@ class Connection(asyncio.BufferedProtocol):
         self._fail(self._conversation.closed())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        closed = self._conversation.closed()
-        if exc:
+        closed: Pop3Error = self._conversation.closed()
+        if refused := tls.client_certificate_error(exc, self._endpoint):
+            closed = refused
+        elif exc:
             closed = ClosedError(f"{closed.detail} ({_reason(exc)})", command=closed.command)
         self._fail(closed)
         if not self._lost.done():
@@ -189,6 +169,8 @@ class Connection(asyncio.BufferedProtocol):
                     more = self._pipeline.more(conversation.unanswered, conversation.expected_bytes)
                     conversation.send(more)
             if octets := conversation.outgoing():
+                if self._tap:
+                    self._tap(True, octets)
                 self._transport.write(octets)
         except Exception as error:  # the taker's own errors end the run as well
             self._fail(error)
@@ -267,12 +249,12 @@ class Connection(asyncio.BufferedProtocol):
         assert self._transport
         try:
             with _translated(self._endpoint, self._where, self._timeouts):
-                tls = _context(self._endpoint, context)
+                made = tls.context_for(self._endpoint, context)
                 async with asyncio.timeout(self._timeouts.connect_s):
                     self._transport = await self._loop.start_tls(
                         self._transport,
                         self,
-                        tls,
+                        made,
                         server_hostname=self._endpoint.host,
                         ssl_handshake_timeout=self._timeouts.connect_s + 1,
                     )
@@ -286,19 +268,12 @@ class Connection(asyncio.BufferedProtocol):
             raise
 
     def check_certificate(self) -> None:
-        """With a fingerprint, that the server's certificate is the one. Before anything is sent."""
-        wanted = self._endpoint.fingerprint
-        tls = self._transport and self._transport.get_extra_info("ssl_object")
-        if not wanted or not tls:
-            return
-        kind, _, digest = wanted.partition(":")
-        if kind.lower() != "sha256":
-            raise TlsError(f'the fingerprint "{wanted}" does not begin with sha256:')
-        found = hashlib.sha256(tls.getpeercert(binary_form=True) or b"").hexdigest()
-        if not hmac.compare_digest(found.encode(), digest.replace(":", "").lower().encode()):
-            raise TlsError(
-                f"the server's certificate is not the pinned one; it has the fingerprint sha256:{found}"
-            )
+        """After the handshake and before anything is sent: a pin, if there is one."""
+        found = self._transport and self._transport.get_extra_info("ssl_object")
+        if found:
+            assert isinstance(found, ssl.SSLObject)
+            tls.check_fingerprint(self._endpoint, found)
+            self.tls, self._session_due = found, True
 
     def abort(self) -> None:
         """Hang up at once; what was not sent yet is not sent."""
@@ -308,6 +283,9 @@ class Connection(asyncio.BufferedProtocol):
     async def hang_up(self) -> None:
         """``abort``, and wait until the socket is closed."""
         self._failure = self._failure or ClosedError("we have hung up").at(self._where)
+        if self.tls and self._session_due:
+            self._session_due = False
+            tls.keep_session(self._endpoint, self.tls)
         if self._transport:
             self._transport.abort()
             await self._lost
@@ -319,27 +297,18 @@ async def open_connection(
     timeouts: Timeouts,
     context: ssl.SSLContext | None = None,
     spool_bytes: int = SPOOL_BYTES,
+    tap: Tap | None = None,
 ) -> Connection:
     """Connect, with TLS if it is implicit, and check the certificate. The greeting is not read."""
     implicit = endpoint.tls is TlsMode.IMPLICIT
     if endpoint.tls is TlsMode.NONE and not endpoint.allow_insecure:
         raise TlsError("TLS is switched off, which needs allow_insecure = true").at(where)
-    connection = Connection(endpoint, where, timeouts, spool_bytes)
-    # asyncio's own limit for the handshake comes second, so that ours is the one that is reported.
-    handshake_s = timeouts.connect_s + 1 if implicit else None
+    connection = Connection(endpoint, where, timeouts, spool_bytes, tap)
     try:
         with _translated(endpoint, where, timeouts):
-            tls = _context(endpoint, context) if implicit else None
+            made = tls.context_for(endpoint, context) if implicit else None
             async with asyncio.timeout(timeouts.connect_s):
-                await asyncio.get_running_loop().create_connection(
-                    lambda: connection,
-                    endpoint.host,
-                    endpoint.port,
-                    ssl=tls,
-                    server_hostname=endpoint.host if implicit else None,
-                    ssl_handshake_timeout=handshake_s,
-                    happy_eyeballs_delay=0.25,
-                )
+                await _connect(connection, endpoint, made, timeouts.connect_s + 1)
             connection.check_certificate()
     except BaseException:
         connection.abort()
@@ -347,42 +316,67 @@ async def open_connection(
     return connection
 
 
-def _context(endpoint: Endpoint, context: ssl.SSLContext | None) -> ssl.SSLContext:
-    if endpoint.fingerprint:
-        return _pinned_context()
-    return context or make_context(endpoint.ca_file)
+async def _connect(
+    connection: Connection, endpoint: Endpoint, context: ssl.SSLContext | None, limit_s: float
+) -> None:
+    """``limit_s`` is for what has a limit of its own: it comes second to that which is reported."""
+    loop = asyncio.get_running_loop()
+    handshake_s = limit_s if context else None
+    name = endpoint.host if context else None
+    if endpoint.proxy:
+        sock = await proxy.open_socket(endpoint.proxy, endpoint.host, endpoint.port, limit_s)
+        await loop.create_connection(
+            lambda: connection,
+            sock=sock,
+            ssl=context,
+            server_hostname=name,
+            ssl_handshake_timeout=handshake_s,
+        )
+    else:
+        await loop.create_connection(
+            lambda: connection,
+            endpoint.host,
+            endpoint.port,
+            ssl=context,
+            server_hostname=name,
+            ssl_handshake_timeout=handshake_s,
+            happy_eyeballs_delay=0.25,
+        )
 
 
 @contextmanager
 def _translated(endpoint: Endpoint, where: Where, timeouts: Timeouts) -> Iterator[None]:
     """What the system, OpenSSL and asyncio raise while connecting, as our errors."""
     try:
-        yield
+        with tls.connecting_to(endpoint):
+            yield
     except Pop3Error as error:
         error.at(where)
         raise
     except TimeoutError as error:
-        text = f"no connection within {timeouts.connect_s:g} s"
+        through = f" through the proxy {endpoint.proxy}" if endpoint.proxy else ""
+        text = f"no connection within {timeouts.connect_s:g} s{through}"
         raise TimedOutError(text).at(where) from error
-    except ssl.SSLCertVerificationError as error:
-        text = (
-            f"the certificate is not trusted: {error.verify_message}; check host and ca_file, "
-            "or pin the certificate with tls_fingerprint"
-        )
-        raise TlsError(text).at(where) from error
     except ssl.SSLError as error:
-        text = f"TLS failed: {_reason(error)}; is this the port for tls = {endpoint.tls}?"
-        raise TlsError(text).at(where) from error
+        raise tls.handshake_error(error, endpoint).at(where) from error
+    except ConnectionError as error:
+        if error.errno:
+            raise ConnectError(f"cannot connect: {_reason(error)}").at(where) from error
+        # asyncio's own, without a word.
+        text = "the server closed the connection in the middle of the TLS handshake"
+        raise ClosedError(text).at(where) from error
     except (OSError, UnicodeError) as error:
         raise ConnectError(f"cannot connect: {_reason(error)}").at(where) from error
 
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, ssl.SSLError):
-        return (error.reason or str(error)).replace("_", " ").lower()
+        return tls.reason_of(error)
     if isinstance(error, socket.gaierror):
         return f"no address for this name ({error.strerror})"
     if isinstance(error, OSError) and error.errno:
         # asyncio puts words of its own into strerror.
         return os.strerror(error.errno).lower()
-    return str(error)
+    # Where several addresses failed differently, asyncio has a text of all their errors.
+    numbers = dict.fromkeys(re.findall(r"\[Errno (\d+)\]", str(error)))
+    return ", ".join(os.strerror(int(n)).lower() for n in numbers) or str(error)

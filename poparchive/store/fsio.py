@@ -81,6 +81,10 @@ def read_exactly(fd: int, length: int, offset: int, path: Path) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
+LEFT_BEHIND_S = 20
+"""So long a lock is waited for whose holder was killed: its helper ends when it has noticed."""
+
+
 class Lock:
     """The archive's one writer: an flock that the kernel gives back whatever happens to us."""
 
@@ -89,7 +93,7 @@ class Lock:
         with writing(path):
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take()
         except BlockingIOError:
             held = os.pread(self._fd, 4096, 0)
             os.close(self._fd)
@@ -98,6 +102,22 @@ class Lock:
         with writing(path):
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, json.dumps(who).encode() + b"\n", 0)
+
+    def _take(self) -> None:
+        end = time.monotonic() + LEFT_BEHIND_S
+        while True:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > end or not _is_dead(os.pread(self._fd, 4096, 0)):
+                    raise
+                time.sleep(0.02)
+            else:
+                return
+
+    def fileno(self) -> int:
+        """The open file that carries the lock. A process that inherits it holds the lock too."""
+        return self._fd
 
     def release(self) -> None:
         """Let the next writer in. Safe to call twice."""
@@ -135,6 +155,20 @@ def is_locked(path: Path) -> bool:
         return True
     finally:
         os.close(fd)
+    return False
+
+
+def _is_dead(held: bytes) -> bool:
+    """Whether the process that wrote its name into the lock ran here and does not any more."""
+    try:
+        who = json.loads(held)
+        if who["host"] != socket.gethostname():
+            return False
+        os.kill(int(who["pid"]), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError, ValueError, KeyError, TypeError):
+        return False
     return False
 
 

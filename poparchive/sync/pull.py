@@ -22,6 +22,7 @@ from poparchive.pop3 import (
     ClosedError,
     Endpoint,
     Login,
+    LoginDelayError,
     Pop3Error,
     Reply,
     Session,
@@ -30,6 +31,7 @@ from poparchive.pop3 import (
     Window,
     connect,
 )
+from poparchive.sync.memory import Memory, login_delay_s
 from poparchive.sync.plan import Plan, Policy, plan
 
 if TYPE_CHECKING:
@@ -38,12 +40,26 @@ if TYPE_CHECKING:
 
 DONE, FAILED, STOPPED = 0, 1, 2
 
+PATIENCE_S = 30
+"""So long a pull waits for the moment at which a server lets it log in; for a later one another comes."""
+
 _ATTEMPTS = 5
 """A connection that breaks is made again this often, as long as each one brings something."""
 
 
 class AccountError(PoparchiveError):
     """One account cannot be pulled, whatever its server says: its password cannot be had."""
+
+
+class TooEarlyError(AccountError, TryLaterError):
+    """The server wants more time between two log-ins (LOGIN-DELAY), so it is not asked yet."""
+
+    def __init__(self, account: str, host: str, wait_s: int) -> None:
+        at = time.strftime("%H:%M:%S", time.localtime(time.time() + wait_s))
+        super().__init__(
+            f"account {account}: {host} wants more time between log-ins; the next is possible at {at}"
+        )
+        self.retry_after_s = wait_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +88,14 @@ class Result:
     deleted: int = 0
     octets: int = 0
     error: str = ""
-    note: str = ""
-    later: bool = False
+    notes: list[str] = field(default_factory=list)
+    """What a person should know although nothing failed, a sentence each."""
+    retry_after_s: int | None = None
+    """When to try again what failed, at the earliest; None if nothing did, or if it needs a person."""
+    waited: bool = False
+    """The archive was not open yet when the listing came."""
+    skipped: bool = False
+    """The server was not asked, because it was too early."""
     tally: Tally = field(default_factory=Tally)
 
 
@@ -108,7 +130,9 @@ class Puller:
         options: Options,
         observer: Observer,
         context: Callable[[Endpoint], ssl.SSLContext | None],
+        memory: Memory,
     ) -> None:
+        self._memory = memory
         self._opening = opening
         self._opened = asyncio.Event()
         self._options = options
@@ -122,9 +146,12 @@ class Puller:
 
         Raises only what concerns the archive itself. Cancelling ends all, and keeps what came.
         """
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._open())
-            tasks = [group.create_task(self._limited(job)) for job in jobs]
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._open())
+                tasks = [group.create_task(self._limited(job)) for job in jobs]
+        except BaseExceptionGroup as errors:
+            raise _cause(errors) from errors
         return [task.result() for task in tasks]
 
     async def _open(self) -> None:
@@ -148,16 +175,25 @@ class Puller:
         result = Result(job.name, int(time.time()))
         try:
             await self._attempts(job, result)
+        except TooEarlyError as error:
+            result.skipped = True
+            result.outcome, result.error = FAILED, str(error)
+            result.retry_after_s = error.retry_after_s
         except (Pop3Error, AccountError) as error:
             result.outcome, result.error = FAILED, str(error)
-            result.later = isinstance(error, TryLaterError) or getattr(error, "temporary", False)
+            result.retry_after_s = getattr(error, "retry_after_s", None)
+            if isinstance(error, LoginDelayError):
+                self._memory.hold(job.name, error.retry_after_s or 0)
             await self._opened.wait()
         except asyncio.CancelledError:
             result.outcome, result.error = STOPPED, "stopped"
             raise
+        except BaseException as error:
+            result.outcome, result.error = FAILED, str(error)
+            raise
         finally:
             result.ended = int(time.time())
-            if self._opened.is_set() and not self._options.dry_run:
+            if self._opened.is_set() and not (self._options.dry_run or result.skipped):
                 self._record(job, result)
             self._observer.ended(result)
         return result
@@ -169,20 +205,32 @@ class Puller:
 
     async def _attempts(self, job: Job, result: Result) -> None:
         for attempt in range(1, _ATTEMPTS + 1):
-            before, early = result.octets, not self._opened.is_set()
+            before, result.waited = result.octets, False
             try:
                 await self._session(job, result)
             except Pop3Error as error:
-                # Nobody waits for ever while an archive is mended that a crash has left.
-                waited = early and result.listed > 0
                 lost = isinstance(error, ClosedError | TimedOutError)
-                if not (lost and (result.octets > before or waited)) or attempt == _ATTEMPTS:
+                # No server waits for ever while an archive is mended that a crash has left.
+                worth = result.octets > before or result.waited
+                if not (lost and worth) or attempt == _ATTEMPTS:
                     raise
                 await _flush(await self._writer())
             else:
                 return
 
+    async def _early(self, job: Job) -> None:
+        """Wait until the server lets us log in, or raise ``TooEarlyError`` if that takes long."""
+        wait_s = self._memory.wait_s(job.name)
+        if wait_s > PATIENCE_S:
+            raise TooEarlyError(job.name, job.endpoint.host, wait_s)
+        await asyncio.sleep(wait_s)
+
+    def _met(self, job: Job, session: Session, result: Result) -> None:
+        """Remember the server, and tell what has changed for the worse."""
+        result.notes += self._memory.met(job.name, session)
+
     async def _session(self, job: Job, result: Result) -> None:
+        await self._early(job)
         context = self._context(job.endpoint)
         async with connect(
             job.endpoint,
@@ -192,8 +240,12 @@ class Puller:
             window=job.window,
             context=context,
         ) as session:
+            if delay_s := max(map(login_delay_s, (session.offered, session.capabilities))):
+                self._memory.hold(job.name, delay_s)
             listing = await session.listing()
+            self._met(job, session, result)
             result.listed = len(listing)
+            result.waited = not self._opened.is_set()
             writer = await self._writer()
             number = _number(writer, job)
             ledger = await asyncio.to_thread(writer.ledger, number)
@@ -250,7 +302,7 @@ async def _delete(
     if job.policy.leave_s is None:
         return []
     if todo.doubt:
-        result.note = f"nothing is deleted: {todo.doubt}"
+        result.notes.append(f"nothing is deleted: {todo.doubt}")
         return []
     await _flush(writer)
     candidates: list[tuple[Listed, LedgerRow]] = list(todo.delete)
@@ -279,6 +331,19 @@ def _number(writer: "Writer", job: Job) -> int:
     """The account's number in the archive, which notes it when it is new or has changed."""
     endpoint = job.endpoint
     return writer.account(job.name, f"{endpoint.host}:{endpoint.port}", job.login.user)
+
+
+def _cause(errors: BaseExceptionGroup) -> BaseException:
+    """The one error that matters of those that ended a pull: a sentence of ours, if there is one."""
+    leaves: list[BaseException] = []
+    groups = [errors]
+    for group in groups:
+        for error in group.exceptions:
+            if isinstance(error, BaseExceptionGroup):
+                groups.append(error)
+            else:
+                leaves.append(error)
+    return next((error for error in leaves if isinstance(error, PoparchiveError)), leaves[0])
 
 
 class _Sink:

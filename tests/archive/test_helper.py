@@ -1,21 +1,35 @@
 """Reading mail in a process of its own: the same rows as without, and no harm when it ends too early."""
 
 import hashlib
+import json
 import os
+import shutil
 import signal
+import socket
 import sqlite3
+import subprocess
+import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from poparchive.archive.describe import Stored
 from poparchive.archive.helper import Helper, HelperError
+from poparchive.archive.indexer import Indexer
+from poparchive.archive.ingest import Ingest
 from poparchive.archive.texts import Texts
 from poparchive.archive.writer import Writer
 from poparchive.errors import PoparchiveError
-from poparchive.index.fulltext import Document, FulltextWriter, Mark
+from poparchive.index.catalog import Catalog, Changes
+from poparchive.index.engine import CatalogError
+from poparchive.index.fulltext import FulltextWriter
 from poparchive.model import Location, MessageId
 from poparchive.store import layout
+from poparchive.store.errors import LockedError
+from poparchive.store.fsio import Lock
+from poparchive.store.journal import JournalEntry
 from tests.support.archives import damages, fill, octets_of, put, rows
 from tests.support.edge_mails import EDGE_MAILS
 
@@ -118,13 +132,97 @@ def test_an_index_that_is_lost_or_behind_is_caught_up(
     assert damages(root) == []
 
 
-def test_an_entry_is_indexed_once(tmp_path: Path) -> None:
-    """An index that is ahead of a catalog from a backup takes nothing in twice."""
-    writer = FulltextWriter.open(tmp_path / "search.sqlite")
-    for mark in (Mark(1, None), Mark(1, None), Mark(2, None)):
-        writer.add([Document(mark.entry, "subject", "", "", "body", "", "")], mark)
-    writer.close()
-    assert len(dump(tmp_path / "search.sqlite")) == 4
+def test_an_index_that_is_not_this_journals_is_begun_anew(tmp_path: Path) -> None:
+    """When packs, journal and catalog come back from a backup, an index that stayed is not believed."""
+    root = tmp_path / "archive"
+    fill(root, MAILS[:10])
+    shutil.copytree(root, tmp_path / "backup")
+    fill(root, MAILS[10:30])
+    fill(root, MAILS[30:40])
+    ahead = tmp_path / "ahead"
+    shutil.copy(root / "search.sqlite", ahead)
+    shutil.rmtree(root)
+    shutil.copytree(tmp_path / "backup", root)
+    shutil.copy(ahead, root / "search.sqlite")
+    brand_new = b"Subject: brandnew\r\n\r\nx\r\n"
+    fill(root, [brand_new])
+    assert len(indexed(root)) == 11
+    # As many entries as the index knows, and others.
+    shutil.copy(ahead, root / "search.sqlite")
+    fill(root, MAILS[40:50])
+    assert len(indexed(root)) == 21
+    assert any(row[0] == "brandnew" for row in dump(root / "search.sqlite"))
+
+
+def test_whoever_waits_behind_a_failing_batch_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error in one batch while the next one, that is waited for, is being read already."""
+    root = tmp_path / "archive"
+    layout.create(root)
+    writer = Writer(root)
+    number = writer.account("anna", "h", "anna")
+    ledger = list(writer.listed(number, [(b"%d" % n, 1) for n in range(30)]))
+    put(writer, MAILS[:10])
+    applying, go = threading.Event(), threading.Event()
+
+    def fail(self: Catalog, changes: Changes) -> list[int]:
+        applying.set()
+        go.wait(60)
+        raise CatalogError("no room")
+
+    # The batch that fails waits until the one behind it, with the flush, is at hand.
+    begun = threading.Event()
+    finish = Indexer.finish
+
+    def finishing(self: Indexer, entry: JournalEntry, *rest: Any) -> None:
+        begun.wait(60)
+        finish(self, entry, *rest)
+
+    monkeypatch.setattr(Catalog, "apply", fail)
+    take = Ingest._take
+
+    def taking(self: Ingest, *, blocking: bool) -> bool:
+        if not blocking:
+            go.wait(60)
+            begun.set()
+        return take(self, blocking=blocking)
+
+    monkeypatch.setattr(Indexer, "finish", finishing)
+    monkeypatch.setattr(Ingest, "_take", taking)
+    for one, octets in zip(ledger, MAILS[10:40], strict=True):
+        writer.keep(one, octets)
+    done = writer.flush()
+    go.set()
+    with pytest.raises(PoparchiveError, match="no room"):
+        done.result(60)
+    with pytest.raises(PoparchiveError, match="no room"):
+        writer.close()
+
+
+def test_the_lock_outlives_a_killed_writer_until_its_helper_has_ended(tmp_path: Path) -> None:
+    """Two never write to one archive: the helper holds the lock too, and the next start waits for it."""
+    root = tmp_path / "archive"
+    fill(root, MAILS[:1])
+    lock = Lock(root / "lock")
+    helper = Helper.start(root / "search.sqlite", [lock.fileno()])
+    assert helper
+    os.close(lock.fileno())  # as when the process is killed
+    with pytest.raises(LockedError):
+        Lock(root / "lock")
+    helper.close()
+    Lock(root / "lock").release()
+
+
+def test_a_holder_that_is_dead_is_waited_for(tmp_path: Path) -> None:
+    """A lock with the name of a process that is no more is given back soon."""
+    lock = Lock(tmp_path / "lock")
+    gone = subprocess.Popen([sys.executable, "-c", "pass"])
+    gone.wait()
+    who = {"pid": gone.pid, "host": socket.gethostname(), "since": 0}
+    (tmp_path / "lock").write_text(json.dumps(who))
+    threading.Timer(0.1, os.close, [lock.fileno()]).start()
+    Lock(tmp_path / "lock").release()
 
 
 def stored(octets: bytes) -> Stored:
@@ -139,10 +237,11 @@ def test_an_error_of_the_helper_is_told(tmp_path: Path) -> None:
     helper = Helper.start(path)
     assert helper
     helper.begin([stored(MAILS[0])], 0)
-    with pytest.raises(PoparchiveError, match=r"search\.sqlite.*not a database"):
+    with pytest.raises(PoparchiveError, match=r"search\.sqlite.*not a database") as caught:
         helper.facts()
     with pytest.raises(HelperError, match="ended with code 0"):
         helper.flush()
+    assert "Traceback" in caught.value.__notes__[0]
     helper.close()
 
 
@@ -155,11 +254,12 @@ def test_the_helper_ends_with_its_writer(tmp_path: Path) -> None:
     assert helper._process.returncode is not None
 
 
+@pytest.mark.parametrize("program", ["", "/nonexistent/python", "/bin/false"])
 def test_no_process_where_there_can_be_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
 ) -> None:
     """Then the thread that asks reads the messages."""
-    monkeypatch.setattr("sys.executable", "/nonexistent/python")
+    monkeypatch.setattr("sys.executable", program)
     made = Texts(FulltextWriter.open(tmp_path / "search.sqlite"), tmp_path / "search.sqlite")
     made.begin([stored(mail) for mail in MAILS], 0)
     assert not made.reads_ahead

@@ -9,7 +9,7 @@ import pytest
 
 from poparchive.cli import output
 from poparchive.cli.main import main
-from poparchive.config import PasswordRef, load
+from poparchive.config import OAuth, PasswordRef, load
 from poparchive.demo.mailbox import Mailbox
 from poparchive.demo.server import Pop3Server, running
 
@@ -72,13 +72,24 @@ def test_each_kind_of_password(config: Path, kind: str) -> None:
     assert load(config).account("office").password == PasswordRef(kind, "/x")
 
 
+def test_add_with_oauth(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Instead of a password there may be a provider, and then the next step is to log in there."""
+    assert call("add", "office", *NEW, "--oauth", "google", "--client-id", "x") == 0
+    account = load(config).account("office")
+    assert account.password is None
+    assert account.oauth == OAuth(provider="google", client_id="x")
+    assert "account login office" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "options",
     [
+        ("--oauth", "google"), ("--oauth", "google", "--client-id", "x", "--password-env", "A"),
+        ("--oauth", "elsewhere", "--client-id", "x"), ("--client-id", "x"),
         (), ("--password-env", "A", "--password-file", "B"), ("--password", "hunter2"),
         ("--password-env", "A", "--port", "0"), ("--password-env", "A", "--tls", "none"),
         ("--password-env", "A", "--schedule", "sometimes"), ("--password-env", ""),
-        ("--password-env", "A", "--auth", "xoauth2"),
+        ("--password-env", "A", "--auth", "ntlm"),
     ],
 )  # fmt: skip
 def test_add_refuses(

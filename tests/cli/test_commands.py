@@ -123,6 +123,32 @@ def test_status_and_verify(made: Product) -> None:
     assert made.run("verify").stdout == b""
 
 
+def test_status_names_exceptions(made: Product) -> None:
+    """What the configuration allows a server is said, as text and as JSON, also of an account that
+    was never pulled."""
+    text = made.config.read_text()
+    new = """[accounts.new]
+host = "h"
+user = "u"
+password = { env = "P" }
+tls = "implicit"
+tls_minimum = "1.0"
+allow_insecure = false
+"""
+    with_new = made.config.with_name("new.toml")
+    with_new.write_text(f"{text}\n{new}")
+    there = ("--config", str(with_new))
+    said = made.run(*there, "status").stdout.decode()
+    assert "office: there is no TLS, so that" in said
+    assert "new: TLS 1.0 is allowed" in said
+    *rows, whole = made.json(*there, "status")
+    exceptions = whole["exceptions"]
+    assert isinstance(exceptions, dict)
+    assert sorted(exceptions) == ["anna", "new", "office"]
+    for row in rows:
+        assert row["exceptions"] == exceptions[str(row["account"])]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

@@ -53,7 +53,15 @@ def test_poplib_gets_everything(server: Pop3Server) -> None:
         "AUTH-RESP-CODE": [],
         "PIPELINING": [],
         "USER": [],
-        "SASL": ["PLAIN"],
+        "SASL": [
+            "PLAIN",
+            "LOGIN",
+            "CRAM-MD5",
+            "SCRAM-SHA-1",
+            "SCRAM-SHA-256",
+            "XOAUTH2",
+            "OAUTHBEARER",
+        ],
         "IMPLEMENTATION": ["poparchive-demo"],
     }
     client.user("anna")

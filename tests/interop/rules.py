@@ -16,8 +16,6 @@ class Rules:
     """As ``auth`` of an account names them."""
     sends: Callable[[bytes], bytes | None]
     """None: it does not list the message."""
-    tls_logins: frozenset[str] = frozenset()
-    """Offered under TLS only."""
     undo: Callable[[bytes], bytes] = bytes
     fits: Callable[[bytes], bool] = lambda stored: True
     locks: bool = False
@@ -121,7 +119,6 @@ def _ends_in_lf(stored: bytes) -> bool:
 
 _PASSWORD = frozenset({"user"})
 _SCRAM = frozenset({"scram-sha-1", "scram-sha-256"})
-_PLUS = frozenset({"scram-sha-1-plus", "scram-sha-256-plus"})
 _DOVECOT = Rules(
     _PASSWORD | _SCRAM | {"apop", "plain", "login", "cram-md5", "xoauth2", "oauthbearer"}, crlf
 )
@@ -130,9 +127,8 @@ RULES = {
     "dovecot": _DOVECOT,
     "dovecot (locking)": Rules(_PASSWORD, crlf, locks=True),
     "courier": Rules(_PASSWORD | {"plain", "login", "cram-md5"}, every_lf, undo=unwrapped),
-    "cyrus": Rules(
-        _PASSWORD | _SCRAM | {"apop", "plain", "login", "cram-md5"}, cut_at_nul, tls_logins=_PLUS
-    ),
+    # Cyrus offers SCRAM-PLUS too, bound to what only TLS 1.2 has; poparchive binds to certificates.
+    "cyrus": Rules(_PASSWORD | _SCRAM | {"apop", "plain", "login", "cram-md5"}, cut_at_nul),
     "mailutils (mbox)": Rules(
         _PASSWORD,
         mailutils_mbox,

@@ -14,10 +14,14 @@ from poparchive.pop3 import (
     CommandError,
     ConnectError,
     Endpoint,
+    InUseError,
     Login,
+    LoginDelayError,
     Pop3Error,
     ProtocolError,
     ReplyError,
+    SystemBusyError,
+    SystemFailedError,
     TimedOutError,
     Timeouts,
     TlsError,
@@ -306,17 +310,21 @@ def test_tls_on_a_clear_port() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "temporary"),
+    ("answer", "kind", "later_s", "advice"),
     [
-        (b"-ERR [AUTH] Authentication failed.\x1b\r\n", AuthError, False),
-        (b"-ERR wrong\r\n", AuthError, False),
-        (b"-ERR [IN-USE] locked\r\n", BusyError, True),
-        (b"-ERR [LOGIN-DELAY] wait\r\n", BusyError, True),
-        (b"-ERR [SYS/TEMP] later\r\n", BusyError, True),
-        (b"-ERR [SYS/PERM] never\r\n", ReplyError, False),
+        (b"-ERR [AUTH] wrong.\x1b\r\n", AuthError, None, "check user name and password"),
+        (b"-ERR wrong\r\n", AuthError, None, "check user name and password"),
+        (b"-ERR [IN-USE] locked\r\n", InUseError, 120, "another session"),
+        (b"-ERR [LOGIN-DELAY] wait\r\n", LoginDelayError, 600, "more time between log-ins"),
+        (b"-ERR [SYS/TEMP] later\r\n", SystemBusyError, 600, "expects to pass"),
+        (b"-ERR [SYS/TEMP/DISK] full\r\n", SystemBusyError, 600, "expects to pass"),
+        (b"-ERR [SYS/PERM] never\r\n", SystemFailedError, None, "whoever runs it"),
+        (b"-ERR [SYS/ODD] what\r\n", ReplyError, None, ""),
     ],
 )
-def test_refused_logins(answer: bytes, kind: type[ReplyError], temporary: bool) -> None:
+def test_refused_logins(
+    answer: bytes, kind: type[ReplyError], later_s: int | None, advice: str
+) -> None:
     """The error says who was refused by which server and what it said, and never the password.
     Nothing else is tried."""
 
@@ -327,12 +335,14 @@ def test_refused_logins(answer: bytes, kind: type[ReplyError], temporary: bool) 
                 await log_in(server, ann())
         error = caught.value
         assert type(error) is kind
-        assert error.temporary is temporary
-        assert isinstance(error, TryLaterError) is temporary
+        assert error.retry_after_s == later_s
+        assert error.temporary is isinstance(error, TryLaterError) is (later_s is not None)
         said = str(error.reply)
-        assert str(error) == (
+        assert str(error).startswith(
             f"account office, server 127.0.0.1:{server.port}: PASS was refused: {said}"
+            " (in state AUTHORIZATION)"
         )
+        assert advice in str(error)
         assert "\x1b" not in said
         assert error.command == "PASS"
 

@@ -10,12 +10,14 @@ from poparchive.pop3.protocol import (
     STRAY_LINES_MAX,
     Answer,
     Begin,
+    Challenge,
     Conversation,
     End,
     Event,
     Part,
     Whole,
 )
+from poparchive.pop3.sasl import lines
 from tests.support.conversation import cuts, feed, feeding, logged_in
 
 STLS, CAPA, PASS, NOOP, QUIT = map(command, (c.STLS, c.CAPA, c.PASS, c.NOOP, c.QUIT))
@@ -102,6 +104,61 @@ def test_nothing_follows_unanswered(last: c.Verb) -> None:
         conversation.send(before)
         with pytest.raises(CommandError, match=f"CAPA cannot be sent before {last.name} is ans"):
             conversation.send(then)
+
+
+def test_challenges() -> None:
+    """AUTH may be answered by a challenge: then a response is all that can be sent, one at a time,
+    until the server has said +OK or -ERR."""
+    asked, response = lines.opening("LOGIN", None)[0], lines.response("LOGIN", b"x")
+    for end, after in ((b"+OK\r\n", State.TRANSACTION), (b"-ERR\r\n", State.AUTHORIZATION)):
+        for answers in ((end,), (b"+ eA==\r\n", end), (b"+\r\n", b"+ \r\n", end)):
+            conversation = greeted()
+            conversation.send([asked])
+            for answer in answers[:-1]:
+                (challenge,) = feed(conversation, answer)
+                assert challenge == Challenge(challenge.command, answer[2:-2])
+                assert state(conversation) is State.EXCHANGE
+                for wrong in (CAPA, asked):
+                    with pytest.raises(CommandError, match="not possible in state EXCHANGE"):
+                        conversation.send([wrong])
+                conversation.send([response])
+                with pytest.raises(CommandError, match="before AUTH LOGIN is answered"):
+                    conversation.send([response])
+            (last,) = feed(conversation, answers[-1])
+            assert isinstance(last, Answer)
+            assert state(conversation) is after
+
+
+@pytest.mark.parametrize("asked", [PASS, STLS, command(c.USER, b"ann")])
+def test_unasked_challenges(asked: c.Command) -> None:
+    """Nothing but AUTH is answered by a challenge."""
+    conversation = greeted()
+    conversation.send([asked])
+    with pytest.raises(ProtocolError, match="instead of an answer"):
+        feed(conversation, b"+ eA==\r\n+OK\r\n")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "shown"),
+    [
+        (command(c.PASS, b"a b secret"), b"no a b secret", "no ***"),
+        (command(c.AUTH, b"PLAIN", b"c2VjcmV0"), b"AUTH PLAIN c2VjcmV0?", "AUTH PLAIN ***?"),
+        (command(c.AUTH, b"PLAIN"), b"AUTH PLAIN?", "AUTH PLAIN?"),
+        (command(c.APOP, b"ann", b"0123456789"), b"APOP ann 0123456789", "APOP ann ***"),
+        (command(c.PASS, b"a"), b"a bad password", "a bad password"),
+        (command(c.USER, b"anne"), b"no anne", "no anne"),
+    ],
+)
+def test_repeated_secrets(asked: c.Command, said: bytes, shown: str) -> None:
+    """What a server sends back of a password is not shown, whether it is an answer or none."""
+    conversation = greeted()
+    conversation.send([asked])
+    (answer,) = feed(conversation, b"-ERR " + said + b"\r\n")
+    assert isinstance(answer, Answer)
+    assert str(answer.reply) == f"-ERR {shown}"
+    conversation.send([asked])
+    feed(conversation, said)
+    assert str(conversation.closed()).endswith(f"it last said: {shown}")
 
 
 @pytest.mark.parametrize("bad", [b"a\r\nDELE 1", b"a\n", b"\r", b"a\0b"])

@@ -47,26 +47,6 @@ def test_no_status_lines(line: bytes) -> None:
     assert parse_reply(line) is None
 
 
-@pytest.mark.parametrize(
-    ("text", "temporary"),
-    [
-        (b"-ERR [IN-USE]", True),
-        (b"-ERR [LOGIN-DELAY] wait", True),
-        (b"-ERR [SYS/TEMP] disk", True),
-        (b"-ERR [SYS/TEMP/DISK] full", True),
-        (b"-ERR [SYS/PERM]", False),
-        (b"-ERR [AUTH] wrong", False),
-        (b"-ERR in use", False),
-        (b"+OK [IN-USE]", False),
-    ],
-)
-def test_temporary(text: bytes, temporary: bool) -> None:
-    """Codes say whether trying again later may help (RFC 2449, RFC 3206)."""
-    reply = parse_reply(text)
-    assert reply
-    assert reply.temporary is temporary
-
-
 def test_text_is_made_visible() -> None:
     """No control character of a server's text reaches a terminal, nor does endless text."""
     assert str(Reply(False, b"\x1b[31m\r\x00\xe2\x80\xae\xff caf\xc3\xa9")) == (

@@ -104,15 +104,39 @@ def test_listing_step_by_step() -> None:
     asyncio.run(main())
 
 
-def test_a_refused_listing() -> None:
-    """A server without UIDL: the error says so, and the session goes on."""
+@pytest.mark.parametrize(
+    ("capa", "refusal"),
+    [(b"-ERR\r\n", b"-ERR [SYS/TEMP] later\r\n"), (b"+OK\r\nUIDL\r\n.\r\n", b"-ERR no\r\n")],
+)
+def test_a_refused_listing(capa: bytes, refusal: bytes) -> None:
+    """A UIDL that is refused for a reason, or by a server that has it: the error says so, and the
+    session goes on."""
 
     async def main() -> None:
-        answers = b"-ERR\r\n+OK\r\n.\r\n-ERR unknown\r\n"
+        answers = capa + b"+OK\r\n.\r\n" + refusal
         async with session_with("CAPA", "LIST", "UIDL", answers, "NOOP", OK) as (session, _):
-            with pytest.raises(ReplyError, match="UIDL was refused: -ERR unknown"):
+            with pytest.raises(ReplyError, match="UIDL was refused: -ERR"):
                 await session.listing()
             await session.noop()
+
+    asyncio.run(main())
+
+
+def test_a_server_without_uidl() -> None:
+    """TOP tells messages apart, whatever the server writes into their headers; one it refuses has nothing."""
+
+    async def main() -> None:
+        capa = b"+OK\r\nTOP\r\nPIPELINING\r\n.\r\n"
+        listing = capa + b"+OK\r\n1 10\r\n2 10\r\n3 7\r\n.\r\n-ERR unknown\r\n"
+        script: Script = ["CAPA", "LIST", "UIDL", listing, "TOP 1 0", "TOP 2 0", "TOP 3 0"]
+        heads = b"+OK\r\nSubject: a\r\nStatus: RO\r\n more\r\n\r\n.\r\n"
+        heads += b"+OK\r\nSubject: a\r\n\r\n.\r\n-ERR gone\r\n"
+        async with session_with(*script, heads) as (session, _):
+            first, second, third = await session.listing()
+            assert session.without_uidl
+        assert first.uidl == second.uidl
+        assert first.uidl.startswith(b"TOP ")
+        assert third == (3, b"", 7)
 
     asyncio.run(main())
 

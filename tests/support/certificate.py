@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """For ``localhost`` and 127.0.0.1; it is its own authority."""
+    """By default for ``localhost`` and 127.0.0.1; it is its own authority."""
 
     cert: Path
     key: Path
@@ -31,14 +31,33 @@ def certificate_missing() -> str | None:
     return None if shutil.which("openssl") else "openssl is missing (Debian: openssl)"
 
 
-def make_certificate(directory: Path) -> Certificate:
+ELLIPTIC = ("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
+SHORT_RSA = ("rsa:1024",)
+"""Shorter than OpenSSL takes at its usual security level."""
+
+
+def make_certificate(
+    directory: Path,
+    name: str = "localhost",
+    *,
+    names: str = "DNS:localhost,IP:127.0.0.1",
+    key: tuple[str, ...] = ELLIPTIC,
+) -> Certificate:
+    """``name`` is its common name: for a client's certificate, who that is."""
     made = Certificate(directory / "cert.pem", directory / "key.pem")
-    elliptic = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    subject = ["-subj", f"/CN={name}", "-addext", f"subjectAltName={names}"]
     files = ["-keyout", str(made.key), "-out", str(made.cert)]
     subprocess.run(
-        ["openssl", "req", "-x509", "-nodes", "-days", "3650", *elliptic, *names, *files],
+        ["openssl", "req", "-x509", "-nodes", "-days", "3650", "-newkey", *key, *subject, *files],
         check=True,
         capture_output=True,
     )
     return made
+
+
+def encrypted_key(made: Certificate) -> Path:
+    """A copy of the key that only a password opens."""
+    path = made.key.with_name("encrypted.pem")
+    arguments = ["-in", str(made.key), "-aes128", "-passout", "pass:secret", "-out", str(path)]
+    subprocess.run(["openssl", "pkey", *arguments], check=True, capture_output=True)
+    return path

@@ -6,9 +6,12 @@ Works as root and as an ordinary user, any number side by side, and ends with th
 or with the process that started it.
 """
 
+import base64
 import contextlib
 import grp
+import hmac
 import itertools
+import json
 import os
 import pwd
 import re
@@ -24,7 +27,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from tests.support.certificate import certificate_missing, make_certificate
+from tests.support.certificate import Certificate, certificate_missing, make_certificate
 
 HOST = "127.0.0.1"
 PROGRAM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/local/sbin"
@@ -32,6 +35,19 @@ POP3_PROGRAMS = ("/usr/lib/dovecot/pop3", "/usr/libexec/dovecot/pop3")
 SHORT_ROOTS = ("/tmp", "/var/tmp", "/dev/shm")
 NOBODY = 65534
 """Whose mail it is when root starts the server: Dovecot refuses to read mail as root."""
+
+TOKEN_KEY = "keys/default/HS256/default"
+CERTIFIED = """
+ssl_ca = <{}
+ssl_verify_client_cert = yes
+ssl_require_crl = no
+auth_ssl_username_from_cert = yes
+passdb {{
+  driver = static
+  mechanisms = external
+  args = nopassword=y
+}}
+"""
 
 START_S = 20
 POLL_S = 0.01
@@ -66,6 +82,16 @@ class Dovecot:
         for directory in (maildir, *(maildir / name for name in ("cur", "new", "tmp"))):
             directory.mkdir(exist_ok=True)
             _give_away(directory)
+
+    def token(self, user: str) -> str:
+        """What OAUTHBEARER and XOAUTH2 take for the user, for an hour: a JWT that the server checks
+        by itself. Needs one of them among ``mechanisms``."""
+        now_s = int(time.time())
+        claims = {"sub": user, "iat": now_s, "exp": now_s + 3600}
+        parts = [{"alg": "HS256", "typ": "JWT"}, claims]
+        signed = b".".join(_url64(json.dumps(part).encode()) for part in parts)
+        key = base64.b64decode((self._scratch / TOKEN_KEY).read_bytes())
+        return b".".join([signed, _url64(hmac.digest(key, signed, "sha256"))]).decode()
 
     def deliver(self, user: str, messages: Iterable[bytes]) -> None:
         """Put messages behind those that are there, each a file of exactly these octets."""
@@ -127,10 +153,12 @@ def dovecot(
     uidl_format: str = "%08Xu%08Xv",
     mechanisms: Sequence[str] = ("plain", "login", "apop"),
     settings: Mapping[str, str] | None = None,
+    client: Certificate | None = None,
 ) -> Iterator[Dovecot]:
     """Run a server until the block is left. Certificate and log are written to ``directory``.
 
-    ``settings`` are Dovecot's own (``pop3_lock_session`` and the like) and come last.
+    ``settings`` are Dovecot's own (``pop3_lock_session`` and the like) and come last. A ``client``
+    with this certificate is whom its common name says, for EXTERNAL.
     """
     certificate = make_certificate(directory)
     scratch = _scratch_directory()
@@ -146,6 +174,8 @@ def dovecot(
                     + f"ssl_cert = <{certificate.cert}\nssl_key = <{certificate.key}\n"
                     + f"pop3_uidl_format = {uidl_format}\n"
                     + f"auth_mechanisms = {' '.join(mechanisms)}\n"
+                    + (_bearers(scratch) if {"xoauth2", "oauthbearer"} & {*mechanisms} else "")
+                    + (CERTIFIED.format(client.cert) if client else "")
                     + "".join(f"{key} = {value}\n" for key, value in (settings or {}).items())
                 )
                 process = subprocess.Popen(
@@ -246,6 +276,29 @@ service pop3 {{
 }}
 default_vsz_limit = 1G
 {ourselves}"""
+
+
+def _bearers(scratch: Path) -> str:
+    """What makes the server take tokens that are signed with a key of ours."""
+    key = scratch / TOKEN_KEY
+    key.parent.mkdir(parents=True, exist_ok=True)
+    key.write_bytes(base64.b64encode(secrets.token_bytes(48)))
+    conf = scratch / "oauth2.conf"
+    conf.write_text(
+        "introspection_mode = local\nusername_attribute = sub\n"
+        f"local_validation_key_dict = fs:posix:prefix={scratch}/keys/\n"
+    )
+    return f"""
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {conf}
+}}
+"""
+
+
+def _url64(octets: bytes) -> bytes:
+    return base64.urlsafe_b64encode(octets).rstrip(b"=")
 
 
 def _program() -> str | None:

@@ -1,0 +1,195 @@
+"""A look from outside: every way to connect, on servers that have it and on those that do not."""
+
+import asyncio
+import socket
+import ssl
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from poparchive.demo.behaviour import Behaviour
+from poparchive.demo.mailbox import Mailbox
+from poparchive.demo.server import Pop3Server, running
+from poparchive.diagnose import Report, Transcript, check, endpoints, explain, suggest
+from poparchive.diagnose.look import OCCUPIED
+from poparchive.pop3 import Endpoint, Timeouts, TlsMode
+from tests.support.certificate import Certificate
+
+PATIENT = Timeouts(20, 20, 20)
+"""Only a test that fails waits so long."""
+
+HASTY = Timeouts(20, 0.2, 0.2)
+"""For servers that never answer."""
+
+HOST = "127.0.0.1"
+
+
+def trust(ca_file: Path | None = None, fingerprint: str | None = None) -> Endpoint:
+    return Endpoint(HOST, 0, TlsMode.IMPLICIT, ca_file=ca_file, fingerprint=fingerprint)
+
+
+def looked(
+    port: int, by: Endpoint | None = None, timeouts: Timeouts = PATIENT, only: TlsMode | None = None
+) -> Report:
+    ways = [e for e in endpoints(HOST, port, by) if only in (None, e.tls)]
+    return asyncio.run(check(ways, Transcript(), timeouts=timeouts))
+
+
+def test_usual_ports() -> None:
+    """Without a port: TLS on 995, STLS and plain on 110; with one, all on that."""
+    assert [(e.tls, e.port) for e in endpoints(HOST, None)] == [
+        ("implicit", 995), ("starttls", 110), ("none", 110),
+    ]  # fmt: skip
+    assert {e.port for e in endpoints(HOST, 7)} == {7}
+
+
+def test_implicit_tls(certificate: Certificate) -> None:
+    """TLS, certificate, greeting and CAPA are found; the other ways are not waited for."""
+    server = Pop3Server({}, tls=certificate.server_context(), implicit_tls=True)
+    with running(server):
+        report = looked(server.port, trust(certificate.cert))
+    implicit, stls, clear = report.looks
+    assert implicit.works
+    assert implicit.tls_version == "TLSv1.3"
+    assert implicit.capa_tls is not None
+    assert "UIDL" in implicit.capa_tls
+    assert implicit.capa_clear is None
+    assert {"PLAIN", "SCRAM-SHA-256", "XOAUTH2", "USER", "APOP"} <= set(implicit.mechanisms)
+    assert implicit.greeting
+    found = implicit.certificate
+    assert found
+    assert found.trusted
+    assert (found.subject, found.issuer) == ("CN=localhost", "CN=localhost")
+    assert found.names == ("localhost", "127.0.0.1")
+    assert found.not_before
+    assert found.not_after
+    assert [stls.problem, clear.problem] == [OCCUPIED, OCCUPIED]
+    assert report.works
+
+
+def test_starttls_and_plain(certificate: Certificate) -> None:
+    """CAPA before and after STLS are kept apart; TLS from the first octet is said to be missing."""
+    server = Pop3Server({}, tls=certificate.server_context())
+    with running(server):
+        report = looked(server.port, trust(certificate.cert))
+        server.wait_idle(20)
+    implicit, stls, clear = report.looks
+    assert not implicit.works
+    assert implicit.problem.startswith("TLS failed")
+    assert stls.works
+    assert stls.capa_clear
+    assert "STLS" in stls.capa_clear
+    assert stls.capa_tls
+    assert "STLS" not in stls.capa_tls
+    assert clear.works
+    assert clear.tls_version is None
+    suggestion = suggest(HOST, report.looks)
+    assert suggestion
+    assert (suggestion.tls, suggestion.port) == (TlsMode.STARTTLS, server.port)
+    assert not suggestion.allow_insecure
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+def test_untrusted_certificate(certificate: Certificate, implicit: bool) -> None:
+    """It is shown in full with the reason, the way does not work, and a pin is suggested."""
+    server = Pop3Server({}, tls=certificate.server_context(), implicit_tls=implicit)
+    mode = TlsMode.IMPLICIT if implicit else TlsMode.STARTTLS
+    with running(server):
+        report = looked(server.port, only=mode)
+        found = report.looks[0].certificate
+        assert found
+        pinned = looked(server.port, trust(fingerprint=found.fingerprint), only=mode)
+        server.wait_idle(20)
+    assert not report.works
+    assert not found.trusted
+    assert "self-signed" in found.distrust
+    assert found.subject == "CN=localhost"
+    assert found.names == ("localhost", "127.0.0.1")
+    assert report.looks[0].greeting
+    suggestion = suggest(HOST, report.looks)
+    assert suggestion
+    assert suggestion.tls_fingerprint == found.fingerprint
+    assert any("pin the certificate" in f.text for f in explain(report))
+    assert pinned.works
+    assert pinned.looks[0].certificate == replace(found, trusted=True, distrust="")
+    assert not {entry.command for entry in server.log} - {"CAPA", "STLS", "QUIT"}
+
+
+def test_wrong_pin(certificate: Certificate) -> None:
+    """A certificate that is not the pinned one is shown, and is not used."""
+    server = Pop3Server({}, tls=certificate.server_context(), implicit_tls=True)
+    with running(server):
+        report = looked(server.port, trust(fingerprint="sha256:" + "0" * 64))
+    found = report.looks[0].certificate
+    assert found
+    assert not found.trusted
+    assert "not the pinned one" in report.looks[0].problem
+    assert not report.works
+
+
+@pytest.mark.skipif(not ssl.HAS_TLSv1_1, reason="this OpenSSL has no TLS 1.1")
+def test_tls_of_old(certificate: Certificate) -> None:
+    """A server that speaks nothing newer than TLS 1.1 is told, and no pin would help."""
+    context = certificate.server_context()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with running(Pop3Server({}, tls=context, implicit_tls=True)) as server:
+        report = looked(server.port, trust(certificate.cert), only=TlsMode.IMPLICIT)
+    (implicit,) = report.looks
+    assert implicit.tls_version == "TLSv1.1"
+    assert "TLSv1.1" in implicit.problem
+    assert implicit.certificate
+    assert implicit.certificate.subject == "CN=localhost"
+    assert not implicit.needs_pin
+    assert suggest(HOST, report.looks) is None
+
+
+def test_no_capa() -> None:
+    """A server of 1996: it works, by USER and PASS, and what is missing is said."""
+    server = Pop3Server({}, behaviour=Behaviour(unknown=frozenset({"CAPA", "APOP", "STLS"})))
+    with running(server):
+        report = looked(server.port)
+    clear = report.looks[2]
+    assert clear.works
+    assert clear.capa_refused
+    assert clear.capa_clear is None
+    assert clear.mechanisms == ("USER",)
+    assert not report.looks[1].works
+    texts = [f.text for f in explain(report)]
+    assert any("no CAPA" in text for text in texts)
+    assert any("There is no TLS" in text for text in texts)
+    suggestion = suggest(HOST, report.looks)
+    assert suggestion
+    assert suggestion.allow_insecure
+
+
+def test_refusing_and_silent_servers() -> None:
+    """-ERR for a greeting, no greeting, a closed port: none works, and nothing is raised."""
+    busy = Behaviour(replies={"CONNECT": b"-ERR too many connections\r\n"})
+    with running(Pop3Server({}, behaviour=busy)) as server:
+        report = looked(server.port, only=TlsMode.NONE)
+    assert "too many connections" in report.looks[0].problem
+    with running(Pop3Server({}, behaviour=Behaviour(replies={"CONNECT": b"+OK wai"}))) as server:
+        report = looked(server.port, timeouts=HASTY, only=TlsMode.NONE)
+    assert "did not send its greeting" in report.looks[0].problem
+    with socket.create_server((HOST, 0)) as unused:
+        port = unused.getsockname()[1]
+    report = looked(port)
+    assert not report.works
+    assert ["refused" in look.problem for look in report.looks] == [True] * 3
+    assert suggest(HOST, report.looks) is None
+
+
+def test_capa_that_never_ends() -> None:
+    """What was found until then is shown."""
+    behaviour = Behaviour(replies={"CAPA": b"+OK\r\nTOP\r\n"})
+    with running(Pop3Server({"anna": Mailbox()}, behaviour=behaviour)) as server:
+        report = looked(server.port, timeouts=HASTY, only=TlsMode.NONE)
+    assert report.looks[0].greeting
+    assert "CAPA" in report.looks[0].problem
+    assert not report.works
