@@ -248,7 +248,7 @@ class Puller:
                 raise
             finally:
                 sink.abandon()
-            gone = await delete(writer, session, job, listing, todo, wanted, result)
+            gone = await delete(writer, session, job, todo, wanted, result)
             if wanted or gone:
                 # Gmail takes RETR and QUIT for "popped": all that came is kept before QUIT.
                 await flush(writer)

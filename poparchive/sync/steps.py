@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from poparchive.model import Fate, LedgerRow, Listed
 from poparchive.pop3 import Pop3Error, ReplyError, Session
 from poparchive.sync.aside import Aside, Wanted
-from poparchive.sync.plan import Plan, repeated
+from poparchive.sync.plan import Plan
 from poparchive.sync.result import FAILED, Result
 from poparchive.sync.sink import Sink
 
@@ -58,7 +58,6 @@ async def delete(
     writer: "Writer",
     session: Session,
     job: "Job",
-    listing: Sequence[Listed],
     todo: Plan,
     wanted: Sequence[Wanted],
     result: Result,
@@ -66,23 +65,21 @@ async def delete(
     """Prove what the policy would delete, ask for its deletion, return its ledger numbers."""
     if job.policy.leave_s is None:
         return []
-    doubt = todo.doubt
-    if session.without_uidl:
-        doubt = "the server has no UIDL, so that messages cannot be told apart for certain"
-    if doubt:
-        result.notes.append(f"nothing is deleted: {doubt}")
+    if todo.doubt:
+        result.notes.append(f"nothing is deleted: {todo.doubt}")
         return []
-    await flush(writer)
     candidates: list[tuple[Listed, LedgerRow]] = list(todo.delete)
+    if session.without_uidl:
+        result.notes.append(
+            "mail of earlier pulls is not deleted: the server has no UIDL to know it by for certain"
+        )
+        candidates = []
+    await flush(writer)
     if job.policy.leave_s == 0 and wanted:
-        ambiguous = repeated(listing)
+        # A UIDL that repeats is no obstacle: within a session the number says which one was fetched.
         entries = {number: entry for entry, number in wanted if number is not None}
         rows = await asyncio.to_thread(writer.ledger_rows, list(entries))
-        candidates += [
-            (entries[row.id], row)
-            for row in rows
-            if row.message is not None and entries[row.id].uidl not in ambiguous
-        ]
+        candidates += [(entries[row.id], row) for row in rows if row.message is not None]
     if not candidates:
         return []
     messages = [row.message for _, row in candidates if row.message is not None]

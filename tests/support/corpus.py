@@ -71,3 +71,22 @@ def _unpacked(packed: Path) -> Iterator[tuple[str, bytes]]:
         finally:
             # A reader that has enough leaves zstd with output that nobody takes.
             zstd.kill()
+
+
+def corpus_samples(each: int, max_bytes: int) -> list[bytes]:
+    """The smallest few loose messages of each feature that the index has a flag for."""
+    done = subprocess.run(
+        ["zstd", "-dc", str(CORPUS / "INDEX.tsv.zst")], check=True, capture_output=True
+    )
+    rows = [line.split("\t") for line in done.stdout.decode().splitlines()[1:]]
+    taken: dict[str, int] = {}
+    chosen = []
+    for row in sorted(rows, key=lambda row: int(row[1])):
+        path, flags = CORPUS / row[0], row[8].split(",") if row[8] else []
+        if int(row[1]) > max_bytes or not path.is_file():
+            continue
+        if any(taken.get(flag, 0) < each for flag in flags):
+            chosen.append(path.read_bytes())
+            for flag in flags:
+                taken[flag] = taken.get(flag, 0) + 1
+    return chosen

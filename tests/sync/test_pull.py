@@ -161,6 +161,25 @@ def test_repeated_and_reused_uidls_are_survived(tmp_path: Path) -> None:
     assert len(octets_of(made.archive)) == 4
 
 
+def test_repeated_uidls_are_deleted_by_number(tmp_path: Path) -> None:
+    """What this session fetched is deleted even if its UIDL repeats; what an earlier one fetched
+    stays, because nobody can tell which of them it is."""
+    box = Mailbox(password="secret")
+    box.deliver(b"Subject: a\r\n\r\none\r\n", b"Subject: a\r\n\r\ntwo\r\n", uidl=b"same")
+    with running(Pop3Server({"anna": box})) as server:
+        made = plain(server, tmp_path, leave_on_server="delete")
+        assert made.json("pull")[0]["deleted"] == 2
+        assert not box.messages
+        config = made.config.read_text()
+        made.config.write_text(config.replace('"delete"', '"forever"'))
+        box.deliver(b"Subject: b\r\n\r\nthree\r\n", b"Subject: b\r\n\r\nfour\r\n", uidl=b"more")
+        made.run("pull")
+        made.config.write_text(config)
+        assert made.json("pull")[0]["deleted"] == 0
+    assert len(box.messages) == 2
+    assert len(octets_of(made.archive)) == 4
+
+
 def test_large_messages_are_skipped_by_rule(
     server: Pop3Server, box: Mailbox, tmp_path: Path
 ) -> None:

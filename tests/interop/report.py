@@ -1,0 +1,86 @@
+"""Runs the whole interop matrix and writes its table into ``docs/servers.md``.
+
+    python -m tests.interop.report
+
+Every server has to be there (``tests/interop/install.sh``): a table with holes would claim too much.
+Exits with 1 if something was not as it has to be; the table then says what.
+"""
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from tests.interop.matrix import CASES, Outcome, hard_mails, live, refusals
+from tests.support.servers import KINDS, kind_missing, version
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "servers.md"
+BEGIN, END = "<!-- made by tests.interop.report -->\n", "<!-- end -->\n"
+SAID_MAX = 200
+"""What went wrong is told at this length; the tests tell it whole."""
+
+
+def main() -> int:
+    missing = [reason for reason in map(kind_missing, KINDS) if reason]
+    if missing:
+        sys.stderr.write("\n".join(["no table was written:", *missing]) + "\n")
+        return 1
+    outcomes: list[Outcome] = []
+    refused: list[Outcome] = []
+    for name, kind in KINDS.items():
+        sys.stderr.write(f"{name} ...\n")
+        with tempfile.TemporaryDirectory() as scratch:
+            outcomes += live(name, Path(scratch))
+        if not kind.twin:
+            with tempfile.TemporaryDirectory() as scratch:
+                refused += refusals(name, Path(scratch))
+    before, rest = PAGE.read_text().split(BEGIN)
+    after = rest.split(END)[1]
+    PAGE.write_text(f"{before}{BEGIN}\n{_text(outcomes, refused)}\n{END}{after}")
+    wrong = [one for one in [*outcomes, *refused] if one.said]
+    sys.stderr.write(f"{len(outcomes) + len(refused)} cases, {len(wrong)} not as they have to be\n")
+    return 1 if wrong else 0
+
+
+def table(page: str) -> list[list[str]]:
+    """The rows of the first table between the marks, its head left out."""
+    text = page.split(BEGIN)[1].split(END)[0].strip().split("\n\n")[0]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[2:]]
+
+
+def _text(outcomes: Sequence[Outcome], refused: Sequence[Outcome]) -> str:
+    lines = [_row("server", "TLS", "log-ins", *CASES), _row(*["---"] * (3 + len(CASES)))]
+    for name, of_kind in groupby(outcomes, key=lambda one: one.way.kind):
+        cells: dict[tuple[str, str], dict[str, str]] = {}
+        for one in of_kind:
+            cells.setdefault((one.way.tls, one.way.auth), {})[one.case] = _cell(one)
+        # Log-ins with the same outcomes share a row.
+        rows: dict[tuple[str, ...], list[str]] = {}
+        for (tls, auth), said in cells.items():
+            rows.setdefault((tls, *(said[case] for case in CASES)), []).append(auth)
+        for (tls, *said_of), auths in rows.items():
+            lines.append(_row(name, tls, ", ".join(auths), *said_of))
+    lines += ["", _row("server", "version", "refused log-in"), _row("---", "---", "---")]
+    for name, of_kind in groupby(refused, key=lambda one: one.way.kind):
+        told = "; ".join(f"{one.note}: {_cell(one, note=False)}" for one in of_kind)
+        lines.append(_row(name.split(" ")[0], version(KINDS[name]), told))
+    lines += [
+        "",
+        f"{len(hard_mails())} messages a mailbox, less those that the server cannot hold.",
+    ]
+    return "\n".join(lines)
+
+
+def _cell(one: Outcome, *, note: bool = True) -> str:
+    if one.said:
+        return one.said[:SAID_MAX].replace("|", "\\|").replace("\n", " ")
+    return f"ok ({one.note})" if note and one.note else "ok"
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
