@@ -19,7 +19,7 @@ class Fate(enum.IntEnum):
     SKIPPED = 3
     """Not fetched, by a rule of the configuration; the reason names it."""
     QUARANTINED = 4
-    """Listed, but the server refuses to hand it out; asked for again at each pull."""
+    """Listed, but the server refuses to hand it out, or fails in it; asked for again at each pull."""
     VANISHED = 5
     """Listed, and gone from the server before it could be fetched."""
     DELETED = 6

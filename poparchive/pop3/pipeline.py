@@ -224,6 +224,15 @@ class Retrieval:
         self.room = sink.room
 
     def take(self, event: Event) -> None:
+        if isinstance(event, Whole):
+            self._release()
+            octets, size = event.octets, event.command.size_bytes
+            if len(octets) > self._limit_bytes:
+                raise self._too_large(event.command)
+            if len(octets) > size:
+                self._look_behind(event, 0)
+            self._held = event
+            return
         if isinstance(event, Part):
             assert self._large
             self._look_behind(event, self._taken_bytes)
@@ -236,12 +245,7 @@ class Retrieval:
             self._large_ended = True
             return
         self._release()
-        if isinstance(event, Whole):
-            if len(event.octets) > self._limit_bytes:
-                raise self._too_large(event.command)
-            self._look_behind(event, 0)
-            self._held = event
-        elif isinstance(event, Begin):
+        if isinstance(event, Begin):
             self._taken_bytes = 0
             self._large = self._sink.begin(event.command.number)
         elif isinstance(event, Answer) and event.command.verb is RETR:

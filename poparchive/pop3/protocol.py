@@ -177,6 +177,10 @@ class Conversation:
             raise self._lost(f"the server sent unasked: {visible(self._buffer.peek(200))}")
         command = self._unanswered[0]
         multi = command.verb.multi
+        if multi and not self._strays:
+            octets = self._buffer.take_whole(STATUS_LINE_MAX_BYTES, self._spool_bytes)
+            if octets is not None:
+                return Whole(self._answered(after_multi=True), octets)
         while (line := self._buffer.take_line(STATUS_LINE_MAX_BYTES)) is not None:
             # For speed: it spares each message the parsing of a line that says nothing.
             if multi and not self._strays and line.startswith((b"+OK ", b"+OK\t")):
