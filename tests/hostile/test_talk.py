@@ -15,23 +15,23 @@ def says(**replies: bytes) -> Behaviour:
 @pytest.mark.parametrize(
     ("behaviour", "words"),
     [
-        (says(CONNECT=b""), "did not send its greeting within 0.5 s"),
-        (says(CONNECT=b"+OK"), "did not send its greeting within 0.5 s; it last said: +OK"),
+        (says(CONNECT=b""), "did not send its greeting within 1 s"),
+        (says(CONNECT=b"+OK"), "did not send its greeting within 1 s; it last said: +OK"),
         (
             Behaviour(replies={CONNECT: b""}, floods={CONNECT: Flood(b"+", 0.05)}),
-            "did not send its greeting within 0.5 s; it last said: ++",
+            "did not send its greeting within 1 s; it last said: ++",
         ),
-        (says(PASS=b""), "did not answer PASS within 0.5 s"),
-        (says(PASS=b"well\r\nnow\r\n"), "did not answer PASS within 0.5 s; it last said: now"),
+        (says(PASS=b""), "did not answer PASS within 1 s"),
+        (says(PASS=b"well\r\nnow\r\n"), "did not answer PASS within 1 s; it last said: now"),
         (
             says(UIDL=b"+OK\r\n1 a\r\n"),
-            "sent nothing for 0.5 s in the middle of its answer to UIDL",
+            "sent nothing for 1 s in the middle of its answer to UIDL",
         ),
         (
             Behaviour(replies={"UIDL": b"+OK\r\n"}, floods={"UIDL": Flood(b"1", 0.05)}),
-            "octets for 0.5 s in the middle of its answer to UIDL",
+            "octets for 1 s in the middle of its answer to UIDL",
         ),
-        (says(UIDL=b"+OK\n1 a\n.\n"), "sent nothing for 0.5 s in the middle of its answer to UIDL"),
+        (says(UIDL=b"+OK\n1 a\n.\n"), "sent nothing for 1 s in the middle of its answer to UIDL"),
     ],
     ids=[
         "no greeting",
