@@ -190,13 +190,13 @@ class _Examination:
 
     async def _list(self, dialogue: Dialogue) -> _Listing:
         sizes = Sizes()
-        uidls = Uidls(sizes)
+        uidls = Uidls(Sizes())
         readers: Mapping[Verb, Reader] = {c.LIST: sizes, c.UIDL: uidls}
         answers = await dialogue.ask(
             command(c.LIST), command(c.UIDL), readers=readers, at_once=False
         )
         refused = {answer.command.verb for answer in answers.refusals}
-        return _Listing(sizes.by_number, uidls.listed, c.UIDL in refused, c.LIST in refused)
+        return _Listing(sizes.by_number, _joined(sizes, uidls), c.UIDL in refused, c.LIST in refused)
 
     def _describe_listing(self) -> None:
         listed = self._listed
@@ -247,7 +247,7 @@ class _Examination:
         capabilities = self.found.capabilities or {}
         announced = "PIPELINING" in capabilities
         sizes = Sizes()
-        uidls = Uidls(sizes)
+        uidls = Uidls(Sizes())
         asked: list[Command] = [command(c.NOOP), command(c.STAT)]
         readers: dict[Verb, Reader] = {}
         if not listed.list_refused:
@@ -265,6 +265,14 @@ class _Examination:
         self._saw(pipelining=Pipelining(announced, not problem, problem))
 
 
+def _joined(sizes: Sizes, uidls: Uidls) -> list[Listed]:
+    """Both listings in one, as ``Session.listing`` gives it; ``sizes`` stays whole."""
+    known = sizes.by_number
+    named = [one._replace(size_bytes=known.get(one.number, 0)) for one in uidls.listed]
+    unnamed = sorted(known.keys() - {one.number for one in named})
+    return named + [Listed(number, b"", known[number]) for number in unnamed]
+
+
 def _disorder(answers: Questions, listed: _Listing, sizes: Sizes, uidls: Uidls) -> str:
     """What is wrong with answers to commands that were sent together; empty if nothing is."""
     if answers.refusals:
@@ -273,7 +281,7 @@ def _disorder(answers: Questions, listed: _Listing, sizes: Sizes, uidls: Uidls) 
     count, _ = parse_stat(answers.replies[c.STAT])
     if not listed.list_refused and (count, sizes.by_number) != (len(listed.sizes), listed.sizes):
         return "LIST or STAT said something else than before"
-    if not listed.uidl_refused and uidls.listed != listed.messages:
+    if not listed.uidl_refused and _joined(sizes, uidls) != listed.messages:
         return "UIDL said something else than before"
     return ""
 
