@@ -24,10 +24,18 @@ from poparchive.store.frame import Object, ObjectKind
 from poparchive.store.journal import JournalEntry, JournalWriter
 from poparchive.store.pack import PackReader, PackWriter
 from poparchive.store.recipe import Placed
-from poparchive.store.records import ArchivedRecord, DuplicateRecord, PackRecord, Record
+from poparchive.store.records import (
+    ArchivedRecord,
+    DuplicateRecord,
+    ListedRecord,
+    PackRecord,
+    Record,
+)
 
 BATCH_BYTES = 3 << 20
 BATCH_MESSAGES = 400
+BATCH_LISTED = 20_000
+"""UIDLs that were listed for the first time: a drop of a million is noted in pieces."""
 BATCH_S = 2.0
 _SAMPLED_BYTES = 1 << 10
 
@@ -66,6 +74,7 @@ class _Open:
     records: list[Record] = field(default_factory=list)
     messages: list[tuple[MessageId, Octets, Part, Sequence[Placed]]] = field(default_factory=list)
     octets: int = 0
+    listed: int = 0
     began: float = 0.0
 
 
@@ -92,6 +101,7 @@ class Storer:
         batch = self._open
         return bool(batch.records) and (
             batch.octets >= BATCH_BYTES
+            or batch.listed >= BATCH_LISTED
             or len(batch.messages) >= BATCH_MESSAGES
             or time.monotonic() - batch.began >= BATCH_S
         )
@@ -101,6 +111,8 @@ class Storer:
         if not self._open.records:
             self._open.began = time.monotonic()
         self._open.records.append(record)
+        if isinstance(record, ListedRecord):
+            self._open.listed += len(record.listed)
 
     def take(self, received: Sequence[Received]) -> None:
         """Put messages into the batch; what is kept already costs a record."""

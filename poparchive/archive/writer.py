@@ -17,7 +17,7 @@ from poparchive.archive.ingest import Done, Ingest
 from poparchive.archive.read import Reader
 from poparchive.archive.replay import Replay, believed, rebuild, remove_database
 from poparchive.archive.spool import Spooled, SpoolWriter
-from poparchive.archive.storer import Received, Storer
+from poparchive.archive.storer import BATCH_LISTED, Received, Storer
 from poparchive.archive.tally import Tally
 from poparchive.archive.texts import Texts
 from poparchive.errors import PoparchiveError
@@ -126,9 +126,10 @@ class Writer:
     def listed(self, account: int, pairs: Sequence[tuple[bytes, int]]) -> range:
         """Note (UIDL, LIST size) pairs seen for the first time; return their ledger numbers."""
         numbers = range(self._next_ledger, self._next_ledger + len(pairs))
-        if pairs:
-            self._next_ledger = numbers.stop
-            self._ingest.note(ListedRecord(account, numbers.start, tuple(pairs)))
+        self._next_ledger = numbers.stop
+        for start in range(0, len(pairs), BATCH_LISTED):
+            some = tuple(pairs[start : start + BATCH_LISTED])
+            self._ingest.note(ListedRecord(account, numbers.start + start, some))
         return numbers
 
     def kept_unnamed(self, account: int) -> set[MessageId]:

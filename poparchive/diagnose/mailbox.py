@@ -196,7 +196,9 @@ class _Examination:
             command(c.LIST), command(c.UIDL), readers=readers, at_once=False
         )
         refused = {answer.command.verb for answer in answers.refusals}
-        return _Listing(sizes.by_number, _joined(sizes, uidls), c.UIDL in refused, c.LIST in refused)
+        return _Listing(
+            sizes.by_number, _joined(sizes, uidls), c.UIDL in refused, c.LIST in refused
+        )
 
     def _describe_listing(self) -> None:
         listed = self._listed

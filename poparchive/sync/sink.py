@@ -69,7 +69,7 @@ class Sink:
         unnamed: Unnamed,
     ) -> None:
         self._writer = writer
-        self._wanted = {entry.number: (entry, ledger) for entry, ledger in wanted}
+        self._wanted = wanted
         self._unnamed = unnamed
         self._result = result
         self._observer = observer
@@ -78,8 +78,8 @@ class Sink:
         """Messages that came or were refused; they do so in the order in which they were asked for."""
 
     def message(self, number: int, octets: bytes) -> None:
+        ledger = self._next(number)[1]
         self.done += 1
-        ledger = self._wanted[number][1]
         if ledger is None:
             ledger = self._unnamed.ledger(hashlib.sha256(octets).digest(), len(octets))
         if ledger is not None:
@@ -87,15 +87,22 @@ class Sink:
         self.count(len(octets))
 
     def begin(self, number: int) -> "Large":
-        self._large = Large(self, self._writer.spool(), self._wanted[number][1])
+        self._large = Large(self, self._writer.spool(), self._next(number)[1])
         return self._large
 
     def refused(self, number: int, reply: Reply) -> None:
+        wanted = self._next(number)
         self.done += 1
         self._result.failed += 1
         self._result.outcome = FAILED
         self._result.error = f"message {number} was refused: {reply}"
-        self.settle(self._wanted[number], Fate.QUARANTINED, f"RETR was refused: {reply}")
+        self.settle(wanted, Fate.QUARANTINED, f"RETR was refused: {reply}")
+
+    def _next(self, number: int) -> Wanted:
+        """What comes now: messages come in the order in which they were asked for."""
+        wanted = self._wanted[self.done]
+        assert wanted[0].number == number
+        return wanted
 
     def settle(self, wanted: Wanted, fate: Fate, reason: str) -> None:
         """Note what became of a message that did not come."""

@@ -73,7 +73,9 @@ def test_tokens(server: Dovecot, auth: str, tls: TlsMode) -> None:
 def test_refused_tokens(server: Dovecot, auth: str, status: str) -> None:
     """The error has what the server said in JSON."""
     login = Login("ann", None, auth, lambda fresh: "no-token-at-all")
-    with pytest.raises(AuthError, match=rf"\(status {status}.*\); `poparchive account login`") as caught:
+    with pytest.raises(
+        AuthError, match=rf"\(status {status}.*\); `poparchive account login`"
+    ) as caught:
         asyncio.run(log_in(server, login, TlsMode.IMPLICIT))
     assert "no-token" not in str(caught.value)
 
