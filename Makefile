@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench bench-peers clean
+.PHONY: demo test lint interop fuzz bench bench-peers clean
 
 demo: $(VENV)/.installed
 	$(BIN)/poparchive demo
@@ -20,6 +20,17 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m bench $(BENCH)
+
+# Seven POP3 servers from Debian, unpacked below a cache; the table in docs/servers.md is made anew.
+interop: $(VENV)/.installed-dev
+	sh tests/interop/install.sh
+	$(BIN)/python -m tests.interop.report
+
+# Whatever octets a server sends, for SECONDS; needs atheris, which is installed for it.
+SECONDS ?= 60
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/pip install --quiet --disable-pip-version-check atheris
+	$(BIN)/python -m tests.fuzz.fuzz_pop3 -max_total_time=$(SECONDS)
 
 # The POP3 client beside mpop, getmail6 and fetchmail; the last two need minutes.
 bench-peers: $(VENV)/.installed-dev

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import clients, disk, finding, memory, pulling
+from bench import clients, disk, finding, memory, parser, pulling
 from bench.context import Context
 from bench.corpus import DEFAULT
 from bench.peers import Fdm, Getmail, versions
@@ -28,6 +28,7 @@ BENCHES: dict[str, Callable[[Context], None]] = {
     "search": finding.search,
     "memory": memory.memory,
     "peers": clients.peers,
+    "parser": parser.parser,
 }
 
 

@@ -19,7 +19,7 @@ class Fate(enum.IntEnum):
     SKIPPED = 3
     """Not fetched, by a rule of the configuration; the reason names it."""
     QUARANTINED = 4
-    """Listed, but the server refuses to hand it out; asked for again at each pull."""
+    """Listed, but the server refuses to hand it out, or fails in it; asked for again at each pull."""
     VANISHED = 5
     """Listed, and gone from the server before it could be fetched."""
     DELETED = 6
@@ -50,7 +50,7 @@ class Listed(NamedTuple):
 
 class LedgerRow(NamedTuple):
     """What the ledger knows of one UIDL. ``message`` is the row id of its message, None until it is
-    kept."""
+    kept, ``rule`` the one that left it on the server."""
 
     id: int
     uidl: bytes
@@ -58,3 +58,4 @@ class LedgerRow(NamedTuple):
     fate: Fate
     message: int | None
     settled: int | None
+    rule: str | None = None

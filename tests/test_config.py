@@ -494,3 +494,13 @@ def test_removing_what_cannot_be_cut_out() -> None:
         without_account(text, PATH, "a")
     with pytest.raises(UsageError, match="no such account"):
         without_account(text, PATH, "b")
+
+
+def test_a_clients_certificate_may_stand_for_a_password(tmp_path: Path) -> None:
+    """EXTERNAL needs the certificate and nothing else; without it the entry is refused."""
+    entry = '[accounts.a]\nhost = "h"\nuser = "u"\nauth = "external"\n'
+    (account,) = parse(entry + 'client_certificate = "c.pem"\n', tmp_path / "c.toml").accounts
+    assert (account.password, account.auth) == (None, "external")
+    with pytest.raises(ConfigError) as caught:
+        parse(entry + 'password = { env = "P" }\n', tmp_path / "c.toml")
+    assert 'accounts.a.auth: is "external", which needs a client_certificate' in str(caught.value)

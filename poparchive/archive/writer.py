@@ -24,7 +24,7 @@ from poparchive.errors import PoparchiveError
 from poparchive.index.catalog import Catalog
 from poparchive.index.fulltext import FulltextWriter, IndexOutdatedError
 from poparchive.index.lookup import NotFoundError
-from poparchive.model import Fate, LedgerRow
+from poparchive.model import Fate, LedgerRow, MessageId
 from poparchive.store import layout as layouts
 from poparchive.store.errors import StoreError
 from poparchive.store.fsio import Lock, writing
@@ -130,6 +130,10 @@ class Writer:
             self._next_ledger = numbers.stop
             self._ingest.note(ListedRecord(account, numbers.start, tuple(pairs)))
         return numbers
+
+    def kept_unnamed(self, account: int) -> set[MessageId]:
+        """Return the messages that are kept for an account from a server that gave no UIDL for them."""
+        return self._catalog.kept_unnamed(account)
 
     def ledger_rows(self, numbers: Sequence[int]) -> list[LedgerRow]:
         """Return the rows with these ledger numbers."""

@@ -19,7 +19,8 @@ from poparchive.store.fsio import Lock
 from poparchive.store.layout import open_layout
 from poparchive.sync.memory import Memory
 from poparchive.sync.plan import Policy
-from poparchive.sync.pull import DONE, FAILED, STOPPED, AccountError, Job, Options, Puller, Result
+from poparchive.sync.pull import AccountError, Job, Options, Puller
+from poparchive.sync.result import DONE, FAILED, STOPPED, Result
 
 if TYPE_CHECKING:
     from poparchive.archive.writer import Writer

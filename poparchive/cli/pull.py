@@ -8,7 +8,7 @@ from poparchive.cli import output
 from poparchive.cli.paths import Settings
 
 if TYPE_CHECKING:
-    from poparchive.sync.pull import Result
+    from poparchive.sync.result import Result
 
 
 def pull(

@@ -16,7 +16,7 @@ def run(context: typer.Context) -> None:
     from poparchive.errors import PoparchiveError, TryLaterError, UsageError
     from poparchive.pop3 import Contexts
     from poparchive.schedule import Schedule, Task
-    from poparchive.sync.pull import FAILED, Result
+    from poparchive.sync.result import FAILED, Result
     from poparchive.sync.retry import next_try_s
 
     settings = Settings.of(context)

@@ -180,9 +180,13 @@ class _Reader:
         return Account(name=name, **given)
 
     def _login(self, place: Key, given: Mapping[str, Any], wrong: frozenset[str]) -> None:
-        """A password or ``oauth``, and ``auth`` to go with it."""
-        if not {"password", "oauth"} & (given.keys() | wrong):
+        """A password, ``oauth`` or a client's certificate, and ``auth`` to go with it."""
+        there = given.keys() | wrong
+        if not {"password", "oauth", "client_certificate"} & there:
             self._problem((*place, "password"), "is missing, and so is oauth", at=place)
+        if given.get("auth") == "external" and "client_certificate" not in there:
+            message = 'is "external", which needs a client_certificate'
+            self._problem((*place, "auth"), message, at=place)
         if "oauth" not in given:
             return
         if "password" in given:

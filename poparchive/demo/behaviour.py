@@ -65,6 +65,25 @@ class Quit(enum.Enum):
     """Remove the messages and close without an answer: the client cannot know."""
 
 
+class Leave(enum.Enum):
+    """How the server ends a connection, whatever makes it do so."""
+
+    CLOSE = enum.auto()
+    """In good order; under TLS with a close_notify."""
+    CUT = enum.auto()
+    """Under TLS without it, as whoever cuts the line between would."""
+    RESET = enum.auto()
+    """With a TCP reset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """Octets sent over and over until the client is gone, ``pause_s`` apart."""
+
+    octets: bytes
+    pause_s: float = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """One session from its greeting to its end."""
@@ -93,6 +112,8 @@ class Behaviour:
 
     An incomplete reply leaves the client waiting; an empty one is no answer at all.
     """
+    floods: Mapping[str, Flood] = field(default_factory=dict)
+    """What follows a command's own reply, or the scripted one. Nothing is read meanwhile."""
     gates: Mapping[str, Gate] = field(default_factory=dict)
     """Before a command is carried out; what was answered before it has been sent."""
     swallow_after: frozenset[str] = frozenset()
@@ -109,3 +130,4 @@ class Behaviour:
     """Close while answering the RETR of this session that has this number, counted from 1 ..."""
     hang_up_retr_bytes: int = 0
     """... after so many octets of its reply, status line included."""
+    leave: Leave = Leave.CLOSE

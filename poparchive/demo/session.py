@@ -10,13 +10,15 @@ import asyncio
 import contextlib
 import enum
 import hashlib
+import socket
 import ssl
+import struct
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from poparchive.demo import auth
 from poparchive.demo.auth import Denied, Desk, same
-from poparchive.demo.behaviour import CONNECT, Behaviour, Quit
+from poparchive.demo.behaviour import CONNECT, Behaviour, Leave, Quit
 from poparchive.demo.mailbox import Mailbox, Message, top, wire
 
 COMMAND_BYTES = 255
@@ -88,11 +90,24 @@ class Session:
                 await self._converse()
             finally:
                 self._writer.write(self._replies)
-                self._writer.close()
+                await self._leave()
+
+    async def _leave(self) -> None:
+        leave, writer = self._behaviour.leave, self._writer
+        if leave is Leave.CLOSE:
+            writer.close()
+            return
+        await writer.drain()
+        if leave is Leave.RESET:
+            at_once = struct.pack("ii", 1, 0)  # do not linger: what TCP does then is a reset
+            connection: socket.socket = writer.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        writer.transport.abort()
 
     async def _converse(self) -> None:
         if not await self._scripted_answer(CONNECT, ""):
             self._send(f"+OK poparchive demo ready {self._stamp}".rstrip().encode() + b"\r\n")
+        await self._flood(CONNECT, "")
         while True:
             line = await self._line()
             await self._answer(line)
@@ -116,8 +131,18 @@ class Session:
                 await handler(self, argument)
         except _Refused as refused:
             self._send(f"-ERR {refused}\r\n".encode())
+        if self._behaviour.floods:
+            await self._flood(command, argument)
         if command in self._behaviour.swallow_after:
             self._received.clear()
+
+    async def _flood(self, command: str, argument: str) -> None:
+        floods = self._behaviour.floods
+        flood = floods.get(f"{command} {argument}") or floods.get(command)
+        while flood:
+            await self._flush()
+            self._send(flood.octets)
+            await asyncio.sleep(flood.pause_s)
 
     async def _scripted_answer(self, command: str, argument: str) -> bool:
         """Do what the behaviour has for this command; whether that was the answer."""

@@ -14,7 +14,9 @@ from sqlalchemy import (
     Column,
     Connection,
     Select,
+    case,
     func,
+    literal_column,
     select,
     update,
 )
@@ -40,6 +42,8 @@ _LEDGER = select(
     schema.uidls.c.fate,
     schema.uidls.c.message,
     schema.uidls.c.settled,
+    # The other fates' reasons are for people; there may be a million.
+    case((schema.uidls.c.fate == literal_column(f"{Fate.SKIPPED:d}"), schema.uidls.c.reason)),
 )
 _FATES = {int(fate): fate for fate in Fate}
 _MESSAGE_ROWS = select(schema.messages.c.sha256, schema.messages.c.id)
@@ -128,6 +132,17 @@ class Catalog:
         with self._engine.connect() as connection:
             rows = rows_where(connection, _LEDGER, schema.uidls.c.account, [account])
             return sorted(_ledger(rows))
+
+    def kept_unnamed(self, account: int) -> set[MessageId]:
+        """Return the ids of messages that an account's rows with an empty UIDL lead to."""
+        uidls, messages = schema.uidls.c, schema.messages.c
+        query = (
+            select(messages.sha256)
+            .join(schema.uidls, uidls.message == messages.id)
+            .where(uidls.account == account, uidls.uidl == "")
+        )
+        with self._engine.connect() as connection:
+            return {MessageId(identity) for identity in connection.scalars(query)}
 
     def ledger_rows(self, numbers: Sequence[int]) -> list[LedgerRow]:
         """Return the rows with these ledger numbers."""
@@ -299,8 +314,8 @@ def _next(connection: Connection, column: Any) -> int:
 
 def _ledger(rows: Iterable[Any]) -> list[LedgerRow]:
     return [
-        LedgerRow(key, uidl.encode("latin-1"), size, _FATES[fate], message, settled)
-        for key, uidl, size, fate, message, settled in rows
+        LedgerRow(key, uidl.encode("latin-1"), size, _FATES[fate], message, settled, rule)
+        for key, uidl, size, fate, message, settled, rule in rows
     ]
 
 

@@ -18,6 +18,7 @@ from poparchive.pop3.errors import (
     SystemFailedError,
     TimedOutError,
     TlsError,
+    TooLargeError,
     Where,
 )
 from poparchive.pop3.login import Login
@@ -51,6 +52,7 @@ __all__ = [
     "Timeouts",
     "TlsError",
     "TlsMode",
+    "TooLargeError",
     "Where",
     "Window",
     "connect",

@@ -18,6 +18,7 @@ RECEIVE_LEAST_BYTES = 16 * 1024
 MOVED_MAX_BYTES = 16 * 1024
 """So little is moved to the front whenever something before it was taken: reads stay large."""
 
+_CR = 0x0D
 _DOT = b"\r\n."
 _END = b"\r\n.\r\n"
 _STUFFED = b"\r\n.."
@@ -94,6 +95,27 @@ class ReceiveBuffer:
         line = bytes(self._view[self._start : found])
         self._start = self._sought = found + 1
         return line[:-1] if line.endswith(b"\r") else line
+
+    def take_whole(self, line_limit_bytes: int, limit_bytes: int) -> bytes | None:
+        """A multi-line reply to which the server says +OK, if it is like most: all of it has come, no line
+        begins with a dot. Else None, nothing is taken, and the other methods do it.
+
+        For speed alone: one call for each message instead of four.
+        """
+        start, end, octets = self._start, self._end, self._octets
+        if self._sought != start or not octets.startswith((b"+OK ", b"+OK\r"), start, end):
+            return None
+        line = octets.find(b"\n", start, end)
+        if not 0 < line - start <= line_limit_bytes or octets[line - 1] != _CR:
+            return None
+        # The line's own CRLF stands before the first line of the body.
+        found = octets.find(_DOT, line - 1, end)
+        if found < 0 or not octets.startswith(b"\r\n", found + 3, end):
+            return None
+        if found + 1 - line > limit_bytes:
+            return None
+        self._start = self._sought = found + 5
+        return bytes(self._view[line + 1 : found + 2])
 
     def begin_body(self) -> None:
         """What follows the line just taken is a multi-line reply.

@@ -61,6 +61,11 @@ class Session:
         return self._dialogue.greeting
 
     @property
+    def where(self) -> Where:
+        """Whose session with which server, for errors."""
+        return self._dialogue.where
+
+    @property
     def capabilities(self) -> Capabilities:
         """What the server said last that it can do; see ``Dialogue``.
 
@@ -113,12 +118,17 @@ class Session:
         found = heads.by_number
         return [one._replace(uidl=found.get(one.number, b"")) for one in listed]
 
-    async def retrieve(self, messages: Sequence[Listed], sink: Sink) -> None:
-        """RETR each of ``messages`` and hand it to ``sink``; returns when it has them all."""
+    async def retrieve(
+        self, messages: Sequence[Listed], sink: Sink, limit_bytes: int | None = None
+    ) -> None:
+        """RETR each of ``messages`` and hand it to ``sink``; returns when it has them all.
+
+        ``TooLargeError`` for one that grows beyond ``limit_bytes``, when those before it are handed on.
+        """
         if messages:
             asked = (c.retr(m.number, m.size_bytes) for m in messages)
             # NOOP has no other use than to prove that the last message ended where it seemed to.
-            await self._run(chain(asked, (command(c.NOOP),)), Retrieval(sink))
+            await self._run(chain(asked, (command(c.NOOP),)), Retrieval(sink, limit_bytes))
 
     async def top(self, number: int, lines: int) -> bytes:
         """The header and so many lines of the body."""

@@ -52,6 +52,8 @@ _BOTH = _START | _MAIL
 
 GREETING = Verb("greeting", frozenset({State.GREETING}), leads_to=State.AUTHORIZATION, last=True)
 CAPA = Verb("CAPA", _BOTH, multi=True)
+UTF8 = Verb("UTF8", _START)
+LANG = Verb("LANG", _BOTH)
 STLS = Verb("STLS", _START, leads_to=State.HANDSHAKE, last=True)
 USER = Verb("USER", _START)
 PASS = Verb("PASS", _START, leads_to=State.TRANSACTION, last=True, shown_words=1)

@@ -66,12 +66,12 @@ class Dialogue:
     def require(
         self, answers: Questions, kind: type[ReplyError] = ReplyError, note: str = ""
     ) -> None:
-        """Raise for the first refusal, by its response code, else ``kind``; CAPA may be refused.
+        """Raise for the first refusal, by its response code, else ``kind``; CAPA, UTF8 and LANG may be.
 
         ``note``: what to say behind it, if it is an ``AuthError``, in place of the usual advice.
         """
         for asked, reply in answers.refusals:
-            if asked.verb is c.CAPA:
+            if asked.verb in _MAY_BE_REFUSED:
                 continue
             found = kind_of(reply, kind)
             refused = issubclass(found, AuthError)
@@ -85,6 +85,9 @@ class Dialogue:
         """What the server said before TLS may be anybody's (RFC 2595 section 4)."""
         self.capabilities = MappingProxyType({})
 
+
+_MAY_BE_REFUSED = (c.CAPA, c.UTF8, c.LANG)
+"""What a server may do without: these help, and nothing depends on them."""
 
 _KINDS: Mapping[str, type[ReplyError]] = {
     "IN-USE": InUseError,

@@ -56,4 +56,4 @@ class Timeouts:
     reply_s: float = 90
     """For each status line, from the reply before it or from the command."""
     stall_s: float = 90
-    """Without an octet while a multi-line reply is under way."""
+    """While a multi-line reply is under way: the time in which 100 octets for each second must come."""

@@ -94,6 +94,10 @@ class ProtocolError(Pop3Error):
     """What the server sent is not POP3, or not the answer to what was asked; we have hung up."""
 
 
+class TooLargeError(Pop3Error):
+    """A message grew beyond what we want of one, whatever LIST said; we have hung up."""
+
+
 class CommandError(Pop3Error):
     """Our own fault, found before anything was sent: a bad argument, or not in this state."""
 

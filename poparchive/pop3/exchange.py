@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 
+from poparchive.pop3.commands import Command
 from poparchive.pop3.dialogue import Dialogue
 from poparchive.pop3.errors import AuthError, Pop3Error, ProtocolError
 from poparchive.pop3.sasl.lines import cancel, opening, read_challenge, response
@@ -10,9 +12,17 @@ from poparchive.pop3.sasl.mechanism import Mechanism
 
 
 async def authenticate(
-    dialogue: Dialogue, name: str, mechanism: Mechanism, *, advice: str = ""
+    dialogue: Dialogue,
+    name: str,
+    mechanism: Mechanism,
+    *,
+    before: Sequence[Command] = (),
+    at_once: bool | None = None,
+    advice: str = "",
 ) -> None:
     """Log in by ``mechanism``. ``AuthError`` if the server refuses, with its reasons and ``advice``.
+
+    ``before`` is asked before AUTH, in one write with it if ``at_once`` or if the server pipelines.
 
     A challenge that must not be answered is cancelled, and a log-in without the proof that the
     mechanism asks of the server is not believed: ``ProtocolError``, and the connection is of no
@@ -20,7 +30,7 @@ async def authenticate(
     """
     initial = mechanism.initial()
     asked, carried = opening(name, initial)
-    answers = await dialogue.ask(asked)
+    answers = await dialogue.ask(*before, asked, at_once=at_once)
     challenge = answers.challenge
     # Whatever its words are, it asks for the initial response; and a server that did not look for
     # one with the command asks for it all the same.

@@ -12,7 +12,7 @@ from functools import cache
 
 from poparchive.pop3 import commands as c
 from poparchive.pop3.commands import Command, command
-from poparchive.pop3.dialogue import Dialogue
+from poparchive.pop3.dialogue import Capabilities, Dialogue
 from poparchive.pop3.endpoint import Endpoint, TlsMode
 from poparchive.pop3.errors import AuthError, ClosedError, CommandError, Pop3Error, TlsError
 from poparchive.pop3.exchange import authenticate
@@ -35,6 +35,9 @@ class Login:
     token: Callable[[bool], str] | None = field(default=None, repr=False)
     """Gives a token for OAUTHBEARER and XOAUTH2, in a worker thread. True asks for a fresh one,
     because the server has just refused the last."""
+    known: Capabilities | None = None
+    """What the server offered at the last log-in. Under TLS it is taken for granted, so that CAPA and
+    the log-in share a write; the answer to CAPA counts all the same."""
 
 
 async def begin(dialogue: Dialogue, endpoint: Endpoint, context: ssl.SSLContext | None) -> None:
@@ -65,11 +68,31 @@ async def log_in(dialogue: Dialogue, login: Login, wish: Auth, *, allow_clear: b
     a fresh token for one that was refused, and the same SCRAM without channel binding.
     """
     secure = dialogue.connection.tls_version is not None
-    # Then nothing that CAPA could answer would change what follows.
-    all_known = wish is Auth.USER and secure and login.secret is not None
-    if not all_known:
+    if not (secure and login.known):
         await dialogue.ask(command(c.CAPA))
-    entry = _Entry(dialogue, login, wish)
+        return await _log_in(dialogue, login, wish, dialogue.capabilities, allow_clear=allow_clear)
+    try:
+        return await _log_in(dialogue, login, wish, login.known, allow_clear=allow_clear, due=True)
+    except AuthError:
+        gone = set(login.known.get("SASL", ())) - set(dialogue.capabilities.get("SASL", ()))
+        if not gone:
+            raise
+        # Refused, because the server does not offer any more what it did: no guess was made.
+    return await _log_in(dialogue, login, wish, dialogue.capabilities, allow_clear=allow_clear)
+
+
+async def _log_in(
+    dialogue: Dialogue,
+    login: Login,
+    wish: Auth,
+    offered: Capabilities,
+    *,
+    allow_clear: bool,
+    due: bool = False,
+) -> Auth:
+    """By what the server ``offered``; if that is ``due`` to be asked, in the same write."""
+    secure = dialogue.connection.tls_version is not None
+    entry = _Entry(dialogue, login, wish, offered, due=due)
     needs = {Need.PASSWORD: login.secret, Need.TOKEN: login.token}
     means = Means(
         frozenset(need for need, source in needs.items() if source),
@@ -80,7 +103,18 @@ async def log_in(dialogue: Dialogue, login: Login, wish: Auth, *, allow_clear: b
     ways = await asyncio.to_thread(choose, wish, entry.offer, means)
     if WAYS[ways[0]].need is Need.TOKEN:
         return await entry.by_token(ways[0])
-    return await entry.by_password(ways, capa_due=all_known, secure=secure)
+    return await entry.by_password(ways, secure=secure)
+
+
+def _courtesies(offered: Capabilities) -> list[Command]:
+    """UTF8 and LANG where they are offered (RFC 6856): mail with 8-bit header fields then comes as it is,
+    which Courier wraps in another otherwise, and errors come in a language that we write too."""
+    found = []
+    if "UTF8" in offered:
+        found.append(command(c.UTF8))
+    if "LANG" in offered:
+        found.append(command(c.LANG, b"en"))
+    return found
 
 
 _LOG_IN_AGAIN = "`poparchive account login` asks for access again"
@@ -99,8 +133,15 @@ def _hushed(secret: str) -> Iterator[None]:
 class _Entry:
     """One log-in: who, to which server."""
 
-    def __init__(self, dialogue: Dialogue, login: Login, wish: Auth) -> None:
-        self.offer = Offer(dialogue.capabilities, dialogue.greeting.text)
+    def __init__(
+        self, dialogue: Dialogue, login: Login, wish: Auth, offered: Capabilities, *, due: bool
+    ) -> None:
+        self.offer = Offer(offered, dialogue.greeting.text)
+        self._before = _courtesies(offered)
+        if due:
+            self._before.insert(0, command(c.CAPA))
+        # All servers bear CAPA, USER and PASS in one write, whatever else they do not.
+        self._at_once = due or "PIPELINING" in offered
         self._dialogue = dialogue
         self._login = login
         self._wish = wish
@@ -133,9 +174,20 @@ class _Entry:
         token = await asyncio.to_thread(source, fresh)
         with _hushed(token):
             mechanism = make(self._identity(token, None))
-            await authenticate(self._dialogue, sasl_name(way), mechanism)
+            await authenticate(
+                self._dialogue,
+                sasl_name(way),
+                mechanism,
+                before=self._once(),
+                at_once=self._at_once,
+            )
 
-    async def by_password(self, ways: Sequence[Auth], *, capa_due: bool, secure: bool) -> Auth:
+    def _once(self) -> list[Command]:
+        """What goes before the first attempt to log in, and not before another."""
+        before, self._before = self._before, []
+        return before
+
+    async def by_password(self, ways: Sequence[Auth], *, secure: bool) -> Auth:
         """With a password, or with what the server knows already (EXTERNAL)."""
         source = self._login.secret if WAYS[ways[0]].need is Need.PASSWORD else None
         secret = await asyncio.to_thread(source) if source else ""
@@ -144,13 +196,12 @@ class _Entry:
             advice = self._advice(way, ways, secure=secure)
             if isinstance(words, Mechanism):
                 return await self._exchange(way, words, ways, secret, advice)
+            before = self._once()
             writes: list[tuple[Command, ...]]
-            if capa_due:
-                writes = [(command(c.CAPA), *words)]
-            elif secure and self._dialogue.pipelining:
-                writes = [words]
+            if secure and self._at_once:
+                writes = [(*before, *words)]
             else:  # the password goes only to a server that took the name
-                writes = [(word,) for word in words]
+                writes = [(word,) for word in (*before, *words)]
             for write in writes:
                 answers = await self._dialogue.ask(*write, at_once=True)
                 self._dialogue.require(answers, AuthError, advice)
@@ -160,7 +211,14 @@ class _Entry:
         self, way: Auth, mechanism: Mechanism, ways: Sequence[Auth], secret: str, advice: str
     ) -> Auth:
         try:
-            await authenticate(self._dialogue, sasl_name(way), mechanism, advice=advice)
+            await authenticate(
+                self._dialogue,
+                sasl_name(way),
+                mechanism,
+                before=self._once(),
+                at_once=self._at_once,
+                advice=advice,
+            )
         except AuthError:
             # It may bind to other things than its certificate. No password was tried yet.
             unbound = WAYS[way].unbound

@@ -5,16 +5,17 @@ for those few whose answers are wanted as values, ``Retrieval`` for messages on 
 ``Sink``, ``Refusals`` for many commands of which only the refused ones matter.
 """
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from poparchive.pop3.commands import RETR, Command, Verb
-from poparchive.pop3.errors import ProtocolError
+from poparchive.pop3.errors import ProtocolError, TooLargeError
 from poparchive.pop3.protocol import Answer, Begin, Challenge, End, Event, Part, Whole
 from poparchive.pop3.replies import Reply
 
-COLLECTED_MAX_BYTES = 64 * 1024 * 1024
+COLLECTED_MAX_BYTES = 1024 * 1024
 """Most octets of a reply that is held in memory: CAPA, TOP."""
 
 
@@ -27,6 +28,9 @@ class Window:
     octets: int = 16 * 1024 * 1024
     """The sum of the sizes that LIST gave; a larger message is asked for alone."""
 
+
+_RUN_ON = (b".\r\n+OK", b".\r\n-ERR")
+_BEHIND_BYTES = max(map(len, _RUN_ON))
 
 DEEP = Window()
 ONE_AT_A_TIME = Window(commands=1)
@@ -203,31 +207,70 @@ class Retrieval:
     A server that does not stuff a lone dot ends a message too early, for us. The rest of it then
     stands where a reply must be; so a message is held until the next event, and dropped if there
     is a ``ProtocolError`` instead.
+
+    One that does not complete a last line ends it too late: the final dot stands behind text, and
+    what follows is taken for more of the message. That shows where LIST said that the end is.
     """
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, limit_bytes: int | None = None) -> None:
         self._sink = sink
+        self._limit_bytes = sys.maxsize if limit_bytes is None else limit_bytes
         self._held: Whole | None = None
         self._large: LargeSink | None = None
         self._large_ended = False
+        self._taken_bytes = 0  # of the large one
+        self._behind = b""  # what stands in it where LIST said that it ends
         self.full = sink.full
         self.room = sink.room
 
     def take(self, event: Event) -> None:
+        if isinstance(event, Whole):
+            self._release()
+            octets, size = event.octets, event.command.size_bytes
+            if len(octets) > self._limit_bytes:
+                raise self._too_large(event.command)
+            if len(octets) > size:
+                self._look_behind(event, 0)
+            self._held = event
+            return
         if isinstance(event, Part):
             assert self._large
+            self._look_behind(event, self._taken_bytes)
+            self._taken_bytes += len(event.octets)
+            if self._taken_bytes > self._limit_bytes:
+                raise self._too_large(event.command)
             self._large.write(event.octets)
             return
         if isinstance(event, End):
             self._large_ended = True
             return
         self._release()
-        if isinstance(event, Whole):
-            self._held = event
-        elif isinstance(event, Begin):
+        if isinstance(event, Begin):
+            self._taken_bytes = 0
             self._large = self._sink.begin(event.command.number)
         elif isinstance(event, Answer) and event.command.verb is RETR:
             self._sink.refused(event.command.number, event.reply)
+
+    def _look_behind(self, event: Whole | Part, begin: int) -> None:
+        size = event.command.size_bytes
+        if begin + len(event.octets) <= size or not size or begin >= size + _BEHIND_BYTES:
+            return
+        behind = self._behind if begin > size else b""
+        behind += event.octets[max(0, size - begin) : size + _BEHIND_BYTES - begin]
+        self._behind = behind
+        if behind.startswith(_RUN_ON):
+            number = event.command.number
+            raise ProtocolError(
+                f"message {number} has no line end at its end, and the reply behind it runs into it",
+                command=str(event.command),
+            )
+
+    def _too_large(self, command: Command) -> TooLargeError:
+        return TooLargeError(
+            f"message {command.number} is larger than the {self._limit_bytes} octets that are allowed, "
+            f"though LIST gives it {command.size_bytes}",
+            command=str(command),
+        )
 
     def cut(self, *, in_step: bool) -> None:
         if in_step:

@@ -115,7 +115,7 @@ PROFILES: tuple[Profile, ...] = (
         greeting=r"^$",
         notes=(
             "A server that greets with +OK alone may be popa3d, which gives one UIDL to several"
-            " messages with the same header fields: all are kept, and none of them is deleted.",
+            " messages with the same header fields: all are kept, each as a message of its own.",
         ),
     ),
     Profile(

@@ -74,6 +74,8 @@ class Conversation:
         self.state = State.GREETING
         self.expected_bytes = 0
         """The sum of ``size_bytes`` of the commands that are not answered."""
+        self.answered = 0
+        """Replies that have come whole."""
         self._spool_bytes = spool_bytes
         self._buffer = ReceiveBuffer()
         self._unanswered = deque((Command(GREETING, b""),))
@@ -81,6 +83,7 @@ class Conversation:
         self._reader: Callable[[Conversation], Event | None] = Conversation._read_status
         self._after_multi = False
         self._strays = 0
+        self._stray_line = b""
         self.room = self._buffer.room
         self.filled = self._buffer.filled
 
@@ -142,12 +145,14 @@ class Conversation:
         text = "the server closed the connection"
         if self._unanswered:
             text += f" before it had answered {self._unanswered[0]}"
-        if not self.in_body and len(self._buffer):
-            said = self._buffer.peek(200)
-            if self._unanswered:
-                said = self._unanswered[0].masked(said)
-            text += f"; it last said: {visible(said)}"
-        return ClosedError(text, command=self.current)
+        return ClosedError(text + self.last_said(), command=self.current)
+
+    def last_said(self) -> str:
+        """For an error message: what came that is no answer, or not a whole one."""
+        said = b"" if self.in_body else self._buffer.peek(200) or self._stray_line
+        if self._unanswered:
+            said = self._unanswered[0].masked(said)
+        return f"; it last said: {visible(said)}" if said else ""
 
     def events(self) -> Iterator[Event]:
         """What has come, in order, until more octets are needed."""
@@ -172,6 +177,10 @@ class Conversation:
             raise self._lost(f"the server sent unasked: {visible(self._buffer.peek(200))}")
         command = self._unanswered[0]
         multi = command.verb.multi
+        if multi and not self._strays:
+            octets = self._buffer.take_whole(STATUS_LINE_MAX_BYTES, self._spool_bytes)
+            if octets is not None:
+                return Whole(self._answered(after_multi=True), octets)
         while (line := self._buffer.take_line(STATUS_LINE_MAX_BYTES)) is not None:
             # For speed: it spares each message the parsing of a line that says nothing.
             if multi and not self._strays and line.startswith((b"+OK ", b"+OK\t")):
@@ -203,8 +212,11 @@ class Conversation:
         if command.verb is GREETING:
             raise self._lost(f"this is no POP3 server; it greets with: {visible(line)}")
         self._strays += 1
-        # Behind a multi-line reply this is the rest of it: the server did not stuff a dot.
-        if end or self._after_multi or self._strays > STRAY_LINES_MAX:
+        self._stray_line = line
+        # Behind a multi-line reply this is the rest of it: the server did not stuff a dot. And no
+        # command begins with a plus, so that such a line is no command sent back.
+        never = end or self._after_multi or line.startswith(b"+")
+        if never or self._strays > STRAY_LINES_MAX:
             raise self._lost(f"instead of an answer to {command} came: {visible(line)}")
 
     def _begin_body(self) -> Event | None:
@@ -233,8 +245,10 @@ class Conversation:
     def _answered(self, *, after_multi: bool) -> Command:
         command = self._unanswered.popleft()
         self.expected_bytes -= command.size_bytes
+        self.answered += 1
         self._after_multi = after_multi
         self._strays = 0
+        self._stray_line = b""
         self._reader = Conversation._read_status
         return command
 

@@ -18,6 +18,9 @@ LISTING_LINE_MAX_BYTES = 1_024
 LISTING_MAX_BYTES = 256 * 1024 * 1024
 """Most octets of one listing: some millions of messages, and an end to a server gone mad."""
 
+LISTING_MAX_LINES = 3_000_000
+"""Most lines of one listing: each takes some 200 octets of memory, however short it is."""
+
 SHOWN_MAX_CHARS = 500
 """How much of a server's text an error message repeats."""
 
@@ -27,12 +30,14 @@ _STAT = re.compile(rb"(\d{1,10})\s+(\d{1,19})(?:\s|$)")
 # Any number of lines as RFC 1939 has them, which nearly all are; no UIDL here has a blank in it.
 _UIDL_USUAL = re.compile(rb"(?:\d{1,10}+ [!-~\x80-\xff]{1,%d}+\r\n)*+" % LISTING_LINE_MAX_BYTES)
 _LIST_USUAL = re.compile(rb"(?:\d{1,10}+ \d{1,18}+\r\n)*+")
-# One line as it may be. RFC 1939 section 5 lets LIST say more behind the size.
+# One line as it may be. RFC 1939 section 5 lets LIST say more behind the size. What was taken is not
+# given back ("++"), so that a line of blanks without end costs no more than one look at each.
 _UIDL_LINE = re.compile(
-    rb"^[ \t]*(\d{1,10})(?:[ \t]+([^\r\n]{0,%d}))?\r\n" % LISTING_LINE_MAX_BYTES, re.MULTILINE
+    rb"^[ \t]*+(\d{1,10}+)(?:[ \t]++([^\r\n]{0,%d}+))?+\r\n" % LISTING_LINE_MAX_BYTES,
+    re.MULTILINE,
 )
 _LIST_LINE = re.compile(
-    rb"^[ \t]*(\d{1,10})[ \t]+(\d{1,18})(?:[ \t][^\r\n]{0,%d})?\r\n" % LISTING_LINE_MAX_BYTES,
+    rb"^[ \t]*+(\d{1,10}+)[ \t]++(\d{1,18}+)(?:[ \t][^\r\n]{0,%d}+)?+\r\n" % LISTING_LINE_MAX_BYTES,
     re.MULTILINE,
 )
 
@@ -94,12 +99,12 @@ def parse_stat(reply: Reply) -> tuple[int, int]:
 
 def parse_capabilities(body: bytes) -> dict[str, tuple[str, ...]]:
     """Tags in capitals with their parameters. A tag given twice (Courier's USER) gets those of both."""
-    result: dict[str, tuple[str, ...]] = {}
+    result: dict[str, list[str]] = {}
     for line in body.decode("ascii", "replace").splitlines():
         tag, *parameters = line.split() or [""]
         if tag:
-            result[tag.upper()] = (*result.get(tag.upper(), ()), *parameters)
-    return result
+            result.setdefault(tag.upper(), []).extend(parameters)
+    return {tag: tuple(parameters) for tag, parameters in result.items()}
 
 
 class _Lines:
@@ -116,6 +121,7 @@ class _Lines:
         self._line = line
         self._rest = b""
         self._length_bytes = 0
+        self._lines = 0
 
     def feed(self, octets: bytes) -> None:
         """Take a piece, cut anywhere."""
@@ -138,13 +144,20 @@ class _Lines:
             raise self._unreadable(self._rest)
 
     def _read(self, lines: bytes) -> None:
+        count = lines.count(b"\n")
+        self._lines += count
+        if self._lines > LISTING_MAX_LINES:
+            raise ProtocolError(
+                f"{self._command} lists more than {LISTING_MAX_LINES} messages",
+                command=self._command,
+            )
         if self._usual.fullmatch(lines):
             words = lines.split()
             self._keep(list(map(int, words[::2])), words[1::2])
             return
         found = self._line.findall(lines)
-        if len(found) != lines.count(b"\n"):
-            odd = (x for x in lines.splitlines(keepends=True) if not self._line.fullmatch(x))
+        if len(found) != count:
+            odd = (x for x in lines.split(b"\n") if not self._line.fullmatch(x + b"\n"))
             raise self._unreadable(next(odd, lines))
         self._keep([int(number) for number, _ in found], [rest.rstrip() for _, rest in found])
 
@@ -173,21 +186,36 @@ class Uidls(_Lines):
     """UIDL, joined with what LIST said before: ``listed``, in the server's order.
 
     A message that only UIDL names has size 0. One that only LIST names comes last, with an empty
-    UIDL: whoever decides what to fetch must see that it is there.
+    UIDL: whoever decides what to fetch must see that it is there. A line sent twice counts once;
+    a number with two UIDLs is a ``ProtocolError``, for nobody can tell what RETR would bring.
     """
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__("UIDL", _UIDL_USUAL, _UIDL_LINE)
         self._sizes = sizes.by_number
-        self._seen = set[int]()
         self.listed: list[Listed] = []
 
     def _keep(self, numbers: Sequence[int], values: Sequence[bytes]) -> None:
-        sizes = map(self._sizes.get, numbers, repeat(0))
+        # Taken out: with a million messages their numbers and sizes are held once and not twice.
+        sizes = map(self._sizes.pop, numbers, repeat(0))
         self.listed += map(Listed, numbers, values, sizes)
-        self._seen.update(numbers)
 
     def close(self) -> None:
         super().close()
-        for number in sorted(self._sizes.keys() - self._seen):
+        # The second line for a number finds no size any more; so if all have one, none is repeated.
+        if not all(entry.size_bytes for entry in self.listed):
+            self._join()
+        for number in sorted(self._sizes):
             self.listed.append(Listed(number, b"", self._sizes[number]))
+
+    def _join(self) -> None:
+        firsts: dict[int, Listed] = {}
+        for entry in self.listed:
+            first = firsts.setdefault(entry.number, entry)
+            if first.uidl != entry.uidl:
+                raise ProtocolError(
+                    f"UIDL names message {entry.number} twice: "
+                    f"{visible(first.uidl)} and {visible(entry.uidl)}",
+                    command="UIDL",
+                )
+        self.listed = list(firsts.values())

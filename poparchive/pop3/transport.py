@@ -32,6 +32,10 @@ from poparchive.pop3.protocol import SPOOL_BYTES, Conversation
 Tap = Callable[[bool, bytes], None]
 """Is told of all octets of a connection, secrets too: whether they are ours, and which."""
 
+SLOWEST_BYTES_PER_S = 100
+"""A multi-line reply that comes slower than this counts as stalled: an octet now and then, which keeps
+a connection busy for ever, is no progress. The slowest telephone line is ten times as fast."""
+
 
 class Connection(asyncio.BufferedProtocol):
     """One connection to a server. ``run`` is its work; one at a time.
@@ -62,6 +66,8 @@ class Connection(asyncio.BufferedProtocol):
         self._finished = self._loop.create_future()  # of the present run
         self._timer: asyncio.TimerHandle | None = None
         self._progress_s = 0.0
+        self._progress_mark = (0, False)  # replies answered, one is under way
+        self._came_bytes = 0  # since then
         self._making_room: asyncio.Task[None] | None = None  # while nothing is read
         self.tls: ssl.SSLObject | None = None
         """Tells of the server's certificate, once that was checked; None in the clear."""
@@ -98,7 +104,7 @@ class Connection(asyncio.BufferedProtocol):
         self._taker = taker
         self._pipeline = Pipeline(commands, window)
         self._finished = self._loop.create_future()
-        self._progress_s = self._loop.time()
+        self._progressed()
         self._watch()
         try:
             self._advance()
@@ -131,6 +137,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._tap:
             self._tap(False, bytes(self._room[:nbytes]))
         self._conversation.filled(nbytes)
+        self._came_bytes += nbytes
         # The greeting may come before it is waited for; it is taken by the first run.
         if self._taker or not self._conversation.unanswered:
             self._advance()
@@ -155,12 +162,10 @@ class Connection(asyncio.BufferedProtocol):
         conversation, taker = self._conversation, self._taker
         if self._failure or not self._transport:
             return
-        moved = False
         try:
             for event in conversation.events():
                 assert taker
                 taker.take(event)
-                moved = True
             finished = not conversation.unanswered and self._pipeline.exhausted
             if taker and not finished and not self._making_room:
                 if taker.full():
@@ -175,14 +180,21 @@ class Connection(asyncio.BufferedProtocol):
         except Exception as error:  # the taker's own errors end the run as well
             self._fail(error)
             return
-        if moved or conversation.in_body:
-            self._progress_s = self._loop.time()
+        fast_bytes = self._timeouts.stall_s * SLOWEST_BYTES_PER_S
+        if (conversation.answered, conversation.in_body) != self._progress_mark or (
+            conversation.in_body and self._came_bytes >= fast_bytes
+        ):
+            self._progressed()
         if conversation.state is State.HANDSHAKE:
             # Until start_tls() has the socket, nothing may be read as if it were clear text.
             self._transport.pause_reading()
         if taker and finished:
             self._taker = None
             self._finished.set_result(None)
+
+    def _progressed(self) -> None:
+        self._progress_s, self._came_bytes = self._loop.time(), 0
+        self._progress_mark = (self._conversation.answered, self._conversation.in_body)
 
     def _stop_reading(self, taker: Taker) -> None:
         assert self._transport
@@ -196,7 +208,7 @@ class Connection(asyncio.BufferedProtocol):
             self._fail(error)
         finally:
             self._making_room = None
-        self._progress_s = self._loop.time()
+        self._progressed()
         if self._transport and not self._failure:
             self._transport.resume_reading()
             self._advance()
@@ -234,12 +246,12 @@ class Connection(asyncio.BufferedProtocol):
             return
         what = self._conversation.current
         if in_body:
-            text = (
-                f"the server sent nothing for {limit_s:g} s in the middle of its answer to {what}"
-            )
+            sent = f"only {self._came_bytes} octets" if self._came_bytes else "nothing"
+            text = f"the server sent {sent} for {limit_s:g} s in the middle of its answer to {what}"
         else:
             did = "send its greeting" if what == "greeting" else f"answer {what}"
             text = f"the server did not {did} within {limit_s:g} s"
+            text += self._conversation.last_said()
         self._fail(TimedOutError(text, command=what))
 
     async def start_tls(self, context: ssl.SSLContext | None) -> None:

@@ -65,8 +65,12 @@ def plan(
     kept: list[tuple[Listed, LedgerRow]] = []
     for entry in listing:
         rows = known.get((entry.uidl, entry.size_bytes))
-        # Without a UIDL there is nothing to know a message by but its octets.
-        if full or not rows or not entry.uidl:
+        if not entry.uidl:
+            # There is nothing to know it by but its octets.
+            if not _skipped_before(rows or [], entry, policy):
+                new.append(entry)
+            continue
+        if full or not rows:
             new.append(entry)
             continue
         row = rows.pop()
@@ -75,17 +79,31 @@ def plan(
         elif row.fate is Fate.DELETED:
             # Deleted, yet listed: the server kept it, or has given its UIDL to another message.
             new.append(entry)
-        elif row.fate is not Fate.SKIPPED or not _too_large(entry, policy):
+        elif row.fate is not Fate.SKIPPED or (
+            not _too_large(entry, policy) and row.rule != size_rule(policy)
+        ):
             again.append((entry, row))
     gone = sorted(row for rows in known.values() for row in rows) if not full else []
     return Plan(
         new=tuple(new),
         again=tuple(again),
-        skip=tuple((entry, _rule(policy)) for entry in new if _too_large(entry, policy)),
-        vanished=tuple(row for row in gone if row.fate in (Fate.LISTED, Fate.QUARANTINED)),
+        skip=tuple((entry, size_rule(policy)) for entry in new if _too_large(entry, policy)),
+        # One without UIDL may be any of its size, and has not gone for certain.
+        vanished=tuple(
+            row for row in gone if row.uidl and row.fate in (Fate.LISTED, Fate.QUARANTINED)
+        ),
         delete=tuple(_deletions(kept, listing, policy, now)),
         doubt=_doubt(kept, listing, ledger),
     )
+
+
+def _skipped_before(rows: list[LedgerRow], entry: Listed, policy: Policy) -> bool:
+    """Whether a message without UIDL has its fate already, because all of its size are too large."""
+    for at, row in enumerate(rows):
+        if row.fate is Fate.SKIPPED and _too_large(entry, policy):
+            del rows[at]
+            return True
+    return False
 
 
 def repeated(listing: Sequence[Listed]) -> set[bytes]:
@@ -98,7 +116,8 @@ def _too_large(entry: Listed, policy: Policy) -> bool:
     return policy.max_message_bytes is not None and entry.size_bytes > policy.max_message_bytes
 
 
-def _rule(policy: Policy) -> str:
+def size_rule(policy: Policy) -> str:
+    """The words for the ledger; LIST may have shown that it applies, or only the message itself."""
     return f"larger than max_message_bytes = {policy.max_message_bytes}"
 
 

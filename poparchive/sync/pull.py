@@ -10,41 +10,40 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from poparchive.archive.spool import SpoolWriter
-from poparchive.archive.tally import Tally
 from poparchive.errors import PoparchiveError, TryLaterError
-from poparchive.model import Fate, LedgerRow, Listed
+from poparchive.model import Fate
 from poparchive.pop3 import (
     ClosedError,
     Endpoint,
     Login,
     LoginDelayError,
     Pop3Error,
-    Reply,
     Session,
     TimedOutError,
     Timeouts,
     Window,
     connect,
 )
+from poparchive.sync.aside import Aside
 from poparchive.sync.memory import Memory, login_delay_s
-from poparchive.sync.plan import Plan, Policy, plan
+from poparchive.sync.plan import Policy, plan
+from poparchive.sync.result import FAILED, STOPPED, Observer, Result
+from poparchive.sync.sink import Sink, Unnamed
+from poparchive.sync.steps import check_uidls, delete, flush, note, number_of, set_aside
 
 if TYPE_CHECKING:
     # Importing it takes as long as a server needs to answer: see ``Puller``.
     from poparchive.archive.writer import Writer
 
-DONE, FAILED, STOPPED = 0, 1, 2
-
 PATIENCE_S = 30
 """So long a pull waits for the moment at which a server lets it log in; for a later one another comes."""
 
 _ATTEMPTS = 5
-"""A connection that breaks is made again this often, as long as each one brings something."""
+"""A connection that breaks is made again, up to this many in all, as long as each one brings something
+or tells which message breaks it."""
 
 
 class AccountError(PoparchiveError):
@@ -72,39 +71,6 @@ class Job:
     policy: Policy
     timeouts: Timeouts = field(default_factory=Timeouts)
     window: Window = field(default_factory=Window)
-
-
-@dataclass(slots=True)
-class Result:
-    """How a pull of one account went. ``error`` is a sentence, empty if there was none."""
-
-    name: str
-    started: int
-    ended: int = 0
-    outcome: int = DONE
-    listed: int = 0
-    wanted: int = 0
-    failed: int = 0
-    deleted: int = 0
-    octets: int = 0
-    error: str = ""
-    notes: list[str] = field(default_factory=list)
-    """What a person should know although nothing failed, a sentence each."""
-    retry_after_s: int | None = None
-    """When to try again what failed, at the earliest; None if nothing did, or if it needs a person."""
-    waited: bool = False
-    """The archive was not open yet when the listing came."""
-    skipped: bool = False
-    """The server was not asked, because it was too early."""
-    tally: Tally = field(default_factory=Tally)
-
-
-class Observer(Protocol):
-    """Is told how pulls come along; called on the event loop."""
-
-    def planned(self, name: str, messages: int, octets: int) -> None: ...
-    def received(self, name: str, octets: int) -> None: ...
-    def ended(self, result: Result) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,22 +167,28 @@ class Puller:
     def _record(self, job: Job, result: Result) -> None:
         writer = self._opening.result()
         with contextlib.suppress(PoparchiveError):
-            writer.ended(_number(writer, job), result)
+            writer.ended(number_of(writer, job), result)
 
     async def _attempts(self, job: Job, result: Result) -> None:
-        for attempt in range(1, _ATTEMPTS + 1):
-            before, result.waited = result.octets, False
+        aside, broken = Aside(job.policy), 0
+        while True:
+            octets, verdicts, result.waited = result.octets, aside.verdicts, False
             try:
-                await self._session(job, result)
+                # A server that shows a part of the mailbox shows more when that was retrieved.
+                while await self._session(job, result, aside):
+                    pass
+                return
             except Pop3Error as error:
                 lost = isinstance(error, ClosedError | TimedOutError)
                 # No server waits for ever while an archive is mended that a crash has left.
-                worth = result.octets > before or result.waited
-                if not (lost and worth) or attempt == _ATTEMPTS:
+                worth = lost and (result.octets > octets or result.waited)
+                broken += lost
+                early = self._memory.wait_s(job.name) > PATIENCE_S
+                if early or broken == _ATTEMPTS or not (worth or aside.verdicts > verdicts):
                     raise
-                await _flush(await self._writer())
-            else:
-                return
+                # It holds all that the session had, a million entries perhaps.
+                error.__traceback__ = None
+                await flush(await self._writer())
 
     async def _early(self, job: Job) -> None:
         """Wait until the server lets us log in, or raise ``TooEarlyError`` if that takes long."""
@@ -229,108 +201,64 @@ class Puller:
         """Remember the server, and tell what has changed for the worse."""
         result.notes += self._memory.met(job.name, session)
 
-    async def _session(self, job: Job, result: Result) -> None:
+    async def _session(self, job: Job, result: Result, aside: Aside) -> bool:
+        """Pull what one session shows; return whether another one may show more."""
         await self._early(job)
         context = self._context(job.endpoint)
+        known = self._memory.of(job.name)
+        login = replace(job.login, known=known.offered if known and known.tls else None)
         async with connect(
             job.endpoint,
-            job.login,
+            login,
             account=job.name,
             timeouts=job.timeouts,
             window=job.window,
             context=context,
         ) as session:
-            if delay_s := max(map(login_delay_s, (session.offered, session.capabilities))):
+            offers = (session.offered, session.capabilities)
+            if delay_s := max(session.profile.login_delay_s, *map(login_delay_s, offers)):
                 self._memory.hold(job.name, delay_s)
             listing = await session.listing()
             self._met(job, session, result)
             result.listed = len(listing)
             result.waited = not self._opened.is_set()
             writer = await self._writer()
-            number = _number(writer, job)
+            number = number_of(writer, job)
             ledger = await asyncio.to_thread(writer.ledger, number)
+            check_uidls(session, ledger)
             todo = plan(listing, ledger, job.policy, result.started, full=self._options.full)
             if self._options.dry_run:
                 skipped = {id(entry) for entry, _ in todo.skip}
                 result.wanted = len(todo.again) + sum(1 for e in todo.new if id(e) not in skipped)
                 await session.quit()
-                return
-            wanted = _note(writer, number, todo)
+                return False
+            parts = aside.parts(note(writer, number, todo))
+            wanted = [one for part in parts for one in part]
             result.wanted += len(wanted)
             self._observer.planned(job.name, len(wanted), sum(e.size_bytes for e, _ in wanted))
-            sink = _Sink(writer, {e.number: n for e, n in wanted}, result, self._observer)
+            unnamed = Unnamed(writer, number, ledger)
+            sink = Sink(writer, wanted, result, self._observer, unnamed)
             try:
-                await session.retrieve([entry for entry, _ in wanted], sink)
+                for part in parts:
+                    entries = [entry for entry, _ in part]
+                    await session.retrieve(entries, sink, job.policy.max_message_bytes)
+            except Pop3Error as error:
+                if sink.done < len(wanted):
+                    set_aside(wanted[sink.done], sink, aside, error, result)
+                raise
             finally:
                 sink.abandon()
-            gone = await _delete(writer, session, job, todo, wanted, result)
+            gone = await delete(writer, session, job, todo, wanted, result)
             if wanted or gone:
                 # Gmail takes RETR and QUIT for "popped": all that came is kept before QUIT.
-                await _flush(writer)
+                await flush(writer)
             await session.quit()
             for ledger_number in gone:
                 writer.settle(ledger_number, Fate.DELETED, "read again from disk and hashed equal")
             result.deleted += len(gone)
             if gone:
-                await _flush(writer)
-
-
-def _note(writer: "Writer", account: int, todo: Plan) -> list[tuple[Listed, int]]:
-    """Put into the ledger what the plan says of it; return what to fetch, with ledger numbers."""
-    numbers = writer.listed(account, [(e.uidl, e.size_bytes) for e in todo.new])
-    rules = {id(entry): rule for entry, rule in todo.skip}
-    wanted = [(entry, row.id) for entry, row in todo.again]
-    for entry, ledger_number in zip(todo.new, numbers, strict=True):
-        if id(entry) in rules:
-            writer.settle(ledger_number, Fate.SKIPPED, rules[id(entry)])
-        else:
-            wanted.append((entry, ledger_number))
-    for row in todo.vanished:
-        writer.settle(row.id, Fate.VANISHED, "no longer listed")
-    return sorted(wanted, key=lambda pair: pair[0].number)
-
-
-async def _delete(
-    writer: "Writer",
-    session: Session,
-    job: Job,
-    todo: Plan,
-    wanted: Sequence[tuple[Listed, int]],
-    result: Result,
-) -> list[int]:
-    """Prove what the policy would delete, ask for its deletion, return its ledger numbers."""
-    if job.policy.leave_s is None:
-        return []
-    if todo.doubt:
-        result.notes.append(f"nothing is deleted: {todo.doubt}")
-        return []
-    await _flush(writer)
-    candidates: list[tuple[Listed, LedgerRow]] = list(todo.delete)
-    if job.policy.leave_s == 0 and wanted:
-        # A UIDL that repeats is no obstacle: within a session the number says which one was fetched.
-        entries = {number: entry for entry, number in wanted}
-        rows = await asyncio.to_thread(writer.ledger_rows, [number for _, number in wanted])
-        candidates += [(entries[row.id], row) for row in rows if row.message is not None]
-    if not candidates:
-        return []
-    messages = [row.message for _, row in candidates if row.message is not None]
-    proved, damages = await asyncio.to_thread(writer.prove, messages)
-    if damages:
-        result.outcome = FAILED
-        result.error = f"{len(damages)} messages stay on the server: {damages[0]}"
-    safe = [(entry, row) for entry, row in candidates if row.message in proved]
-    refused = set(await session.delete([entry.number for entry, _ in safe]))
-    return [row.id for entry, row in safe if entry.number not in refused]
-
-
-async def _flush(writer: "Writer") -> None:
-    await asyncio.wrap_future(writer.flush())
-
-
-def _number(writer: "Writer", job: Job) -> int:
-    """The account's number in the archive, which notes it when it is new or has changed."""
-    endpoint = job.endpoint
-    return writer.account(job.name, f"{endpoint.host}:{endpoint.port}", job.login.user)
+                await flush(writer)
+            return session.profile.drain and sink.done > 0
 
 
 def _cause(errors: BaseExceptionGroup) -> BaseException:
@@ -344,75 +272,3 @@ def _cause(errors: BaseExceptionGroup) -> BaseException:
             else:
                 leaves.append(error)
     return next((error for error in leaves if isinstance(error, PoparchiveError)), leaves[0])
-
-
-class _Sink:
-    """Hands messages from a session to the archive."""
-
-    def __init__(
-        self, writer: "Writer", ledger: dict[int, int], result: Result, observer: Observer
-    ) -> None:
-        self._writer = writer
-        self._ledger = ledger
-        self._result = result
-        self._observer = observer
-        self._large: _Large | None = None
-
-    def message(self, number: int, octets: bytes) -> None:
-        self._writer.keep(self._ledger[number], octets, self._result.tally)
-        self.count(len(octets))
-
-    def begin(self, number: int) -> "_Large":
-        self._large = _Large(self, self._writer, self._writer.spool(), self._ledger[number])
-        return self._large
-
-    def refused(self, number: int, reply: Reply) -> None:
-        self._result.failed += 1
-        self._result.outcome = FAILED
-        self._result.error = f"message {number} was refused: {reply}"
-        self._writer.settle(self._ledger[number], Fate.QUARANTINED, f"RETR was refused: {reply}")
-
-    def full(self) -> bool:
-        return self._writer.full()
-
-    async def room(self) -> None:
-        loop = asyncio.get_running_loop()
-        free = asyncio.Event()
-        self._writer.when_room(partial(loop.call_soon_threadsafe, free.set))
-        await free.wait()
-
-    def count(self, octets: int) -> None:
-        self._result.octets += octets
-        self._observer.received(self._result.name, octets)
-
-    def abandon(self) -> None:
-        """Remove the file of a large message that did not arrive whole."""
-        if self._large is not None:
-            self._large.abort()
-
-    def keep_large(self, ledger: int, spool: SpoolWriter) -> None:
-        self._large = None
-        self._writer.keep(ledger, spool.finish(), self._result.tally)
-        self.count(spool.size_bytes)
-
-
-class _Large:
-    """Takes one large message in pieces."""
-
-    def __init__(self, sink: _Sink, writer: "Writer", spool: SpoolWriter, ledger: int) -> None:
-        self._sink = sink
-        self._spool = spool
-        self._ledger = ledger
-        self._open = True
-
-    def write(self, octets: bytes) -> None:
-        self._spool.write(octets)
-
-    def close(self) -> None:
-        self._open = False
-        self._sink.keep_large(self._ledger, self._spool)
-
-    def abort(self) -> None:
-        if self._open:
-            self._open = False
-            self._spool.discard()

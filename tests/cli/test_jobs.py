@@ -11,7 +11,8 @@ from poparchive.demo.mailbox import Mailbox
 from poparchive.demo.server import Pop3Server, running
 from poparchive.pop3 import Contexts, Proxy
 from poparchive.store import layout
-from poparchive.sync.pull import DONE, Options
+from poparchive.sync.pull import Options
+from poparchive.sync.result import DONE
 from tests.support.certificate import certificate_missing, make_certificate
 
 

@@ -1,14 +1,18 @@
 """The demo server misbehaves exactly as told."""
 
 import asyncio
+import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from poparchive.demo.behaviour import CONNECT, Behaviour, Gate, Quit
+from poparchive.demo.behaviour import CONNECT, Behaviour, Flood, Gate, Leave, Quit
 from poparchive.demo.mailbox import Mailbox
 from poparchive.demo.server import Pop3Server, running
+from tests.support.certificate import certificate_missing, make_certificate
 from tests.support.rawclient import RawClient
 
 MAILS = [b"Subject: %d\r\n\r\nbody of %d\r\n" % (number, number) for number in range(1, 4)]
@@ -243,3 +247,49 @@ async def _through_a_gate(opened: Callable[[Gate], None]) -> bytes:
 def test_gate_in_an_event_loop() -> None:
     """Server and test may share a loop; CONNECT is the moment before the greeting."""
     assert asyncio.run(_through_a_gate(Gate.open)).startswith(b"+OK")
+
+
+def test_floods() -> None:
+    """Octets follow a reply over and over, until the client is gone."""
+    flood = Flood(b"+OK more\r\n", 0.001)
+    with served(Behaviour(floods={"NOOP": flood})) as (server, _):
+        with RawClient(server.host, server.port) as client:
+            client.log_in("anna", "pw")
+            assert client.ask("NOOP") == "+OK"
+            assert {client.line() for _ in range(50)} == {b"+OK more\r\n"}
+        server.wait_idle(20)
+
+
+def test_leaving_by_reset() -> None:
+    """What was answered before arrives; then the connection is reset."""
+    behaviour = Behaviour(hang_up_at=frozenset({"QUIT"}), leave=Leave.RESET)
+    with connected(behaviour) as client:
+        assert client.ask("NOOP") == "+OK"
+        client.send(b"QUIT\r\n")
+        with pytest.raises(ConnectionResetError):
+            client.line()
+
+
+def test_leaving_without_close_notify(tmp_path: Path) -> None:
+    """Under TLS the connection can end as if it had been cut."""
+    if reason := certificate_missing():
+        pytest.skip(reason)
+    made = make_certificate(tmp_path)
+    for leave, ends_well in ((Leave.CLOSE, True), (Leave.CUT, False)):
+        behaviour = Behaviour(hang_up_at=frozenset({"NOOP"}), leave=leave)
+        boxes = {"anna": Mailbox(MAILS, password="pw")}
+        tls = made.server_context()
+        with (
+            running(Pop3Server(boxes, behaviour=behaviour, tls=tls, implicit_tls=True)) as server,
+            socket.create_connection((server.host, server.port), 20) as line,
+            made.client_context().wrap_socket(
+                line, server_hostname="localhost", suppress_ragged_eofs=False
+            ) as client,
+        ):
+            assert client.recv(1000).startswith(b"+OK")
+            client.sendall(b"NOOP\r\n")
+            if ends_well:
+                assert client.recv(1000) == b""
+            else:
+                with pytest.raises(ssl.SSLEOFError):
+                    client.recv(1000)

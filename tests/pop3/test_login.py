@@ -10,6 +10,7 @@ from poparchive.errors import TryLaterError
 from poparchive.pop3 import (
     AuthError,
     BusyError,
+    Capabilities,
     ClosedError,
     CommandError,
     ConnectError,
@@ -38,8 +39,11 @@ PLAIN = "AUTH PLAIN " + base64.b64encode(b"\0ann\0secret").decode()
 OK = b"+OK\r\n"
 
 
-def ann(auth: str = "auto") -> Login:
-    return Login("ann", lambda: "secret", auth)
+def ann(auth: str = "auto", known: Capabilities | None = None) -> Login:
+    return Login("ann", lambda: "secret", auth, known=known)
+
+
+KNOWN: Capabilities = {"USER": (), "UIDL": ()}
 
 
 async def log_in(
@@ -162,14 +166,67 @@ def test_implicit_tls(certificate: Certificate) -> None:
 
 
 def test_one_write_under_tls(certificate: Certificate) -> None:
-    """With auth = "user" under TLS all goes out at once, since no answer could change it."""
+    """What a server offered at the last log-in lets CAPA share a write with the log-in, under TLS."""
 
     async def main() -> None:
         script: Script = (GREETING, "CAPA", "USER ann", "PASS secret", CAPA, OK, OK)
         tls = certificate.server_context()
         async with scripted(*script, tls=tls, implicit=True) as server:
-            assert (await log_in(server, ann("user"), TlsMode.IMPLICIT, certificate))[0] == "user"
+            login = ann(known=KNOWN)
+            assert (await log_in(server, login, TlsMode.IMPLICIT, certificate))[0] == "user"
             assert server.reads == [b"CAPA\r\nUSER ann\r\nPASS secret\r\n"]
+        # In the clear the answer is waited for: somebody may have made it.
+        async with scripted(OK, "CAPA", CAPA, PLAIN, OK) as server:
+            await log_in(server, ann(known=KNOWN))
+            assert server.reads[0] == b"CAPA\r\n"
+
+    asyncio.run(main())
+
+
+def test_an_offer_that_is_gone(certificate: Certificate) -> None:
+    """A mechanism that the server had the last time and has not now: it is asked for what it has."""
+
+    async def main() -> None:
+        known = {"SASL": ("SCRAM-SHA-256",)}
+        refused = b"-ERR unknown mechanism\r\n"
+        script: Script = (GREETING, "CAPA", Step.ANYTHING, CAPA, refused, PLAIN, OK)
+        tls = certificate.server_context()
+        async with scripted(*script, tls=tls, implicit=True) as server:
+            login = ann(known=known)
+            assert (await log_in(server, login, TlsMode.IMPLICIT, certificate))[0] == "plain"
+
+    asyncio.run(main())
+
+
+def test_utf8_and_lang(certificate: Certificate) -> None:
+    """Where they are offered they are asked for before the log-in, in its write if the server pipelines;
+    a refusal changes nothing (RFC 6856)."""
+
+    async def main() -> None:
+        offer = b"+OK\r\nUTF8 USER\r\nLANG\r\nUSER\r\n%b.\r\n"
+        answers = (b"-ERR no\r\n", b"+OK en\r\n", OK, OK)
+        for more, known in ((b"PIPELINING\r\n", None), (b"", {"UTF8": (), "LANG": (), "USER": ()})):
+            words = ("UTF8", "LANG en", "USER ann", "PASS secret", *answers)
+            if known:
+                script: Script = (
+                    GREETING,
+                    "CAPA",
+                    *words[:4],
+                    offer % more,
+                    *answers,
+                    "CAPA",
+                    CAPA,
+                )
+            else:
+                script = (GREETING, "CAPA", offer % more, *words)
+            tls = certificate.server_context()
+            async with scripted(*script, tls=tls, implicit=True) as server:
+                await log_in(server, ann(known=known), TlsMode.IMPLICIT, certificate)
+        async with scripted(
+            OK, "CAPA", offer % b"", "UTF8", OK, "LANG en", OK, "USER ann", OK,
+            "PASS secret", OK, "CAPA", CAPA,
+        ) as server:  # fmt: skip
+            await log_in(server, ann())
 
     asyncio.run(main())
 
@@ -358,7 +415,7 @@ def test_a_refused_name(certificate: Certificate) -> None:
         tls = certificate.server_context()
         async with scripted(*script, tls=tls, implicit=True) as server:
             with pytest.raises(AuthError, match=r"USER was refused: -ERR who\?"):
-                await log_in(server, ann("user"), TlsMode.IMPLICIT, certificate)
+                await log_in(server, ann(known=KNOWN), TlsMode.IMPLICIT, certificate)
 
     asyncio.run(main())
 

@@ -142,7 +142,7 @@ def test_through_a_proxy() -> None:
 def test_tls_through_a_proxy(certificate: Certificate, mode: TlsMode) -> None:
     """TLS is with the server behind the proxy, whose name its certificate must have."""
     implicit = mode is TlsMode.IMPLICIT
-    user: Script = ("CAPA", "USER ann", "PASS secret", b"-ERR\r\n", OK, OK)
+    user: Script = ("CAPA", b"-ERR\r\n", "USER ann", OK, "PASS secret", OK)
     stls: Script = ("CAPA", b"+OK\r\nSTLS\r\n.\r\n", "STLS", OK, Step.TLS)
     script: Script = (OK, *(() if implicit else stls), *user)
 

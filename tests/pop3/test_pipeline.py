@@ -2,11 +2,12 @@
 
 import pytest
 
-from poparchive.pop3 import ProtocolError, Reply
+from poparchive.pop3 import ProtocolError, Reply, TooLargeError
 from poparchive.pop3 import commands as c
 from poparchive.pop3 import pipeline as pipeline_module
 from poparchive.pop3.commands import command
 from poparchive.pop3.pipeline import ONE_AT_A_TIME, Pipeline, Questions, Refusals, Retrieval, Window
+from poparchive.pop3.protocol import Conversation
 from tests.support.conversation import Collector, feed, feeding, logged_in
 
 NOOP = command(c.NOOP)
@@ -137,3 +138,53 @@ def test_refusals() -> None:
     for event in feed(conversation, b"+OK\r\n-ERR\r\n+OK\r\n"):
         refusals.take(event)
     assert refusals.numbers == [4]
+
+
+def take_all(retrieval: Retrieval, conversation: Conversation, *pieces: bytes) -> None:
+    for piece in pieces:
+        for event in feeding(conversation, piece):
+            retrieval.take(event)
+
+
+@pytest.mark.parametrize("spool", [10_000, 20], ids=["whole", "pieces"])
+@pytest.mark.parametrize("behind", [b"+OK next\r\n", b"-ERR gone\r\n+OK\r\n"])
+def test_a_reply_that_runs_into_a_message(spool: int, behind: bytes) -> None:
+    """A message without a last line end swallows what follows; that shows where LIST said it ends."""
+    raw = b"Subject: x\r\n\r\n" + b"y" * 60
+    wire = b"+OK\r\n" + raw + b".\r\n" + behind + b"Subject: z\r\n.\r\n"
+    for cut in range(len(wire)):
+        conversation, sink = logged_in(spool), Collector()
+        retrieval = Retrieval(sink)
+        conversation.send([c.retr(1, len(raw)), NOOP])
+        with pytest.raises(ProtocolError, match="message 1 has no line end at its end"):
+            take_all(retrieval, conversation, wire[:cut], wire[cut:])
+        retrieval.cut(in_step=False)
+        assert not sink.messages
+
+
+def test_what_looks_like_a_reply_in_a_message() -> None:
+    """Where LIST says something else, or nothing, it is the message's own."""
+    raw = b"y.\r\n+OK next\r\n"
+    for size in (0, len(raw), len(raw) - 2, 3):
+        conversation, sink = logged_in(), Collector()
+        retrieval = Retrieval(sink)
+        conversation.send([c.retr(1, size), NOOP])
+        take_all(retrieval, conversation, b"+OK\r\n" + raw + b".\r\n+OK\r\n")
+        assert sink.messages == [(1, raw)]
+
+
+@pytest.mark.parametrize("spool", [10_000, 20], ids=["whole", "pieces"])
+def test_a_message_that_is_too_large(spool: int) -> None:
+    """It is given up as soon as it is; one that is just as large as allowed is not."""
+    for size, large in ((100, False), (101, True)):
+        conversation, sink = logged_in(spool), Collector()
+        retrieval = Retrieval(sink, limit_bytes=100)
+        conversation.send([c.retr(1, 7), NOOP])
+        octets = b"+OK\r\n" + b"y" * (size - 2) + b"\r\n.\r\n+OK\r\n"
+        if large:
+            with pytest.raises(TooLargeError, match=r"message 1 is larger .* LIST gives it 7"):
+                take_all(retrieval, conversation, octets)
+            retrieval.cut(in_step=False)
+        else:
+            take_all(retrieval, conversation, octets)
+        assert len(sink.messages) == (not large)

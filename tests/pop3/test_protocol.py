@@ -288,3 +288,24 @@ def test_a_lost_connection_is_described() -> None:
     conversation.send([NOOP])
     feed(conversation, b"-ERR out\x07")
     assert str(conversation.closed()).endswith("answered NOOP; it last said: -ERR out\\x07")
+
+
+def test_a_line_with_a_plus_is_no_command_sent_back() -> None:
+    """Lines before -ERR are passed over only if they may be a command that the server sends back."""
+    conversation = logged_in()
+    conversation.send([NOOP])
+    with pytest.raises(ProtocolError, match=r"instead of an answer to NOOP came: \+ERR no"):
+        feed(conversation, b"+ERR no\r\n")
+
+
+def test_what_was_last_said() -> None:
+    """Errors repeat what came that is no answer, until one comes."""
+    conversation = logged_in()
+    conversation.send([NOOP, NOOP])
+    assert not conversation.last_said()
+    feed(conversation, b"well\r\n")
+    assert conversation.last_said() == "; it last said: well"
+    feed(conversation, b"-ERR")
+    assert conversation.last_said() == "; it last said: -ERR"
+    feed(conversation, b"\r\n")
+    assert not conversation.last_said()

@@ -1,7 +1,8 @@
 """Scripted POP3 conversations: over loopback, and straight into the sans-IO core.
 
 A script is a sequence of steps. ``str``: the client must send this line. ``bytes``: the server
-sends this. ``Step.TLS``: TLS begins. ``Step.HANG_UP``: the server closes the connection.
+sends this. ``Step.ANYTHING``: the client must send some line. ``Step.TLS``: TLS begins.
+``Step.HANG_UP``: the server closes the connection.
 ``Step.SILENCE``: the server says nothing more and waits until the client is gone.
 """
 
@@ -20,6 +21,7 @@ from poparchive.pop3.protocol import SPOOL_BYTES, Conversation, Event
 
 
 class Step(enum.Enum):
+    ANYTHING = enum.auto()
     TLS = enum.auto()
     HANG_UP = enum.auto()
     SILENCE = enum.auto()
@@ -89,7 +91,7 @@ async def _follow(
     for step in script:
         if isinstance(step, bytes):
             writer.write(step)
-        elif isinstance(step, str):
+        elif isinstance(step, str) or step is Step.ANYTHING:
             await writer.drain()
             while b"\n" not in pending:
                 if not (octets := await reader.read(1 << 16)):
@@ -97,7 +99,7 @@ async def _follow(
                 server.reads.append(octets)
                 pending += octets
             line, _, pending = pending.partition(b"\n")
-            if line + b"\n" != step.encode() + b"\r\n":
+            if isinstance(step, str) and line + b"\n" != step.encode() + b"\r\n":
                 server.failure = f"expected {step!r}, got {line!r}"
                 return
         elif step is Step.TLS:
