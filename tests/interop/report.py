@@ -13,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 
 from tests.interop.matrix import CASES, Outcome, hard_mails, live, refusals
+from tests.interop.rules import RULES
 from tests.support.servers import KINDS, kind_missing, version
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "servers.md"
@@ -61,14 +62,16 @@ def _text(outcomes: Sequence[Outcome], refused: Sequence[Outcome]) -> str:
             rows.setdefault((tls, *(said[case] for case in CASES)), []).append(auth)
         for (tls, *said_of), auths in rows.items():
             lines.append(_row(name, tls, ", ".join(auths), *said_of))
-    lines += ["", _row("server", "version", "refused log-in"), _row("---", "---", "---")]
-    for name, of_kind in groupby(refused, key=lambda one: one.way.kind):
-        told = "; ".join(f"{one.note}: {_cell(one, note=False)}" for one in of_kind)
-        lines.append(_row(name.split(" ")[0], version(KINDS[name]), told))
-    lines += [
-        "",
-        f"{len(hard_mails())} messages a mailbox, less those that the server cannot hold.",
-    ]
+    told = {
+        name: "; ".join(f"{one.note}: {_cell(one, note=False)}" for one in of_kind)
+        for name, of_kind in groupby(refused, key=lambda one: one.way.kind)
+    }
+    lines += ["", _row("server", "Debian's version", "messages", "refused log-in")]
+    lines.append(_row(*["---"] * 4))
+    mails = hard_mails()
+    for name, kind in KINDS.items():
+        held = sum(map(RULES[name].fits, mails))
+        lines.append(_row(name, version(kind), f"{held} of {len(mails)}", told.get(name, "")))
     return "\n".join(lines)
 
 

@@ -1,8 +1,8 @@
 """What each server offers and what it does to mail, as data: what the matrix is held against.
 
 ``sends`` tells what a server sends for a message as it was put into the mailbox. ``undo`` takes off
-what it adds anew in each mailbox or session. ``fits`` leaves out mail that a server cannot hold: it
-loses such a message itself, or all others with it. Found by asking the servers, not poparchive.
+what it adds to each mailbox. ``fits`` leaves out mail that a server cannot hold: it loses such a
+message itself, or all others with it. Found by asking the servers, not poparchive.
 """
 
 import re
@@ -77,19 +77,6 @@ def without_marks(sent: bytes) -> bytes:
     return re.sub(marks, b"", sent[:end]) + sent[end:]
 
 
-_WRAPPED = re.compile(
-    rb"From: Mail Delivery Subsystem <postmaster>\r\nSubject: Cannot display Unicode content\r\n"
-    rb".*?\r\nContent-Type: message/global\r\n\r\n(.*)\r\n--=_[^\r\n]*--\r\n\Z",
-    re.DOTALL,
-)
-
-
-def unwrapped(sent: bytes) -> bytes:
-    """Courier wraps mail with 8-bit headers, each time with another boundary, unless UTF8 is said."""
-    found = _WRAPPED.match(sent)
-    return _ended(found[1]) if found else sent
-
-
 def _ended(sent: bytes) -> bytes:
     return sent if sent.endswith(b"\n") else sent + b"\r\n"
 
@@ -126,7 +113,7 @@ _DOVECOT = Rules(
 RULES = {
     "dovecot": _DOVECOT,
     "dovecot (locking)": Rules(_PASSWORD, crlf, locks=True),
-    "courier": Rules(_PASSWORD | {"plain", "login", "cram-md5"}, every_lf, undo=unwrapped),
+    "courier": Rules(_PASSWORD | {"plain", "login", "cram-md5"}, every_lf),
     # Cyrus offers SCRAM-PLUS too, bound to what only TLS 1.2 has; poparchive binds to certificates.
     "cyrus": Rules(_PASSWORD | _SCRAM | {"apop", "plain", "login", "cram-md5"}, cut_at_nul),
     "mailutils (mbox)": Rules(
