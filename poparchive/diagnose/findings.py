@@ -23,6 +23,7 @@ from poparchive.diagnose.values import (
     Verdict,
 )
 from poparchive.pop3 import TlsMode
+from poparchive.pop3.profiles import profile_of
 
 SOON = timedelta(days=21)
 """Certificates are mostly renewed 30 days before they end; one with less left was forgotten."""
@@ -55,6 +56,7 @@ def explain(report: Report, now: datetime | None = None) -> list[Finding]:
     certificates = {look.certificate: None for look in report.looks if look.certificate}
     for certificate in certificates:
         found += [Finding("certificate", *said) for said in _certificate(certificate, now)]
+    found += [Finding("server", *said) for said in _server(report)]
     found += [Finding("capabilities", *said) for said in _capabilities(report)]
     if mailbox := report.mailbox:
         for topic, say in _MAILBOX.items():
@@ -76,6 +78,17 @@ def _connection(look: Look, looks: tuple[Look, ...]) -> Found:
             other.works for other in looks if other.mode is not TlsMode.NONE
         )
         yield BAD if missed else NOTE, f"{name} cannot be used: {_sentence(look.problem)}"
+
+
+def _server(report: Report) -> Found:
+    """What is known of such servers that they do not say themselves (``pop3.profiles``)."""
+    for look in report.looks:
+        if look.greeting is not None:
+            capabilities = look.capa_tls or look.capa_clear or {}
+            profile = profile_of(report.host, look.greeting.encode(), capabilities)
+            for text in profile.notes:
+                yield NOTE, text
+            return
 
 
 def _privacy(looks: tuple[Look, ...]) -> Found:

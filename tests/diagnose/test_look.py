@@ -193,3 +193,13 @@ def test_capa_that_never_ends() -> None:
     assert report.looks[0].greeting
     assert "CAPA" in report.looks[0].problem
     assert not report.works
+
+
+def test_notes_of_a_server_that_is_known() -> None:
+    """What is known of such servers is told, once, whatever the ways to connect."""
+    greeting = {"CONNECT": b"+OK Gpop ready for requests\r\n"}
+    with running(Pop3Server({}, behaviour=Behaviour(replies=greeting))) as server:
+        report = looked(server.port)
+    said = [finding.text for finding in explain(report) if finding.topic == "server"]
+    assert len(said) == 3
+    assert "250 oldest" in said[0]
