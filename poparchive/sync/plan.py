@@ -9,7 +9,7 @@ A doubt never leads to a deletion, and never to forgetting.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from poparchive.model import Fate, LedgerRow, Listed
@@ -56,26 +56,24 @@ def plan(
     full: bool = False,
 ) -> Plan:
     """Compare a listing with the ledger. ``full`` asks for every message again."""
-    known: dict[tuple[bytes, int], list[LedgerRow]] = {}
-    # From the newest on, so that each list gives the oldest first.
-    for row in reversed(ledger):
-        known.setdefault((row.uidl, row.size_bytes), []).append(row)
+    known = _Known(ledger)
     new: list[Listed] = []
     again: list[tuple[Listed, LedgerRow]] = []
     kept: list[tuple[Listed, LedgerRow]] = []
+    any_kept = False
     for entry in listing:
-        rows = known.get((entry.uidl, entry.size_bytes))
         if not entry.uidl:
             # There is nothing to know it by but its octets.
-            if not _skipped_before(rows or [], entry, policy):
+            if not (_too_large(entry, policy) and known.take(entry, Fate.SKIPPED)):
                 new.append(entry)
             continue
-        if full or not rows:
+        row = None if full else known.take(entry)
+        if row is None:
             new.append(entry)
-            continue
-        row = rows.pop()
-        if row.fate in _KEPT:
-            kept.append((entry, row))
+        elif row.fate in _KEPT:
+            any_kept = True
+            if policy.leave_s is not None:
+                kept.append((entry, row))
         elif row.fate is Fate.DELETED:
             # Deleted, yet listed: the server kept it, or has given its UIDL to another message.
             new.append(entry)
@@ -83,7 +81,7 @@ def plan(
             not _too_large(entry, policy) and row.rule != size_rule(policy)
         ):
             again.append((entry, row))
-    gone = sorted(row for rows in known.values() for row in rows) if not full else []
+    gone = [] if full else sorted(known.left())
     return Plan(
         new=tuple(new),
         again=tuple(again),
@@ -93,17 +91,48 @@ def plan(
             row for row in gone if row.uidl and row.fate in (Fate.LISTED, Fate.QUARANTINED)
         ),
         delete=tuple(_deletions(kept, listing, policy, now)),
-        doubt=_doubt(kept, listing, ledger),
+        doubt="" if any_kept else _doubt(listing, ledger),
     )
 
 
-def _skipped_before(rows: list[LedgerRow], entry: Listed, policy: Policy) -> bool:
-    """Whether a message without UIDL has its fate already, because all of its size are too large."""
-    for at, row in enumerate(rows):
-        if row.fate is Fate.SKIPPED and _too_large(entry, policy):
-            del rows[at]
-            return True
-    return False
+class _Known:
+    """The rows of a ledger, each of which can be taken once for a message: the oldest first.
+
+    A drop may have a million messages, so nothing is made for a UIDL that stands there once.
+    """
+
+    def __init__(self, ledger: Sequence[LedgerRow]) -> None:
+        self._rows: dict[bytes, LedgerRow | dict[int, list[LedgerRow]]] = {}
+        # From the newest on, so that each list gives the oldest first.
+        for row in reversed(ledger):
+            before = self._rows.setdefault(row.uidl, row)
+            if before is row:
+                continue
+            if isinstance(before, LedgerRow):
+                before = self._rows[row.uidl] = {before.size_bytes: [before]}
+            before.setdefault(row.size_bytes, []).append(row)
+
+    def take(self, entry: Listed, fate: Fate | None = None) -> LedgerRow | None:
+        """Return a row with the UIDL and size of ``entry`` (and that fate), which is gone then."""
+        found = self._rows.get(entry.uidl)
+        if isinstance(found, dict):
+            rows = found.get(entry.size_bytes)
+            if not rows or fate not in (None, rows[-1].fate):
+                return None
+            return rows.pop()
+        if found is None or found.size_bytes != entry.size_bytes or fate not in (None, found.fate):
+            return None
+        del self._rows[entry.uidl]
+        return found
+
+    def left(self) -> Iterator[LedgerRow]:
+        """Yield the rows that nothing was listed for."""
+        for found in self._rows.values():
+            if isinstance(found, dict):
+                for rows in found.values():
+                    yield from rows
+            else:
+                yield found
 
 
 def repeated(listing: Sequence[Listed]) -> set[bytes]:
@@ -135,13 +164,8 @@ def _deletions(
     ]
 
 
-def _doubt(
-    kept: Sequence[tuple[Listed, LedgerRow]],
-    listing: Sequence[Listed],
-    ledger: Sequence[LedgerRow],
-) -> str:
+def _doubt(listing: Sequence[Listed], ledger: Sequence[LedgerRow]) -> str:
     """A server that shows nothing of what it showed before may have lost its UIDLs, or be another."""
-    held = sum(1 for row in ledger if row.fate in _KEPT)
-    if held and listing and not kept:
+    if listing and any(row.fate in _KEPT for row in ledger):
         return "every UIDL is new although mail of this account is archived"
     return ""

@@ -16,23 +16,40 @@ if TYPE_CHECKING:
     from poparchive.sync.pull import Job
 
 
+_NOTED_AT_A_TIME = 10_000
+"""A drop may have a million messages, and each is held in memory once as it is."""
+
+
 def note(writer: "Writer", account: int, todo: Plan) -> list[Wanted]:
     """Put into the ledger what the plan says of it; return what to fetch, with ledger numbers."""
     rules = {id(entry): rule for entry, rule in todo.skip}
-    named = [entry for entry in todo.new if entry.uidl or id(entry) in rules]
-    numbers = writer.listed(account, [(e.uidl, e.size_bytes) for e in named])
     wanted: list[Wanted] = [(entry, row.id) for entry, row in todo.again]
-    wanted += [(entry, None) for entry in todo.new if not entry.uidl and id(entry) not in rules]
-    for entry, ledger_number in zip(named, numbers, strict=True):
-        if id(entry) in rules:
-            writer.settle(ledger_number, Fate.SKIPPED, rules[id(entry)])
+    named = []
+    for entry in todo.new:
+        if entry.uidl or id(entry) in rules:
+            named.append(entry)
         else:
-            wanted.append((entry, ledger_number))
+            wanted.append((entry, None))
+    for start in range(0, len(named), _NOTED_AT_A_TIME):
+        some = named[start : start + _NOTED_AT_A_TIME]
+        numbers = writer.listed(account, [(e.uidl, e.size_bytes) for e in some])
+        for entry, ledger_number in zip(some, numbers, strict=True):
+            if id(entry) in rules:
+                writer.settle(ledger_number, Fate.SKIPPED, rules[id(entry)])
+            else:
+                wanted.append((entry, ledger_number))
     for row in todo.vanished:
         writer.settle(row.id, Fate.VANISHED, "no longer listed")
+    wanted.sort(key=_number)
     # What went wrong before may end the session again: the others come first.
     troubled = {row.id for _, row in todo.again if row.fate is not Fate.LISTED}
-    return sorted(wanted, key=lambda pair: (pair[1] in troubled, pair[0].number))
+    if troubled:
+        wanted.sort(key=lambda one: one[1] in troubled)
+    return wanted
+
+
+def _number(wanted: Wanted) -> int:
+    return wanted[0].number
 
 
 def check_uidls(session: Session, ledger: Sequence[LedgerRow]) -> None:
