@@ -81,12 +81,18 @@ def _token(account: Account) -> Callable[[bool], str] | None:
             raise _LaterError(str(error)) from error
         except PoparchiveError as error:
             raise AccountError(str(error)) from error
+        except (ValueError, TypeError, ArithmeticError) as error:
+            # The libraries believe what a provider says of its tokens.
+            text = f"account {account.name}: its provider answers with nonsense: {type(error).__name__}"
+            raise AccountError(text) from error
 
     return token
 
 
 class _LaterError(AccountError, TryLaterError):
     """The account's identity provider does not answer now."""
+
+    retry_after_s = 300
 
 
 def options_of(config: Config, *, jobs: int | None, full: bool, dry_run: bool) -> Options:

@@ -7,6 +7,9 @@ import typer
 
 from poparchive.cli.paths import Settings
 
+LOCKED_S = 60
+"""When another command had the archive, accounts that were due are tried again so soon."""
+
 
 def run(context: typer.Context) -> None:
     """Pull every account on its schedule until SIGTERM or SIGINT; what came until then is kept."""
@@ -16,7 +19,7 @@ def run(context: typer.Context) -> None:
     from poparchive.errors import PoparchiveError, TryLaterError, UsageError
     from poparchive.pop3 import Contexts
     from poparchive.schedule import Schedule, Task
-    from poparchive.sync.result import FAILED, Result
+    from poparchive.sync.result import Result
     from poparchive.sync.retry import next_try_s
 
     settings = Settings.of(context)
@@ -41,8 +44,10 @@ def run(context: typer.Context) -> None:
                     for result in jobs.pull(root, chosen, options, stop=stop, contexts=contexts):
                         put_off(result)
         except TryLaterError as error:
-            # Another command has the archive; the next time comes soon enough.
+            # Another command has the archive.
             observe.event("pull put off", reason=str(error))
+            for name in names:
+                schedule.hold(name, LOCKED_S)
         except PoparchiveError as error:
             observe.event("pull failed", level=40, error=str(error))
         finally:
@@ -51,9 +56,13 @@ def run(context: typer.Context) -> None:
     def put_off(result: Result) -> None:
         """Try again what failed when that makes sense, and not before."""
         name = result.name
-        if result.outcome != FAILED:
+        if not result.broken:
             failures.pop(name, None)
-            schedule.release(name)
+            if result.retry_after_s is None:
+                schedule.release(name)
+            else:
+                # There is more, and the server lets us have it then.
+                schedule.hold(name, result.retry_after_s)
             return
         # A server that was not asked because it was too early has not failed.
         failures[name] = failures.get(name, 0) + (not result.skipped)

@@ -32,7 +32,8 @@ FRAGMENT_BYTES = 4
 """A shorter argument of AUTH (``=``, ``*``) is no secret, and would be found everywhere."""
 
 _HARMLESS = re.compile(
-    rb"(?:CAPA|STLS|STAT|NOOP|RSET|QUIT|AUTH|USER .*|(?:LIST|UIDL)(?: \d+)?|(?:RETR|DELE) \d+|TOP \d+ \d+)"
+    rb"(?:CAPA|STLS|UTF8|LANG en|STAT|NOOP|RSET|QUIT|AUTH|USER .*"
+    rb"|(?:LIST|UIDL)(?: \d+)?|(?:RETR|DELE) \d+|TOP \d+ \d+)"
 )
 _SECRET = re.compile(rb"(PASS|APOP [^ ]+|AUTH [A-Za-z0-9_-]{1,20})(?: (.*))?", re.DOTALL)
 _MULTI = (b"CAPA", b"LIST", b"UIDL", b"RETR", b"TOP")

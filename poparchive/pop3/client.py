@@ -119,16 +119,25 @@ class Session:
         return [one._replace(uidl=found.get(one.number, b"")) for one in listed]
 
     async def retrieve(
-        self, messages: Sequence[Listed], sink: Sink, limit_bytes: int | None = None
+        self,
+        messages: Sequence[Listed],
+        sink: Sink,
+        limit_bytes: int | None = None,
+        *,
+        suspicious: bool = True,
     ) -> None:
         """RETR each of ``messages`` and hand it to ``sink``; returns when it has them all.
 
-        ``TooLargeError`` for one that grows beyond ``limit_bytes``, when those before it are handed on.
+        ``suspicious``: see ``Retrieval``. ``TooLargeError`` for one that grows beyond ``limit_bytes``,
+        when those before it are handed on.
         """
         if messages:
             asked = (c.retr(m.number, m.size_bytes) for m in messages)
             # NOOP has no other use than to prove that the last message ended where it seemed to.
-            await self._run(chain(asked, (command(c.NOOP),)), Retrieval(sink, limit_bytes))
+            await self._run(
+                chain(asked, (command(c.NOOP),)),
+                Retrieval(sink, limit_bytes, suspicious=suspicious),
+            )
 
     async def top(self, number: int, lines: int) -> bytes:
         """The header and so many lines of the body."""

@@ -54,9 +54,13 @@ class Pop3Error(PoparchiveError):
 
     def hush(self, secret: str) -> None:
         """Take ``secret`` out of what the server said, should it have repeated it."""
+        from poparchive.pop3.replies import visible  # which knows our errors
+
         if len(secret) < 4:
             return  # it would stand in many words by chance
-        self.detail = self.detail.replace(secret, "***")
+        # The server's words stand there as ``visible`` made them.
+        for said in (secret, visible(secret.encode("utf-8", "surrogateescape"))):
+            self.detail = self.detail.replace(said, "***")
         self.args = (self.detail,)
         if self.reply:
             octets = secret.encode("utf-8", "surrogateescape")

@@ -36,8 +36,8 @@ class Login:
     """Gives a token for OAUTHBEARER and XOAUTH2, in a worker thread. True asks for a fresh one,
     because the server has just refused the last."""
     known: Capabilities | None = None
-    """What the server offered at the last log-in. Under TLS it is taken for granted, so that CAPA and
-    the log-in share a write; the answer to CAPA counts all the same."""
+    """What the server offered at the last log-in. Under TLS, if it pipelines, that is taken for granted,
+    so that CAPA and the log-in share a write; the answer to CAPA counts all the same."""
 
 
 async def begin(dialogue: Dialogue, endpoint: Endpoint, context: ssl.SSLContext | None) -> None:
@@ -68,16 +68,17 @@ async def log_in(dialogue: Dialogue, login: Login, wish: Auth, *, allow_clear: b
     a fresh token for one that was refused, and the same SCRAM without channel binding.
     """
     secure = dialogue.connection.tls_version is not None
-    if not (secure and login.known):
+    known = login.known
+    if secure and known and "PIPELINING" in known:
+        try:
+            return await _log_in(dialogue, login, wish, known, allow_clear=allow_clear, due=True)
+        except AuthError:
+            now = dialogue.capabilities
+            if now and set(now.get("SASL", ())) == set(known.get("SASL", ())):
+                raise
+            # It offers other ways than it did, or what is known of it allows none: no guess was made.
+    if not dialogue.capabilities:
         await dialogue.ask(command(c.CAPA))
-        return await _log_in(dialogue, login, wish, dialogue.capabilities, allow_clear=allow_clear)
-    try:
-        return await _log_in(dialogue, login, wish, login.known, allow_clear=allow_clear, due=True)
-    except AuthError:
-        gone = set(login.known.get("SASL", ())) - set(dialogue.capabilities.get("SASL", ()))
-        if not gone:
-            raise
-        # Refused, because the server does not offer any more what it did: no guess was made.
     return await _log_in(dialogue, login, wish, dialogue.capabilities, allow_clear=allow_clear)
 
 
@@ -140,8 +141,7 @@ class _Entry:
         self._before = _courtesies(offered)
         if due:
             self._before.insert(0, command(c.CAPA))
-        # All servers bear CAPA, USER and PASS in one write, whatever else they do not.
-        self._at_once = due or "PIPELINING" in offered
+        self._at_once = "PIPELINING" in offered
         self._dialogue = dialogue
         self._login = login
         self._wish = wish

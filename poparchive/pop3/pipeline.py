@@ -79,8 +79,8 @@ class Taker(Protocol):
 
     async def room(self) -> None: ...
 
-    def cut(self, *, in_step: bool) -> None:
-        """No more will come, though not all is answered (``Conversation.in_step``)."""
+    def cut(self, *, in_step: bool, begun: bool = False) -> None:
+        """No more will come, though not all is answered (``Conversation.in_step``, ``in_body``)."""
         ...
 
 
@@ -93,7 +93,7 @@ class Ready:
     async def room(self) -> None:
         return
 
-    def cut(self, *, in_step: bool) -> None:
+    def cut(self, *, in_step: bool, begun: bool = False) -> None:
         return
 
 
@@ -209,16 +209,21 @@ class Retrieval:
     is a ``ProtocolError`` instead.
 
     One that does not complete a last line ends it too late: the final dot stands behind text, and
-    what follows is taken for more of the message. That shows where LIST said that the end is.
+    what follows is taken for more of the message. That shows where LIST said that the end is. Without
+    ``suspicious`` it is not looked for: some servers count fewer octets than they send.
     """
 
-    def __init__(self, sink: Sink, limit_bytes: int | None = None) -> None:
+    def __init__(
+        self, sink: Sink, limit_bytes: int | None = None, *, suspicious: bool = True
+    ) -> None:
+        self._suspicious = suspicious
         self._sink = sink
         self._limit_bytes = sys.maxsize if limit_bytes is None else limit_bytes
         self._held: Whole | None = None
         self._large: LargeSink | None = None
         self._large_ended = False
         self._taken_bytes = 0  # of the large one
+        self._promised_bytes = 0  # by LIST, for the one that came last
         self._behind = b""  # what stands in it where LIST said that it ends
         self.full = sink.full
         self.room = sink.room
@@ -232,6 +237,7 @@ class Retrieval:
             if len(octets) > size:
                 self._look_behind(event, 0)
             self._held = event
+            self._promised_bytes = size or sys.maxsize
             return
         if isinstance(event, Part):
             assert self._large
@@ -247,12 +253,13 @@ class Retrieval:
         self._release()
         if isinstance(event, Begin):
             self._taken_bytes = 0
+            self._promised_bytes = event.command.size_bytes or sys.maxsize
             self._large = self._sink.begin(event.command.number)
         elif isinstance(event, Answer) and event.command.verb is RETR:
             self._sink.refused(event.command.number, event.reply)
 
     def _look_behind(self, event: Whole | Part, begin: int) -> None:
-        size = event.command.size_bytes
+        size = event.command.size_bytes if self._suspicious else 0
         if begin + len(event.octets) <= size or not size or begin >= size + _BEHIND_BYTES:
             return
         behind = self._behind if begin > size else b""
@@ -272,13 +279,19 @@ class Retrieval:
             command=str(command),
         )
 
-    def cut(self, *, in_step: bool) -> None:
-        if in_step:
+    def cut(self, *, in_step: bool, begun: bool = False) -> None:
+        # Where no next reply has begun nothing proves that the last message was whole. If LIST promised
+        # more, it was not: its rest, behind a dot that was not stuffed, may never have been sent.
+        if in_step and (begun or self._came_bytes >= self._promised_bytes):
             self._release()
         self._held = None
         if self._large:
             self._large.abort()
             self._large = None
+
+    @property
+    def _came_bytes(self) -> int:
+        return len(self._held.octets) if self._held else self._taken_bytes
 
     def _release(self) -> None:
         if held := self._held:

@@ -224,7 +224,8 @@ class Connection(asyncio.BufferedProtocol):
         if not taker:
             return
         try:
-            taker.cut(in_step=lost and self._conversation.in_step)
+            conversation = self._conversation
+            taker.cut(in_step=lost and conversation.in_step, begun=conversation.in_body)
         except Exception as second:  # what the taker cannot do matters more than a lost connection
             self._failure = second
         if not self._finished.done():

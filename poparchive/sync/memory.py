@@ -14,6 +14,9 @@ from poparchive.pop3 import Capabilities, Session
 
 DAY_S = 86_400
 
+LONGEST_S = DAY_S
+"""No server keeps an account out for longer, whatever it announces."""
+
 _WORTH_TELLING = (
     "STLS", "PIPELINING", "UIDL", "TOP", "UTF8", "RESP-CODES", "AUTH-RESP-CODE",
 )  # fmt: skip
@@ -24,7 +27,8 @@ class Known:
     """A server as one account met it last.
 
     ``logged_in`` is when, in seconds since the epoch; ``not_before`` the earliest moment for the next
-    time. ``offered`` is what it could do before the log-in, ``capabilities`` after it.
+    time, ``server`` which it was. ``offered`` is what it could do before the log-in, ``capabilities``
+    after it.
     """
 
     logged_in: int
@@ -33,6 +37,7 @@ class Known:
     tls: str | None = None
     offered: Capabilities = field(default_factory=dict)
     capabilities: Capabilities = field(default_factory=dict)
+    server: str = ""
 
     @property
     def implementation(self) -> str:
@@ -59,30 +64,47 @@ class Memory:
         """Return what is known of an account's server."""
         return self._known.get(account)
 
-    def wait_s(self, account: str) -> int:
-        """Return how many seconds the server still wants to pass before the next log-in."""
+    def offered(self, account: str, server: str) -> Capabilities | None:
+        """Return what this server offered at the last log-in, if it was under TLS and went well."""
         known = self._known.get(account)
-        return max(0, known.not_before - int(time.time())) if known else 0
+        return known.offered or None if known and known.tls and known.server == server else None
+
+    def forget(self, account: str) -> None:
+        """Forget what the server offered; when it lets us log in again stays."""
+        if known := self._known.get(account):
+            self._known[account] = replace(known, offered={}, capabilities={})
+
+    def wait_s(self, account: str) -> int:
+        """Return how many seconds the server still wants to pass before the next log-in.
+
+        More than a day is a clock that was wrong when it was noted.
+        """
+        known = self._known.get(account)
+        wait_s = known.not_before - int(time.time()) if known else 0
+        return max(0, wait_s) if wait_s <= LONGEST_S else 0
 
     def hold(self, account: str, seconds: int) -> None:
         """Note that the server wants no log-in for so long. Synced when this returns."""
         now = int(time.time())
         before = self._known.get(account) or Known(now)
-        not_before = max(before.not_before, now + seconds)
+        not_before = now + max(self.wait_s(account), min(seconds, LONGEST_S))
         self._known[account] = replace(before, not_before=not_before)
         self.save()
 
-    def met(self, account: str, session: Session) -> list[str]:
+    def met(self, account: str, server: str, session: Session) -> list[str]:
         """Note a session whose listing has come; return what a person should know of the change."""
         now = int(time.time())
         before = self._known.get(account)
+        if before and before.server != server:
+            before = None
         known = Known(
             now,
-            before.not_before if before else 0,
+            now + self.wait_s(account),
             str(session.auth),
             session.tls_version,
             dict(session.offered),
             dict(session.capabilities),
+            server,
         )
         self._known[account] = known
         return [*lost(before, known), *expiring(before, known)] if before else []
@@ -150,6 +172,7 @@ def _number(parameters: tuple[str, ...]) -> int | None:
 def _row(known: Known) -> dict[str, object]:
     return {
         "logged_in": known.logged_in,
+        "server": known.server,
         "not_before": known.not_before,
         "auth": known.auth,
         "tls": known.tls,
@@ -170,6 +193,7 @@ def _known(row: object) -> Known | None:
             None if row["tls"] is None else str(row["tls"]),
             _words(row["offered"]),
             _words(row["capabilities"]),
+            str(row["server"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         return None

@@ -91,7 +91,7 @@ def plan(
             row for row in gone if row.uidl and row.fate in (Fate.LISTED, Fate.QUARANTINED)
         ),
         delete=tuple(_deletions(kept, listing, policy, now)),
-        doubt="" if any_kept else _doubt(listing, ledger),
+        doubt="" if any_kept or full else _doubt(listing, ledger),
     )
 
 

@@ -21,7 +21,6 @@ from poparchive.pop3 import (
     Login,
     LoginDelayError,
     Pop3Error,
-    Session,
     TimedOutError,
     Timeouts,
     Window,
@@ -37,6 +36,9 @@ from poparchive.sync.steps import check_uidls, delete, flush, note, number_of, s
 if TYPE_CHECKING:
     # Importing it takes as long as a server needs to answer: see ``Puller``.
     from poparchive.archive.writer import Writer
+
+_SESSIONS_MOST = 2_000
+"""Of one pull of one account: Gmail's 250 messages a session make half a million."""
 
 PATIENCE_S = 30
 """So long a pull waits for the moment at which a server lets it log in; for a later one another comes."""
@@ -142,14 +144,22 @@ class Puller:
         try:
             await self._attempts(job, result)
         except TooEarlyError as error:
-            result.skipped = True
-            result.outcome, result.error = FAILED, str(error)
             result.retry_after_s = error.retry_after_s
+            if result.sessions:
+                # All that this pull could have is there; more may wait behind it.
+                result.notes.append(str(error))
+            else:
+                result.skipped = result.broken = True
+                result.outcome, result.error = FAILED, str(error)
         except (Pop3Error, AccountError) as error:
+            result.broken = True
             result.outcome, result.error = FAILED, str(error)
             result.retry_after_s = getattr(error, "retry_after_s", None)
             if isinstance(error, LoginDelayError):
                 self._memory.hold(job.name, error.retry_after_s or 0)
+            elif not result.sessions:
+                # Whatever the reason was: the next log-in is to ask first.
+                self._memory.forget(job.name)
             await self._opened.wait()
         except asyncio.CancelledError:
             result.outcome, result.error = STOPPED, "stopped"
@@ -175,7 +185,7 @@ class Puller:
             octets, verdicts, result.waited = result.octets, aside.verdicts, False
             try:
                 # A server that shows a part of the mailbox shows more when that was retrieved.
-                while await self._session(job, result, aside):
+                while await self._session(job, result, aside) and result.sessions < _SESSIONS_MOST:
                     pass
                 return
             except Pop3Error as error:
@@ -197,16 +207,11 @@ class Puller:
             raise TooEarlyError(job.name, job.endpoint.host, wait_s)
         await asyncio.sleep(wait_s)
 
-    def _met(self, job: Job, session: Session, result: Result) -> None:
-        """Remember the server, and tell what has changed for the worse."""
-        result.notes += self._memory.met(job.name, session)
-
     async def _session(self, job: Job, result: Result, aside: Aside) -> bool:
         """Pull what one session shows; return whether another one may show more."""
         await self._early(job)
         context = self._context(job.endpoint)
-        known = self._memory.of(job.name)
-        login = replace(job.login, known=known.offered if known and known.tls else None)
+        login = replace(job.login, known=self._memory.offered(job.name, server_of(job)))
         async with connect(
             job.endpoint,
             login,
@@ -219,7 +224,7 @@ class Puller:
             if delay_s := max(session.profile.login_delay_s, *map(login_delay_s, offers)):
                 self._memory.hold(job.name, delay_s)
             listing = await session.listing()
-            self._met(job, session, result)
+            result.notes += self._memory.met(job.name, server_of(job), session)
             result.listed = len(listing)
             result.waited = not self._opened.is_set()
             writer = await self._writer()
@@ -239,9 +244,11 @@ class Puller:
             unnamed = Unnamed(writer, number, ledger)
             sink = Sink(writer, wanted, result, self._observer, unnamed)
             try:
-                for part in parts:
+                for at, part in enumerate(parts):
                     entries = [entry for entry, _ in part]
-                    await session.retrieve(entries, sink, job.policy.max_message_bytes)
+                    most = job.policy.max_message_bytes
+                    # What is asked for alone has nothing behind it that could run into it.
+                    await session.retrieve(entries, sink, most, suspicious=not at)
             except Pop3Error as error:
                 if sink.done < len(wanted):
                     set_aside(wanted[sink.done], sink, aside, error, result)
@@ -258,7 +265,8 @@ class Puller:
             result.deleted += len(gone)
             if gone:
                 await flush(writer)
-            return session.profile.drain and sink.done > 0
+            result.sessions += 1
+            return session.profile.drain and sink.named > 0 and not self._options.full
 
 
 def _cause(errors: BaseExceptionGroup) -> BaseException:
@@ -272,3 +280,9 @@ def _cause(errors: BaseExceptionGroup) -> BaseException:
             else:
                 leaves.append(error)
     return next((error for error in leaves if isinstance(error, PoparchiveError)), leaves[0])
+
+
+def server_of(job: Job) -> str:
+    """What is remembered of a server is remembered of this one."""
+    endpoint = job.endpoint
+    return f"{endpoint.host}:{endpoint.port} {endpoint.tls}"

@@ -26,6 +26,10 @@ class Result:
     """What a person should know although nothing failed, a sentence each."""
     retry_after_s: int | None = None
     """When to try again what failed, at the earliest; None if nothing did, or if it needs a person."""
+    sessions: int = 0
+    """How many came to their end."""
+    broken: bool = False
+    """The account as a whole could not be pulled, and not only some message of it."""
     waited: bool = False
     """The archive was not open yet when the listing came."""
     skipped: bool = False

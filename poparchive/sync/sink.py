@@ -37,7 +37,7 @@ class Unnamed:
         """Ledger numbers by size, of what was refused before."""
         found: dict[int, list[int]] = {}
         for row in self._rows:
-            if not row.uidl and row.fate is Fate.QUARANTINED:
+            if not row.uidl and row.fate in (Fate.QUARANTINED, Fate.SKIPPED):
                 found.setdefault(row.size_bytes, []).append(row.id)
         return found
 
@@ -76,12 +76,16 @@ class Sink:
         self._large: Large | None = None
         self.done = 0
         """Messages that came or were refused; they do so in the order in which they were asked for."""
+        self.named = 0
+        """Messages that came and will be known by their UIDL the next time."""
 
     def message(self, number: int, octets: bytes) -> None:
         ledger = self._next(number)[1]
         self.done += 1
         if ledger is None:
             ledger = self._unnamed.ledger(hashlib.sha256(octets).digest(), len(octets))
+        else:
+            self.named += 1
         if ledger is not None:
             self._writer.keep(ledger, octets, self._result.tally)
         self.count(len(octets))
@@ -135,6 +139,8 @@ class Sink:
         spooled = spool.finish()
         if ledger is None:
             ledger = self._unnamed.ledger(spooled.digest, spool.size_bytes)
+        else:
+            self.named += 1
         if ledger is None:
             spooled.discard()
         else:

@@ -40,7 +40,7 @@ def converse(says: Iterable[bytes], cuts: Sequence[int], spool_bytes: int) -> Co
         taker.cut(in_step=False)
         return sink
     _shown(conversation.closed())
-    taker.cut(in_step=conversation.in_step)
+    taker.cut(in_step=conversation.in_step, begun=conversation.in_body)
     return sink
 
 

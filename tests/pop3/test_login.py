@@ -43,7 +43,7 @@ def ann(auth: str = "auto", known: Capabilities | None = None) -> Login:
     return Login("ann", lambda: "secret", auth, known=known)
 
 
-KNOWN: Capabilities = {"USER": (), "UIDL": ()}
+KNOWN: Capabilities = {"USER": (), "UIDL": (), "PIPELINING": ()}
 
 
 async def log_in(
@@ -187,12 +187,25 @@ def test_an_offer_that_is_gone(certificate: Certificate) -> None:
     """A mechanism that the server had the last time and has not now: it is asked for what it has."""
 
     async def main() -> None:
-        known = {"SASL": ("SCRAM-SHA-256",)}
+        known = {"SASL": ("SCRAM-SHA-256",), "PIPELINING": ()}
         refused = b"-ERR unknown mechanism\r\n"
         script: Script = (GREETING, "CAPA", Step.ANYTHING, CAPA, refused, PLAIN, OK)
         tls = certificate.server_context()
         async with scripted(*script, tls=tls, implicit=True) as server:
             login = ann(known=known)
+            assert (await log_in(server, login, TlsMode.IMPLICIT, certificate))[0] == "plain"
+
+    asyncio.run(main())
+
+
+def test_what_is_remembered_forbids_nothing(certificate: Certificate) -> None:
+    """A way that the server did not offer the last time: it is asked, and the way taken."""
+
+    async def main() -> None:
+        script: Script = (GREETING, "CAPA", CAPA, PLAIN, OK)
+        tls = certificate.server_context()
+        async with scripted(*script, tls=tls, implicit=True) as server:
+            login = ann("plain", known=KNOWN)
             assert (await log_in(server, login, TlsMode.IMPLICIT, certificate))[0] == "plain"
 
     asyncio.run(main())
@@ -205,7 +218,10 @@ def test_utf8_and_lang(certificate: Certificate) -> None:
     async def main() -> None:
         offer = b"+OK\r\nUTF8 USER\r\nLANG\r\nUSER\r\n%b.\r\n"
         answers = (b"-ERR no\r\n", b"+OK en\r\n", OK, OK)
-        for more, known in ((b"PIPELINING\r\n", None), (b"", {"UTF8": (), "LANG": (), "USER": ()})):
+        for more, known in (
+            (b"PIPELINING\r\n", None),
+            (b"", {"UTF8": (), "LANG": (), "USER": (), "PIPELINING": ()}),
+        ):
             words = ("UTF8", "LANG en", "USER ann", "PASS secret", *answers)
             if known:
                 script: Script = (
@@ -410,7 +426,8 @@ def test_a_refused_name(certificate: Certificate) -> None:
     """Of USER and PASS in one write, the error is about the first that was refused."""
 
     async def main() -> None:
-        answers = (CAPA, b"-ERR who?\r\n", b"-ERR USER first\r\n")
+        known = b"+OK\r\nUSER\r\nUIDL\r\nPIPELINING\r\n.\r\n"
+        answers = (known, b"-ERR who?\r\n", b"-ERR USER first\r\n")
         script: Script = (GREETING, "CAPA", "USER ann", "PASS secret", *answers)
         tls = certificate.server_context()
         async with scripted(*script, tls=tls, implicit=True) as server:

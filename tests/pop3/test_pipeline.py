@@ -48,11 +48,13 @@ def test_one_at_a_time() -> None:
     assert pipeline.more(0, 0) == []
 
 
-def retrieve(octets: bytes, spool: int, *, last: bool = True) -> tuple[Collector, Retrieval, bool]:
+def retrieve(
+    octets: bytes, spool: int, *, last: bool = True, size: int = 3
+) -> tuple[Collector, Retrieval, bool]:
     """Feed ``octets`` in answer to two RETR and a NOOP; the last says whether still in step."""
     conversation, sink = logged_in(spool), Collector()
     retrieval = Retrieval(sink)
-    conversation.send([c.retr(1, 0), c.retr(2, 0)])
+    conversation.send([c.retr(1, 3), c.retr(2, size)])
     if last:
         conversation.send([NOOP])
     try:
@@ -91,6 +93,15 @@ class TestProof:
         assert sink.messages == [(1, b"a\r\n"), (2, b"b\r\n")]
         assert not sink.aborted
 
+    @pytest.mark.parametrize("size", [0, 4])
+    def test_a_last_message_that_is_too_short(self, spool: int, size: int) -> None:
+        """If LIST promised more, or nothing, it is not taken as whole: its rest may never have been sent."""
+        octets = b"+OK\r\na\r\n.\r\n+OK\r\nb\r\n.\r\n"
+        sink, retrieval, in_step = retrieve(octets, spool, size=size)
+        retrieval.cut(in_step=in_step)
+        assert sink.messages == [(1, b"a\r\n")]
+        assert sink.aborted == ([] if spool else [2])
+
     def test_half_a_line_behind_it(self, spool: int) -> None:
         """If the connection ends after a piece of something, the message is not proved."""
         octets = b"+OK\r\na\r\n.\r\n+OK\r\nb\r\n.\r\nres"
@@ -104,7 +115,7 @@ class TestProof:
         """If the connection ends inside a message, that one is forgotten and the one before kept."""
         octets = b"+OK\r\na\r\n.\r\n+OK\r\nhalf of b\r\n"
         sink, retrieval, in_step = retrieve(octets, spool)
-        retrieval.cut(in_step=in_step)
+        retrieval.cut(in_step=in_step, begun=True)
         assert sink.messages == [(1, b"a\r\n")]
         assert sink.aborted == ([] if spool else [2])
 

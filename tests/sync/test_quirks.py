@@ -114,3 +114,47 @@ def test_large_messages_without_uidl(tmp_path: Path, behaviour: Behaviour) -> No
         made.run("pull")
     assert octets_of(made.archive) == [large]
     assert len(ledger(made)) == 1
+
+
+def test_half_a_message_is_not_kept_and_not_deleted(tmp_path: Path) -> None:
+    """A server that does not stuff a lone dot and breaks off behind it: LIST says that more must come."""
+    mail = b"Subject: a\r\n\r\nfirst\r\n.\r\nsecond\r\n"
+    half = b"+OK\r\nSubject: a\r\n\r\nfirst\r\n.\r\n"
+    broken = Behaviour(replies={"RETR 1": half}, hang_up_at=frozenset({"NOOP"}))
+    with running(
+        Pop3Server({"anna": Mailbox([mail], password="secret")}, behaviour=broken)
+    ) as server:
+        made = made_with(server, tmp_path, leave_on_server="delete")
+        made.run("pull", code=1)
+        server.wait_idle(5)
+        assert server.asked("DELE") == []
+    assert octets_of(made.archive) == []
+
+
+def test_a_drain_ends_where_nothing_new_is_kept(tmp_path: Path) -> None:
+    """A message that is refused each time, and one that is asked for again, are no reason for a session."""
+    answers = shown(1, 2).replies
+    refusing = Behaviour(replies=answers, refuse_retr=frozenset({2}))
+    with running(
+        Pop3Server({"anna": Mailbox(MAILS, password="secret")}, behaviour=refusing)
+    ) as server:
+        made = made_with(server, tmp_path)
+        made.run("pull", code=1)
+        made.run("pull", "--full", code=1)
+        server.wait_idle(5)
+        assert server.sessions == 3
+
+
+def test_a_drain_that_has_to_wait_is_no_failure(tmp_path: Path) -> None:
+    """Gmail announces LOGIN-DELAY: what this pull could have is kept, and it says when there is more."""
+    capa = b"+OK\r\nUIDL\r\nTOP\r\nUSER\r\nLOGIN-DELAY 300\r\n.\r\n"
+    gmail = Behaviour(replies={**shown(1, 2).replies, "CAPA": capa})
+    with running(
+        Pop3Server({"anna": Mailbox(MAILS, password="secret")}, behaviour=gmail)
+    ) as server:
+        made = made_with(server, tmp_path)
+        (row,) = made.json("pull")
+        assert (row["outcome"], row["archived"]) == ("ok", 2)
+        assert "wants more time between log-ins" in str(row["notes"])
+        assert server.sessions == 1
+    assert len(rows(made.archive / "catalog.sqlite")["runs"]) == 1
