@@ -24,3 +24,10 @@ class TryLaterError(PoparchiveError):
     """Nothing is wrong but the moment: a lock is held, a server is busy (EX_TEMPFAIL)."""
 
     exit_code: ClassVar[int] = 75
+
+
+def leaves(error: BaseException) -> list[BaseException]:
+    """The errors of a group, as tasks that failed together raise them; else the error itself."""
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for each in error.exceptions for leaf in leaves(each)]
+    return [error]

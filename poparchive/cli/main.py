@@ -91,9 +91,9 @@ def _let_go_of_output() -> None:
 def _report(error: Exception) -> int:
     """Prints what went wrong and returns the exit code."""
     from poparchive.cli.output import problem, verbosity, visible
-    from poparchive.errors import PoparchiveError
+    from poparchive.errors import PoparchiveError, leaves
 
-    errors = list(_leaves(error))
+    errors = leaves(error)
     expected = [each for each in errors if isinstance(each, PoparchiveError)]
     if verbosity() > 0:
         import traceback
@@ -114,10 +114,3 @@ def _report(error: Exception) -> int:
                 text += " (poparchive -v shows where)"
         problem("poparchive: " + visible(text, keep="\n"))
     return max(each.exit_code for each in expected) if len(expected) == len(errors) else 1
-
-
-def _leaves(error: BaseException) -> list[BaseException]:
-    """The errors of a group, as tasks that failed together raise them; else the error itself."""
-    if isinstance(error, BaseExceptionGroup):
-        return [leaf for each in error.exceptions for leaf in _leaves(each)]
-    return [error]

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from poparchive.errors import PoparchiveError, TryLaterError
+from poparchive.errors import PoparchiveError, TryLaterError, leaves
 from poparchive.model import Fate
 from poparchive.pop3 import (
     ClosedError,
@@ -271,15 +271,8 @@ class Puller:
 
 def _cause(errors: BaseExceptionGroup) -> BaseException:
     """The one error that matters of those that ended a pull: a sentence of ours, if there is one."""
-    leaves: list[BaseException] = []
-    groups = [errors]
-    for group in groups:
-        for error in group.exceptions:
-            if isinstance(error, BaseExceptionGroup):
-                groups.append(error)
-            else:
-                leaves.append(error)
-    return next((error for error in leaves if isinstance(error, PoparchiveError)), leaves[0])
+    found = leaves(errors)
+    return next((error for error in found if isinstance(error, PoparchiveError)), found[0])
 
 
 def server_of(job: Job) -> str:
