@@ -39,12 +39,6 @@ class Known:
     capabilities: Capabilities = field(default_factory=dict)
     server: str = ""
 
-    @property
-    def implementation(self) -> str:
-        """What the server calls itself; empty if it does not say."""
-        said = {**self.offered, **self.capabilities}
-        return " ".join(said.get("IMPLEMENTATION", ()))
-
     def everything(self) -> set[str]:
         """All that it could do, mechanisms as ``SASL NAME``."""
         found = set(self.offered) | set(self.capabilities)
