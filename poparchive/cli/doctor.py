@@ -111,6 +111,7 @@ class Case:
     """Whose ``ca_file`` and ``fingerprint`` count."""
     name: str = ""
     """Of the configured account, if it is one."""
+    account: "Account | None" = None
     password: "PasswordRef | None" = None
     visitor: "Visitor | None" = None
 
@@ -156,7 +157,7 @@ def _configured(account: "Account", server: str | None) -> Case:
             )
         port = named or port
     visitor = Visitor(job.login, account.name, job.endpoint.tls, account.allow_insecure)
-    return Case(account.host, port, job.endpoint, account.name, account.password, visitor)
+    return Case(account.host, port, job.endpoint, account.name, account, account.password, visitor)
 
 
 def _described(

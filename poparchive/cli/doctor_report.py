@@ -3,13 +3,15 @@
 All text of the server is made visible before it is printed.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from poparchive.cli import output
-from poparchive.diagnose import Finding, Look, Mailbox, Report, Verdict, doubtful, explain, suggest
+from poparchive.cli.doctor_entry import entry
+from poparchive.diagnose import Finding, Look, Mailbox, Report, Verdict, explain, suggest
+from poparchive.diagnose.values import TopResult
 
 if TYPE_CHECKING:
     from poparchive.cli.doctor import Case
@@ -28,7 +30,7 @@ _COLOURS = {Verdict.GOOD: "green", Verdict.NOTE: "yellow", Verdict.BAD: "red"}
 def show(report: Report, case: "Case") -> None:
     """Print sections, findings and the entry to paste."""
     parts = list(_sections(report))
-    findings = explain(report)
+    findings = explain(report, trust=case.trust)
     lines = entry(report, case)
     if output.on_terminal():
         _show_rich(parts, findings, lines)
@@ -45,7 +47,7 @@ def show(report: Report, case: "Case") -> None:
 
 def show_json(report: Report, case: "Case") -> None:
     """Print one object with everything."""
-    suggestion = suggest(report.host, report.looks)
+    suggestion = suggest(report.host, report.looks, case.trust)
     looks = [
         asdict(look) | {"works": look.works, "mechanisms": look.mechanisms} for look in report.looks
     ]
@@ -54,7 +56,7 @@ def show_json(report: Report, case: "Case") -> None:
         "works": report.works,
         "modes": looks,
         "mailbox": asdict(report.mailbox) if report.mailbox else None,
-        "findings": [asdict(finding) for finding in explain(report)],
+        "findings": [asdict(finding) for finding in explain(report, trust=case.trust)],
         "suggestion": asdict(suggestion) if suggestion else None,
         "entry": "".join(f"{line}\n" for line in entry(report, case)),
     }
@@ -96,16 +98,18 @@ def _mailbox_rows(mailbox: Mailbox) -> Iterator[Row]:
     if mailbox.messages is not None:
         yield "messages", f"{mailbox.messages}, {output.human_size(mailbox.octets or 0)}"
     if uidl := mailbox.uidl:
-        length = f"{uidl.shortest_bytes} to {uidl.longest_bytes} octets"
-        yield "UIDL", f"{uidl.count}, {length}, {uidl.alphabet}"
+        yield "UIDL", f"{uidl.count}, {uidl.length} octets, {uidl.alphabet}"
         yield "UIDL faults", f"{uidl.repeated} repeated, {uidl.missing} missing"
     if again := mailbox.again:
         order = "same order" if again.order_kept else "another order"
         yield "second session", f"{again.kept} kept, {again.gone} gone, {again.new} new, {order}"
     for size in mailbox.sizes:
         yield f"message {size.number}", f"LIST {size.listed_bytes}, came {size.came_bytes} octets"
+    exact = sum(top.result is TopResult.EXACT for top in mailbox.tops)
+    yield "TOP", f"{exact} of {len(mailbox.tops)} exact" if mailbox.tops else ""
     for top in mailbox.tops:
-        yield f"TOP {top.number} {top.lines}", str(top.result)
+        if top.result is not TopResult.EXACT:
+            yield f"TOP {top.number} {top.lines}", str(top.result)
     if found := mailbox.pipelining:
         announced = "announced" if found.announced else "not announced"
         yield "pipelining", f"{announced}, {'works' if found.works else found.problem}"
@@ -124,73 +128,10 @@ def _span(start: datetime | None, end: datetime | None) -> str:
     return f"{start:%Y-%m-%d} to {end:%Y-%m-%d}" if start and end else ""
 
 
-# ---- the entry -----------------------------------------------------------------------------------
-
-
-def entry(report: Report, case: "Case") -> list[str]:
-    """The lines of the account's table, ready to paste; none if no way works.
-
-    A command for the password is not repeated: people write ``echo`` and the password.
-    """
-    from poparchive.config.edit import Line
-    from poparchive.config.load import show_key
-
-    suggestion = suggest(report.host, report.looks)
-    if suggestion is None:
-        return []
-    name = case.name or _name_for(report.host)
-    lines = [Line("host", suggestion.host)]
-    if suggestion.port is not None:
-        lines.append(Line("port", suggestion.port))
-    lines.append(Line("tls", str(suggestion.tls)))
-    if suggestion.allow_insecure:
-        lines.append(Line("allow_insecure", True, "there is no TLS: all can be read on the way"))
-    login = case.visitor.login if case.visitor else None
-    if login:
-        lines.append(Line("user", login.user))
-    else:
-        lines.append(Line("user", "USER", "often the whole address"))
-    lines.append(_password(case, name))
-    if login and login.auth != "auto":
-        lines.append(Line("auth", login.auth))
-    trust = case.trust
-    if suggestion.tls_fingerprint:
-        remark = "only after its operator has confirmed it"
-        lines.append(Line("tls_fingerprint", suggestion.tls_fingerprint, remark))
-    elif trust.fingerprint:
-        lines.append(Line("tls_fingerprint", trust.fingerprint))
-    if trust.ca_file:
-        lines.append(Line("ca_file", str(trust.ca_file.absolute())))
-    if doubtful(report.mailbox):
-        lines.append(Line("leave_on_server", "forever", "its UIDLs are not to be relied on"))
-    return [f"[{show_key(('accounts', name))}]", *map(str, lines)]
-
-
-def _password(case: "Case", name: str) -> Any:
-    from poparchive.config.edit import Line
-
-    where = "where it is to be had, never itself"
-    if case.password is None:
-        return Line("password", {"command": f"pass show mail/{name}"}, where)
-    if case.password.kind == "command":
-        return Line("password", {"command": "COMMAND"}, "the command that was given")
-    return Line("password", {case.password.kind: case.password.value}, where)
-
-
-def _name_for(host: str) -> str:
-    """``example`` for pop.example.com; ``mail`` for an address."""
-    labels = host.lower().rstrip(".").split(".")
-    if ":" in host or all(label.isdecimal() for label in labels):
-        return "mail"
-    if len(labels) > 2:
-        return labels[-2] if len(labels[-2]) > 3 else labels[-3]
-    return labels[0]
-
-
 # ---- on a terminal -------------------------------------------------------------------------------
 
 
-def _show_rich(parts: Sequence[Section], findings: Sequence[Finding], lines: Iterable[str]) -> None:
+def _show_rich(parts: Sequence[Section], findings: Sequence[Finding], lines: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -217,8 +158,9 @@ def _show_rich(parts: Sequence[Section], findings: Sequence[Finding], lines: Ite
         colour = _COLOURS[finding.verdict]
         grid.add_row(Text(finding.verdict, colour), Text(output.visible(finding.text)))
     console.print(grid)
-    console.print()
-    heading("the account")
+    if lines:
+        console.print()
+        heading("the account")
     for line in lines:
         # As it is, whatever the width: it is there to be copied.
         output.result(output.visible(line))

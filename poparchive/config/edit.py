@@ -5,7 +5,7 @@ their result before they return it: it differs from the original in that account
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from poparchive.config.load import parse, show_key, toml_string
 from poparchive.config.values import Config
 from poparchive.errors import UsageError
 
-Value = str | int | bool | dict[str, str]
+Value = str | int | bool | Sequence["Value"] | Mapping[str, "Value"]
 
 
 class Line(NamedTuple):
@@ -142,4 +142,6 @@ def _toml(value: Value) -> str:
         return str(value)
     if isinstance(value, str):
         return toml_string(value)
-    return "{ " + ", ".join(f"{key} = {toml_string(text)}" for key, text in value.items()) + " }"
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items()) + " }"
+    return "[" + ", ".join(map(_toml, value)) + "]"

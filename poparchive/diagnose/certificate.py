@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from poparchive.diagnose.values import Certificate
+from poparchive.pop3.tls import OP_LEGACY_SERVER_CONNECT
 
 NO_CHECK_TIME = 0x200000
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python has no name for."""
@@ -32,6 +33,7 @@ def trusting_context() -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     # Without this OpenSSL 3 offers nothing below TLS 1.2, whatever the minimum is.
     context.set_ciphers("ALL:@SECLEVEL=0")
+    context.options |= OP_LEGACY_SERVER_CONNECT
     return context
 
 

@@ -65,6 +65,8 @@ def _locked_out(looks: Sequence[Look], visitor: Visitor) -> Mailbox:
     """No password was sent, and why."""
     if any(look.needs_pin for look in looks):
         problem = "the server's certificate is not trusted, so no password was sent"
+    elif any(look.remedy for look in looks):
+        problem = "TLS is too old or too weak, so no password was sent"
     elif any(look.works for look in looks):
         problem = "there is no TLS, so no password was sent; --allow-insecure permits it"
     else:

@@ -1,21 +1,31 @@
 """A look at a server from outside: every way to connect, tried side by side, without logging in.
 
-A way that fails is something found, not an error. Where the certificate is not trusted, the server
-is asked once more over a connection that trusts anybody, to show what it would have said; nothing
-secret goes over such a connection, and the way counts as one that does not work.
+A way that fails is something found, not an error. Where the certificate is not trusted, or TLS is too
+old or too weak, the server is asked once more over a connection that trusts anybody, to show what it
+would have said, and each exception that an account can make is tried until one is enough. Nothing
+secret goes over such connections, and the way counts as one that does not work.
 """
 
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from poparchive.diagnose.certificate import described, reading_context, trusting_context
 from poparchive.diagnose.transcript import Record, Transcript
-from poparchive.diagnose.values import OLD_TLS, Capabilities, Look
-from poparchive.pop3 import Endpoint, Pop3Error, Timeouts, TlsError, TlsMode, Where
+from poparchive.diagnose.values import TLS_NAMES, Capabilities, Look, Remedy
+from poparchive.pop3 import (
+    Endpoint,
+    Pop3Error,
+    Timeouts,
+    TlsError,
+    TlsMode,
+    UntrustedError,
+    Where,
+    make_context,
+)
 from poparchive.pop3 import commands as c
 from poparchive.pop3.commands import command
 from poparchive.pop3.dialogue import Dialogue
@@ -23,6 +33,10 @@ from poparchive.pop3.replies import parse_stamp, visible
 from poparchive.pop3.transport import Connection, open_connection
 
 OCCUPIED = "nothing is said in the clear: this port speaks TLS from the first octet"
+NO_TLS = "what answers here speaks no TLS from the first octet"
+
+_NOT_TLS = {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"}
+"""What OpenSSL makes of a greeting that it takes for the head of a TLS record."""
 
 
 async def look_by_all(
@@ -73,14 +87,54 @@ async def look(
     if failure and visit.at_tls and _is_of_tls(failure):
         open_to_all = replace(endpoint, fingerprint=None, ca_file=None)
         record = transcript.record(f"{title}, trusting anybody, only to look")
-        second = _Visit(open_to_all, timeouts, trusting_context(), record, distrust=_why(failure))
+        second = _Visit(open_to_all, timeouts, trusting_context(), record)
         await second.make()
         if second.der:
-            second.explain(failure)
+            version = second.look.tls_version
+            remedy, last = await _remedy(endpoint, timeouts, failure, version, transcript)
+            second.explain(last, remedy)
             visit = second
     if visit.der and not visit.fields:
         await visit.read_certificate(transcript.record(f"{title}, only to read the certificate"))
     return visit.look
+
+
+async def _remedy(
+    endpoint: Endpoint,
+    timeouts: Timeouts,
+    failure: Pop3Error,
+    version: str | None,
+    transcript: Transcript,
+) -> tuple[Remedy | None, Pop3Error]:
+    """The fewest exceptions with which there is TLS, and what went wrong the last time without."""
+    if isinstance(failure, UntrustedError):
+        return Remedy(pin=True), failure
+    for exception in _exceptions(endpoint, version):
+        permitted = {key: value for key, value in exception.items() if value}
+        tried = replace(endpoint, **permitted)
+        try:
+            context = make_context(tried)
+        except TlsError:  # this OpenSSL cannot
+            continue
+        said = " and ".join(permitted)
+        title = f"{endpoint.host} port {endpoint.port}, with {said}, only to see whether it helps"
+        visit = _Visit(tried, timeouts, context, transcript.record(title), handshake_only=True)
+        again = await visit.make()
+        if again is None and visit.der:
+            return Remedy(**exception), failure
+        if isinstance(again, UntrustedError):
+            return Remedy(pin=True, **exception), again
+    return None, failure
+
+
+def _exceptions(endpoint: Endpoint, version: str | None) -> Iterator[dict[str, Any]]:
+    """What an account can permit besides, the least first; ``version`` is the newest there is."""
+    newest = TLS_NAMES.get(version or "")
+    lower = newest if newest and newest < endpoint.tls_minimum else None
+    if lower:
+        yield {"tls_minimum": lower}
+    if not endpoint.tls_legacy:
+        yield {"tls_minimum": lower, "tls_legacy": True}
 
 
 class _Visit:
@@ -93,7 +147,6 @@ class _Visit:
         context: ssl.SSLContext,
         record: Record,
         *,
-        distrust: str = "",
         handshake_only: bool = False,
     ) -> None:
         self.look = Look(endpoint.tls, endpoint.port)
@@ -106,7 +159,7 @@ class _Visit:
         self._timeouts = timeouts
         self._context = context
         self._record = record
-        self._distrust = distrust
+        self._distrust = ""
         self._handshake_only = handshake_only
 
     async def make(self) -> Pop3Error | None:
@@ -123,7 +176,7 @@ class _Visit:
             if not (self.der and self._handshake_only):
                 await self._talk(Dialogue(connection, self._where))
         except Pop3Error as error:
-            self._saw(problem=error.detail)
+            self._saw(problem=NO_TLS if _is_no_tls(error) else error.detail)
             self._record.note(visible(error.detail.encode()))
             return error
         except asyncio.CancelledError:
@@ -135,14 +188,21 @@ class _Visit:
             self._record.close()
         return None
 
-    def explain(self, failure: Pop3Error) -> None:
+    def explain(self, failure: Pop3Error, remedy: Remedy | None) -> None:
         """Why a connection that is to be trusted did not come about, when one that trusts did."""
-        problem, version = failure.detail, self.look.tls_version
-        if version in OLD_TLS:
-            problem = f"the server speaks no TLS newer than {version}"
-            self._distrust = "it was not checked, because TLS is too old"
+        reasons = []
+        if remedy is None:
+            self._distrust = "it was not checked, because there is no TLS that could be taken"
+        else:
+            self._distrust = _why(failure) if remedy.pin else ""
+            if remedy.tls_minimum:
+                reasons.append(f"the server speaks no TLS newer than {remedy.tls_minimum}")
+            if remedy.tls_legacy:
+                reasons.append("its ciphers or keys are too weak, or it does not know RFC 5746")
+        if remedy is None or remedy.pin:
+            reasons.append(failure.detail)
         certificate = described(self.der, self.fields, distrust=self._distrust)
-        self._saw(problem=problem, certificate=certificate)
+        self._saw(problem="; ".join(reasons), certificate=certificate, remedy=remedy)
 
     async def read_certificate(self, record: Record) -> None:
         """Shake hands once more, so that the certificate's fields can be had."""
@@ -216,7 +276,13 @@ class _Visit:
 
 def _is_of_tls(failure: Pop3Error) -> bool:
     """Servers of old hang up on a client that speaks no TLS as old as theirs."""
-    return isinstance(failure, TlsError) or isinstance(failure.__cause__, ConnectionResetError)
+    cut = isinstance(failure.__cause__, ConnectionResetError)
+    return (isinstance(failure, TlsError) or cut) and not _is_no_tls(failure)
+
+
+def _is_no_tls(failure: Pop3Error) -> bool:
+    cause = failure.__cause__
+    return isinstance(cause, ssl.SSLError) and cause.reason in _NOT_TLS
 
 
 def _why(failure: Pop3Error) -> str:

@@ -11,8 +11,21 @@ from poparchive.pop3 import TlsMode
 
 Capabilities = dict[str, tuple[str, ...]]
 
+TLS_NAMES = {"TLSv1": "1.0", "TLSv1.1": "1.1", "TLSv1.2": "1.2", "TLSv1.3": "1.3"}
+"""From what OpenSSL calls a version to what ``tls_minimum`` calls it."""
+
 OLD_TLS = ("TLSv1", "TLSv1.1")
-"""What poparchive does not speak (RFC 8996)."""
+"""What poparchive speaks only where ``tls_minimum`` says so (RFC 8996)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What an account has to permit so that a way to connect works. It was tried."""
+
+    pin: bool = False
+    """The certificate, by ``tls_fingerprint`` or by an authority in ``ca_file``."""
+    tls_minimum: str | None = None
+    tls_legacy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,8 @@ class Look:
     capa_tls: Capabilities | None = None
     """CAPA under TLS."""
     rtt_s: float | None = None
+    remedy: Remedy | None = None
+    """With it the way would work; None where it works without, or where nothing helps."""
 
     @property
     def works(self) -> bool:
@@ -60,13 +75,7 @@ class Look:
     @property
     def needs_pin(self) -> bool:
         """It would work if the certificate were trusted."""
-        certificate = self.certificate
-        return bool(
-            self.greeting is not None
-            and certificate
-            and not certificate.trusted
-            and self.tls_version not in OLD_TLS
-        )
+        return self.remedy is not None and self.remedy.pin
 
     @property
     def capabilities(self) -> Capabilities:
@@ -76,8 +85,10 @@ class Look:
     @property
     def mechanisms(self) -> tuple[str, ...]:
         """Ways to log in that the server announces; a server that has no CAPA has USER."""
+        if not (self.works or self.capabilities):
+            return ()
         found = [m.upper() for m in self.capabilities.get("SASL", ())]
-        if "USER" in self.capabilities or (self.works and not self.capabilities):
+        if "USER" in self.capabilities or not self.capabilities:
             found.append("USER")
         if self.apop:
             found.append("APOP")
@@ -112,6 +123,12 @@ class UidlQuality:
     """Each is its message's number, which says nothing of the message."""
     ascending: bool
     """The listing goes by message number."""
+
+    @property
+    def length(self) -> str:
+        """``16`` or ``10 to 16``."""
+        shortest, longest = self.shortest_bytes, self.longest_bytes
+        return f"{longest}" if shortest == longest else f"{shortest} to {longest}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from poparchive.pop3.errors import (
     TimedOutError,
     TlsError,
     TooLargeError,
+    UntrustedError,
     Where,
 )
 from poparchive.pop3.login import Login
@@ -53,6 +54,7 @@ __all__ = [
     "TlsError",
     "TlsMode",
     "TooLargeError",
+    "UntrustedError",
     "Where",
     "Window",
     "connect",

@@ -82,6 +82,10 @@ class TlsError(Pop3Error):
     """TLS is not to be had, or the certificate is not one we trust. Nothing secret was sent."""
 
 
+class UntrustedError(TlsError):
+    """TLS is to be had, and only the certificate is not one we trust."""
+
+
 class TimedOutError(Pop3Error):
     """The server took longer than ``Timeouts`` allow; the connection is closed."""
 

@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 
 from poparchive.pop3.endpoint import Endpoint, TlsMode
-from poparchive.pop3.errors import TlsError
+from poparchive.pop3.errors import TlsError, UntrustedError
 
 VERSIONS = {
     "1.0": ssl.TLSVersion.TLSv1,
@@ -197,7 +197,7 @@ def check_fingerprint(endpoint: Endpoint, tls: ssl.SSLObject) -> None:
         raise TlsError(f'the fingerprint "{endpoint.fingerprint}" does not begin with sha256:')
     found = hashlib.sha256(tls.getpeercert(binary_form=True) or b"").hexdigest()
     if not hmac.compare_digest(found.encode(), digest.replace(":", "").lower().encode()):
-        raise TlsError(
+        raise UntrustedError(
             f"the server's certificate is not the pinned one; it has the fingerprint sha256:{found}"
         )
 
@@ -246,23 +246,23 @@ def handshake_error(error: ssl.SSLError, endpoint: Endpoint) -> TlsError:
     if isinstance(error, ssl.SSLCertVerificationError):
         text = f"the certificate is not trusted: {error.verify_message}"
         if legacy and error.verify_code in _WEAK_CERTIFICATE:
-            return _advised(text, legacy)
-        return _advised(text, "check host and ca_file, or pin the certificate with tls_fingerprint")
+            return _advised(TlsError(text), legacy)
+        advice = "check host and ca_file, or pin the certificate with tls_fingerprint"
+        return _advised(UntrustedError(text), advice)
     text = f"TLS failed: {reason_of(error)}"
     if error.reason in _TOO_OLD:
         return _advised(
-            text,
+            TlsError(text),
             f"only TLS {endpoint.tls_minimum} and later is taken from this server; "
             "a lower tls_minimum would take older ones",
         )
     if legacy and error.reason in _TOO_WEAK:
         # With TLS 1.2 that is also what a server says that misses our certificate.
         ours = "" if endpoint.client_certificate else " or ask for a client certificate"
-        return _advised(f"{text}; the server may be too old{ours}", legacy)
-    return _advised(text, f"is this the port for tls = {endpoint.tls}?")
+        return _advised(TlsError(f"{text}; the server may be too old{ours}"), legacy)
+    return _advised(TlsError(text), f"is this the port for tls = {endpoint.tls}?")
 
 
-def _advised(text: str, advice: str) -> TlsError:
-    error = TlsError(text)
+def _advised(error: TlsError, advice: str) -> TlsError:
     error.advice = advice
     return error

@@ -4,10 +4,13 @@ import json
 import os
 import pty
 import socket
+import ssl
 import stat
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,6 +116,84 @@ def test_a_configured_account(
     assert len(server.log) == before
 
 
+OLD = """
+[accounts.office]
+host = "127.0.0.1"
+port = %d
+user = "anna"
+tls = "starttls"
+tls_minimum = "1.1"
+ca_file = "%s"
+leave_on_server = "30d"
+password = { env = "THE_PASSWORD" }
+"""
+
+
+@pytest.mark.skipif(not ssl.HAS_TLSv1_1, reason="this OpenSSL has no TLS 1.1")
+@pytest.mark.skipif(certificate_missing() is not None, reason=str(certificate_missing()))
+def test_an_account_with_exceptions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A server of old: the exception is missed without, used with, and in an entry that can be pasted."""
+    made = make_certificate(tmp_path)
+    context = made.server_context()
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    config = tmp_path / "config.toml"
+    boxes = {"anna": Mailbox(MAILS, password=SECRET)}
+    with running(Pop3Server(boxes, tls=context)) as server:
+        config.write_text(OLD % (server.port, made.cert))
+        start = ("--config", str(config))
+        there = f"127.0.0.1:{server.port}"
+        arguments = (*LOG_IN[:-1], "--ca-file", str(made.cert), "--json")
+        assert call("doctor", there, *arguments) == 1
+        without = json.loads(capsys.readouterr().out)
+        assert call(*start, "doctor", "--account", "office", "--json") == 0
+        given = json.loads(capsys.readouterr().out)
+        asked = {entry.command for entry in server.log}
+        for found, name in ((without, "mail"), (given, "office")):
+            config.write_text(found["entry"])
+            account = load(config).account(name)
+            assert (account.tls.value, account.tls_minimum) == ("starttls", "1.1")
+            assert account.ca_file == made.cert
+            assert 'tls_minimum = "1.1"  # broken' in found["entry"]
+            assert call(*start, "account", "test", name) == 0
+    assert "DELE" not in asked
+    assert "no password was sent" in without["mailbox"]["problem"]
+    assert without["modes"][1]["remedy"]["tls_minimum"] == "1.1"
+    assert given["works"] is True
+    assert "all other keys of the account stay" in given["entry"]
+    assert not capsys.readouterr().out.count(SECRET)
+
+
+def test_an_account_with_oauth(
+    server: Pop3Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its entry logs in by OAuth2 as before; a command for the client's secret is not repeated."""
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'[accounts.office]\nhost = "127.0.0.1"\nport = {server.port}\nuser = "anna"\n'
+        'tls = "none"\nallow_insecure = true\n[accounts.office.oauth]\nprovider = "ours"\n'
+        'client_id = "x"\nclient_secret = { command = "echo hunter2secret" }\n'
+        'token_url = "https://id.example.org/token"\nscopes = ["mail", "offline_access"]\n'
+        f'device_url = "https://id.example.org/device"\ntoken_file = "{tmp_path}/tokens"\n'
+    )
+    before = load(config).account("office").oauth
+    assert call("--config", str(config), "doctor", "--account", "office", "--json") == 1
+    line = capsys.readouterr().out
+    found = json.loads(line)
+    assert SECRET not in line
+    assert "poparchive account login office" in found["mailbox"]["problem"]
+    config.write_text(found["entry"])
+    after = load(config).account("office")
+    assert after.password is None
+    assert before
+    assert after.oauth
+    assert after.oauth.client_secret
+    assert replace(after.oauth, client_secret=before.client_secret) == before
+
+
 def test_exit_codes(server: Pop3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """1 where no way works or the log-in does not; 2 for wrong usage."""
     there = f"127.0.0.1:{server.port}"
@@ -138,7 +219,8 @@ def test_no_server_at_all(capsys: pytest.CaptureFixture[str]) -> None:
         port = unused.getsockname()[1]
     assert call("doctor", f"127.0.0.1:{port}") == 1
     shown = capsys.readouterr().out
-    assert "cannot be used" in shown
+    assert "No way to 127.0.0.1 works" in shown
+    assert "no account to suggest" in shown
     assert "[accounts" not in shown
 
 

@@ -13,9 +13,15 @@ from poparchive.demo.behaviour import Behaviour
 from poparchive.demo.mailbox import Mailbox
 from poparchive.demo.server import Pop3Server, running
 from poparchive.diagnose import Report, Transcript, check, endpoints, explain, suggest
-from poparchive.diagnose.look import OCCUPIED
-from poparchive.pop3 import Endpoint, Timeouts, TlsMode
-from tests.support.certificate import Certificate
+from poparchive.diagnose.look import NO_TLS, OCCUPIED
+from poparchive.diagnose.values import Remedy
+from poparchive.pop3 import Endpoint, Proxy, Timeouts, TlsMode
+from tests.support.certificate import (
+    SHORT_RSA,
+    Certificate,
+    certificate_missing,
+    make_certificate,
+)
 
 PATIENT = Timeouts(20, 20, 20)
 """Only a test that fails waits so long."""
@@ -77,7 +83,8 @@ def test_starttls_and_plain(certificate: Certificate) -> None:
         server.wait_idle(20)
     implicit, stls, clear = report.looks
     assert not implicit.works
-    assert implicit.problem.startswith("TLS failed")
+    assert implicit.problem == NO_TLS
+    assert implicit.mechanisms == ()
     assert stls.works
     assert stls.capa_clear
     assert "STLS" in stls.capa_clear
@@ -129,24 +136,122 @@ def test_wrong_pin(certificate: Certificate) -> None:
     assert not report.works
 
 
-@pytest.mark.skipif(not ssl.HAS_TLSv1_1, reason="this OpenSSL has no TLS 1.1")
-def test_tls_of_old(certificate: Certificate) -> None:
-    """A server that speaks nothing newer than TLS 1.1 is told, and no pin would help."""
-    context = certificate.server_context()
+def old_context(made: Certificate, newest: ssl.TLSVersion) -> ssl.SSLContext:
+    """A server's, that speaks nothing newer."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.load_cert_chain(made.cert, made.key)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-        context.maximum_version = ssl.TLSVersion.TLSv1_1
-    context.set_ciphers("ALL:@SECLEVEL=0")
+        context.maximum_version = newest
+    return context
+
+
+OLD_VERSIONS = [
+    pytest.param(
+        version,
+        name,
+        marks=pytest.mark.skipif(not has, reason=f"this OpenSSL has no TLS {name}"),
+    )
+    for version, name, has in (
+        (ssl.TLSVersion.TLSv1, "1.0", ssl.HAS_TLSv1),
+        (ssl.TLSVersion.TLSv1_1, "1.1", ssl.HAS_TLSv1_1),
+    )
+]
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+@pytest.mark.parametrize(("version", "name"), OLD_VERSIONS)
+def test_tls_of_old(
+    certificate: Certificate, version: ssl.TLSVersion, name: str, implicit: bool
+) -> None:
+    """It is told with the exception that would help, which is suggested before no TLS at all."""
+    context = old_context(certificate, version)
+    with running(Pop3Server({}, tls=context, implicit_tls=implicit)) as server:
+        by = trust(certificate.cert)
+        report = looked(server.port, by)
+        permitted = looked(server.port, replace(by, tls_minimum=name))
+        server.wait_idle(20)
+    look = report.looks[0 if implicit else 1]
+    assert not look.works
+    assert look.problem == f"the server speaks no TLS newer than {name}"
+    assert look.remedy == Remedy(tls_minimum=name)
+    assert look.certificate
+    assert look.certificate.trusted
+    suggestion = suggest(HOST, report.looks, by)
+    assert suggestion
+    assert (suggestion.tls, suggestion.tls_minimum) == (look.mode, name)
+    assert suggestion.tls_fingerprint is None
+    assert not suggestion.tls_legacy
+    assert not suggestion.allow_insecure
+    said = "\n".join(finding.text for finding in explain(report))
+    assert f'tls_minimum = "{name}"' in said
+    assert "There is no TLS" not in said
+    assert permitted.looks[0 if implicit else 1].works
+    assert permitted.works
+    again = suggest(HOST, permitted.looks, replace(by, tls_minimum=name))
+    assert again == suggestion
+    assert any("RFC 8996" in finding.text for finding in explain(permitted))
+    assert not {entry.command for entry in server.log} & {"USER", "PASS", "APOP", "AUTH"}
+
+
+@pytest.mark.skipif(not ssl.HAS_TLSv1_1, reason="this OpenSSL has no TLS 1.1")
+def test_old_and_untrusted(certificate: Certificate) -> None:
+    """Both exceptions are named, and neither is thought to make up for the other."""
+    context = old_context(certificate, ssl.TLSVersion.TLSv1_1)
     with running(Pop3Server({}, tls=context, implicit_tls=True)) as server:
-        report = looked(server.port, trust(certificate.cert), only=TlsMode.IMPLICIT)
-    (implicit,) = report.looks
-    assert implicit.tls_version == "TLSv1.1"
-    assert "TLSv1.1" in implicit.problem
-    assert implicit.certificate
-    assert implicit.certificate.subject == "CN=localhost"
-    assert not implicit.needs_pin
-    assert suggest(HOST, report.looks) is None
+        (look,) = looked(server.port, only=TlsMode.IMPLICIT).looks
+        assert look.certificate
+        pinned = trust(fingerprint=look.certificate.fingerprint)
+        (still,) = looked(server.port, pinned, only=TlsMode.IMPLICIT).looks
+        (works,) = looked(
+            server.port, replace(pinned, tls_minimum="1.1"), only=TlsMode.IMPLICIT
+        ).looks
+    assert look.remedy == Remedy(pin=True, tls_minimum="1.1")
+    assert "self-signed" in look.certificate.distrust
+    assert still.remedy == Remedy(tls_minimum="1.1")
+    assert works.works
+
+
+def test_short_key(tmp_path: Path) -> None:
+    """A key that OpenSSL finds too short is a matter of tls_legacy, not of trust."""
+    if reason := certificate_missing():
+        pytest.skip(reason)
+    made = make_certificate(tmp_path, key=SHORT_RSA)
+    context = old_context(made, ssl.TLSVersion.TLSv1_2)
+    with running(Pop3Server({}, tls=context, implicit_tls=True)) as server:
+        report = looked(server.port, trust(made.cert), only=TlsMode.IMPLICIT)
+    (look,) = report.looks
+    assert look.remedy == Remedy(tls_legacy=True)
+    suggestion = suggest(HOST, report.looks)
+    assert suggestion
+    assert suggestion.tls_legacy
+    assert suggestion.tls_fingerprint is None
+    assert any("tls_legacy = true" in finding.text for finding in explain(report))
+
+
+def test_exception_that_is_not_needed(certificate: Certificate) -> None:
+    """tls_minimum = "1.0" at a server that speaks TLS 1.3 is told, and not suggested again."""
+    by = replace(trust(certificate.cert), tls_minimum="1.0")
+    server = Pop3Server({}, tls=certificate.server_context(), implicit_tls=True)
+    with running(server):
+        report = looked(server.port, by, only=TlsMode.IMPLICIT)
+    assert any("can be taken out" in finding.text for finding in explain(report, trust=by))
+    suggestion = suggest(HOST, report.looks, by)
+    assert suggestion
+    assert suggestion.tls_minimum is None
+
+
+def test_settings_of_the_account_are_kept() -> None:
+    """All that an account says of the way there is in each endpoint to try."""
+    by = Endpoint(
+        "x", 1, TlsMode.STARTTLS, tls_minimum="1.1", tls_legacy=True, proxy=Proxy("127.0.0.1", 9050),
+        client_certificate=Path("c.pem"), client_key=Path("k.pem"),
+    )  # fmt: skip
+    for way in endpoints(HOST, 7, by):
+        like = replace(way, host="x", port=1, tls=TlsMode.STARTTLS, allow_insecure=False)
+        assert like == by
 
 
 def test_no_capa() -> None:
@@ -183,6 +288,22 @@ def test_refusing_and_silent_servers() -> None:
     assert not report.works
     assert ["refused" in look.problem for look in report.looks] == [True] * 3
     assert suggest(HOST, report.looks) is None
+    first, last = explain(report)
+    assert first.text == f"No way to {HOST} works: cannot connect: connection refused."
+    assert "no account to suggest" in last.text
+
+
+@pytest.mark.parametrize("greeting", [b"220 mx ESMTP\r\n", b"* OK IMAP4rev1\r\n", b"SSH-2.0-x\r\n"])
+def test_other_servers(greeting: bytes) -> None:
+    """What another protocol says is shown as that, and no account comes of it."""
+    with running(Pop3Server({}, behaviour=Behaviour(replies={"CONNECT": greeting}))) as server:
+        report = looked(server.port)
+    implicit, stls, clear = report.looks
+    assert implicit.problem == NO_TLS
+    assert stls.problem == clear.problem
+    assert greeting.decode().strip() in clear.problem
+    assert suggest(HOST, report.looks) is None
+    assert "no account to suggest" in explain(report)[-1].text
 
 
 def test_capa_that_never_ends() -> None:
