@@ -46,7 +46,10 @@ def pull(
         elif not result.error:
             output.note(f"{result.name}: {_sentence(result, dry_run=dry_run)}")
         if result.error:
-            output.problem(f"{result.name}: {output.visible(result.error)}")
+            # Most errors begin with the account that they are of.
+            named = result.error.startswith(f"account {result.name}")
+            start = "" if named else f"{result.name}: "
+            output.problem(f"{start}{output.visible(result.error)}")
         for note in result.notes:
             output.problem(f"{result.name}: {output.visible(note)}")
     return running.exit_code(results)

@@ -136,7 +136,7 @@ def _sizes(mailbox: Mailbox) -> Found:
     if not wrong:
         yield (
             GOOD,
-            f"LIST was right to the octet for all of {_count(len(mailbox.sizes), 'message')}.",
+            f"LIST was right to the octet ({_count(len(mailbox.sizes), 'message')} fetched).",
         )
     elif all(_counts_line_ends_once(check) for check in wrong):
         yield NOTE, f"LIST counts line ends as one octet ({of}): its sizes are a hint, no proof."

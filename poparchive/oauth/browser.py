@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from poparchive.oauth.client import Attempt
 from poparchive.oauth.errors import LoginFailedError, OAuthError
-from poparchive.oauth.tokens import Answer, code_in, error_in
+from poparchive.oauth.tokens import Answer, advice_on, code_in, error_in
 
 WAIT_S: Final = 600
 """How long a person may take in the browser."""
@@ -118,18 +118,24 @@ def pasted(text: str, attempt: Attempt) -> Answer:
 
 def redeem(attempt: Attempt, answer: Answer, provider: str) -> Answer:
     """Exchange the code of an answer for tokens. Raises ``LoginFailedError`` for an answer without."""
+    if not answer.keys() & {"code", "error", "state"}:
+        raise LoginFailedError(
+            "that address has no answer in it; copy all of it, when the log-in is done"
+        )
     if not _same(str(answer.get("state", "")), attempt.state):
         raise LoginFailedError("that answer belongs to another log-in (its state differs)")
     if code_in(answer) == "access_denied":
         raise LoginFailedError(f"the log-in was refused at {provider}")
     if said := error_in(answer, attempt.state):
-        raise LoginFailedError(f"{provider} did not let us in ({said})")
+        advice = advice_on(code_in(answer))
+        raise LoginFailedError(f"{provider} did not let us in ({said}){advice}")
     code = answer.get("code")
     if not code:
         raise LoginFailedError("that address has no code in it")
     tokens = attempt.redeem(str(code))
     if said := error_in(tokens, str(code)):
-        raise OAuthError(f"{provider} gives no token for the code ({said})")
+        advice = advice_on(code_in(tokens))
+        raise OAuthError(f"{provider} gives no token for the code ({said}){advice}")
     return tokens
 
 

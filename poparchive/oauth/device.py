@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from poparchive.oauth.client import Client
 from poparchive.oauth.errors import LoginFailedError, OAuthError, UnreachableError
-from poparchive.oauth.tokens import Answer, code_in, error_in
+from poparchive.oauth.tokens import Answer, advice_on, code_in, error_in
 
 INTERVAL_S: Final = 5
 """Between two questions, where the provider does not say (section 3.2)."""
@@ -40,7 +40,7 @@ def begin(client: Client, provider: str) -> Code:
     """Ask for a code."""
     answer = client.begin_device()
     if said := error_in(answer):
-        raise OAuthError(f"{provider} gives no device code ({said})")
+        raise OAuthError(f"{provider} gives no device code ({said}){advice_on(code_in(answer))}")
     try:
         code = Code(
             _text(answer["user_code"]),
@@ -103,5 +103,5 @@ def wait(
             raise LoginFailedError(f"the code for {provider} has ended before anybody agreed")
         elif error != "authorization_pending":
             if said := error_in(answer, str(code.answer["device_code"])):
-                raise OAuthError(f"{provider} gives no token ({said})")
+                raise OAuthError(f"{provider} gives no token ({said}){advice_on(error)}")
             return answer

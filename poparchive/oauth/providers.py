@@ -1,4 +1,13 @@
-"""Providers as data: where each is asked, for what, and what is particular about it."""
+"""Providers as data: where each is asked, for what, and what is particular about it.
+
+Sources. Microsoft Learn: "Authenticate an IMAP, POP or SMTP connection using OAuth" (the scope), "Microsoft
+identity platform and the OAuth 2.0 device authorization grant flow" and "... authorization code flow"
+(endpoints and tenants), "Refresh tokens in the Microsoft identity platform" (how long they last), "Redirect
+URI (reply URL) outline and restrictions". Google for Developers: "OAuth 2.0 XOAUTH2 mechanism" of Gmail (the
+scope), "OAuth 2.0 for Desktop Apps" (endpoints, loopback, PKCE, client secret), "OAuth 2.0 for TV and
+Limited-Input Device Applications" (what device codes are good for), "Using OAuth 2.0 to Access Google APIs"
+(how long refresh tokens last).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,12 +44,14 @@ PRESETS: Mapping[str, Preset] = {
         device_url="{authority}/{tenant}/oauth2/v2.0/devicecode",
         authority="https://login.microsoftonline.com",
         tenant="common",
-        # The port of a registered http://localhost is not compared; that of http://127.0.0.1 is.
+        # What the registration's form takes; it refuses http://127.0.0.1. The port is not compared.
         redirect_host="localhost",
-        # Of not being used: each refresh gives a new one, with its own 90 days.
+        # Each refresh gives a new one, with its own 90 days.
         login_lifetime_s=90 * DAY_S,
     ),
-    # No device_url: Google gives no access to mail by device code.
+    # No device_url: Google gives no access to mail by device code, whose scopes it lists. No
+    # login_lifetime_s: a refresh token is not replaced, and ends after six months without use, at
+    # the next change of the password, and after 7 days while the registration is in "testing".
     "google": Preset(
         scopes=("https://mail.google.com/",),
         token_url="https://oauth2.googleapis.com/token",  # noqa: S106 - an address

@@ -20,6 +20,12 @@ ASSUMED_LIFE_S: Final = 3600
 
 LONGEST_SAYING: Final = 250
 
+_KEYS: Final = {
+    "invalid_client": "client_id and client_secret",
+    "unauthorized_client": "client_id",
+    "invalid_scope": "scopes",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -81,6 +87,12 @@ def error_in(answer: Answer, *secrets: str | None) -> str:
     described = str(answer.get("error_description") or "").strip().partition("\n")[0]
     text = ": ".join(filter(None, (code_in(answer) or "error", hushed(described, *secrets))))
     return "".join(c if c.isprintable() else " " for c in text[:LONGEST_SAYING]).strip() or "error"
+
+
+def advice_on(error: str) -> str:
+    """Which keys of the configuration to look at for a code of RFC 6749 section 5.2; may be empty."""
+    keys = _KEYS.get(error)
+    return f"; look at {keys} in the configuration, and at the registration there" if keys else ""
 
 
 def hushed(text: str, *secrets: str | None) -> str:

@@ -72,6 +72,23 @@ def test_device_code_that_comes_to_nothing(
     assert home.store.load() is None
 
 
+@pytest.mark.parametrize(
+    ("answer", "key"), [("invalid_client", "client_id"), ("invalid_scope", "scopes")]
+)
+@pytest.mark.usefixtures("pauses")
+def test_what_to_look_at(
+    home: Home, answer: str, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An error of the configuration's says which key may be wrong, whenever it comes."""
+    home.idp.device_answers = [answer]
+    assert call("account", "login", "office") == 1
+    assert f"look at {key}" in said(capsys)
+    home.configure(client_id="another")
+    assert call("account", "login", "office") == 1
+    assert "look at client_id" in said(capsys)
+    assert home.store.load() is None
+
+
 def test_device_code_while_the_provider_is_unwell(home: Home, pauses: list[float]) -> None:
     """A provider that does not answer is asked more seldom, not given up (RFC 8628 section 3.5)."""
     home.idp.failures = [503, 500]
@@ -184,6 +201,16 @@ def test_an_answer_to_another_question(home: Home) -> None:
     assert SECRET not in out + err
     assert home.idp.asked("/token") == []
     assert home.store.load() is None
+
+
+def test_an_address_without_an_answer(home: Home) -> None:
+    """An address from before the log-in, such as the one that was printed, is told apart."""
+    with home.start("login", "office", "--no-browser") as process:
+        address_in(process.stdout)
+        _, err = process.communicate("http://127.0.0.1:50000/?page=1\n", timeout=60)
+    assert process.returncode == 1
+    assert "no answer in it" in err
+    assert home.idp.asked("/token") == []
 
 
 # ---- what is asked for wrongly -------------------------------------------------------------------

@@ -1,5 +1,9 @@
 """A pull of an account with OAuth2, from the log-in to the mail, against servers on loopback."""
 
+import base64
+import binascii
+import contextlib
+import re
 import time
 
 import pytest
@@ -37,4 +41,39 @@ def test_pull(home: Home, auth: str, capsys: pytest.CaptureFixture[str]) -> None
         assert call("pull") == 1
         shown = capsys.readouterr()
         assert "invalid_grant" in shown.err
+        assert "office: account office" not in shown.err
         assert SECRET not in shown.err + shown.out
+
+
+@pytest.mark.parametrize("auth", ["xoauth2", "oauthbearer"])
+def test_doctor(home: Home, auth: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The doctor logs in by token; no token is on the screen or in the transcript, taken or refused."""
+    mailbox = Mailbox([b"Subject: a\r\n\r\nx\r\n"], token="none yet")
+    transcript = home.directory / "transcript"
+    with running(Pop3Server({"me@example.org": mailbox})) as server:
+        config = home.directory / "config.toml"
+        text = config.read_text().replace('"pop.example.org"', '"127.0.0.1"')
+        config.write_text(
+            f'{text}port = {server.port}\ntls = "none"\nallow_insecure = true\nauth = "{auth}"\n'
+        )
+        home.log_in(int(time.time()))
+
+        def take(token: str) -> None:
+            mailbox.token = token
+
+        home.idp.issued = take
+        arguments = ("doctor", "--account", "office", "--transcript", str(transcript))
+        assert call(*arguments) == 0
+        written = transcript.read_text()
+        home.idp.issued = lambda token: None
+        mailbox.token = "another"
+        assert call(*arguments) == 1
+        written += transcript.read_text()
+    shown = capsys.readouterr()
+    assert f"log-in\tme@example.org, by {auth}" in shown.out
+    assert f"C: AUTH {auth.upper()} [redacted]" in written
+    for text in (written, shown.out, shown.err):
+        assert SECRET not in text
+        for word in re.findall(r"[A-Za-z0-9+/]{16,}={0,2}", text):
+            with contextlib.suppress(binascii.Error):  # it need not be base64
+                assert SECRET.encode() not in base64.b64decode(word + "===")
