@@ -45,7 +45,7 @@ def explain(
     ``trust`` is what the looks were made with, where an account has exceptions of its own.
     """
     now = now or datetime.now(UTC)
-    found = list(_connections(report))
+    found = list(_connections(report, trust))
     found += [Finding("tls", *said) for said in _privacy(report.looks)]
     found += [Finding("tls", *said) for said in _superfluous(report.looks, trust)]
     certificates = {look.certificate: None for look in report.looks if look.certificate}
@@ -62,7 +62,7 @@ def explain(
 # ---- from outside --------------------------------------------------------------------------------
 
 
-def _connections(report: Report) -> Iterator[Finding]:
+def _connections(report: Report, trust: Endpoint | None) -> Iterator[Finding]:
     """Each way; but what is wrong with all of them alike is said once."""
     looks = report.looks
     problems = {look.problem for look in looks}
@@ -71,7 +71,7 @@ def _connections(report: Report) -> Iterator[Finding]:
         yield Finding("connect", BAD, f"No way to {report.host} works: {sentence(problems.pop())}")
     else:
         for look in looks:
-            for verdict, text in _connection(look, looks):
+            for verdict, text in _connection(look, looks, bool(trust and trust.tls_legacy)):
                 yield Finding(f"connect {look.mode}", verdict, text)
     if nothing:
         yield Finding(
@@ -83,7 +83,7 @@ def _connections(report: Report) -> Iterator[Finding]:
         )
 
 
-def _connection(look: Look, looks: tuple[Look, ...]) -> Found:
+def _connection(look: Look, looks: tuple[Look, ...], legacy: bool) -> Found:
     name = f"{_NAMES[look.mode]} on port {look.port}"
     if look.works and look.mode is TlsMode.NONE:
         yield NOTE, f"{name} works, but passwords and mail could be read on the way."
@@ -92,6 +92,12 @@ def _connection(look: Look, looks: tuple[Look, ...]) -> Found:
             BAD,
             f"{name} works, by TLS {TLS_NAMES[look.tls_version]}, which the account permits with"
             f" tls_minimum. {_BROKEN}",
+        )
+    elif look.works and legacy:
+        yield (
+            NOTE,
+            f"{name} works ({look.tls_version}), with all that tls_legacy permits: who is on the way"
+            " and takes pains may read the mail.",
         )
     elif look.works:
         yield GOOD, f"{name} works ({look.tls_version}): nobody on the way can read the mail."

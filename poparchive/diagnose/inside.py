@@ -25,6 +25,12 @@ Found = Iterator[tuple[Verdict, str]]
 def _login(mailbox: Mailbox) -> Found:
     if not mailbox.auth:
         yield BAD, f"The log-in failed: {sentence(mailbox.problem)}"
+        if mailbox.problem.startswith("APOP was refused"):
+            yield (
+                NOTE,
+                'Many servers offer APOP and have no secret for it: auth = "user" sends the password'
+                " itself, which without TLS everybody on the way can read.",
+            )
         return
     yield GOOD, f"The log-in works, by {mailbox.auth} ({mailbox.mode}, port {mailbox.port})."
     if mailbox.problem:
@@ -37,7 +43,8 @@ def _login(mailbox: Mailbox) -> Found:
         )
     elif mailbox.second_problem:
         yield BAD, f"The second session ended early: {sentence(mailbox.second_problem)}"
-    if wait := (mailbox.capabilities or {}).get("LOGIN-DELAY", ())[:1]:
+    wait = (mailbox.capabilities or {}).get("LOGIN-DELAY", ())[:1]
+    if wait and wait != ("0",):
         yield (
             NOTE,
             f"The server wants {wait[0]} seconds between log-ins: set schedule to no less.",

@@ -12,7 +12,7 @@ import pytest
 from poparchive.demo.behaviour import Behaviour
 from poparchive.demo.mailbox import Mailbox
 from poparchive.demo.server import Pop3Server, running
-from poparchive.diagnose import Report, Transcript, check, endpoints, explain, suggest
+from poparchive.diagnose import Report, Transcript, Verdict, check, endpoints, explain, suggest
 from poparchive.diagnose.look import NO_TLS, OCCUPIED
 from poparchive.diagnose.values import Remedy
 from poparchive.pop3 import Endpoint, Proxy, Timeouts, TlsMode
@@ -222,6 +222,8 @@ def test_short_key(tmp_path: Path) -> None:
     context = old_context(made, ssl.TLSVersion.TLSv1_2)
     with running(Pop3Server({}, tls=context, implicit_tls=True)) as server:
         report = looked(server.port, trust(made.cert), only=TlsMode.IMPLICIT)
+        by = replace(trust(made.cert), tls_legacy=True)
+        again = looked(server.port, by, only=TlsMode.IMPLICIT)
     (look,) = report.looks
     assert look.remedy == Remedy(tls_legacy=True)
     suggestion = suggest(HOST, report.looks)
@@ -229,6 +231,21 @@ def test_short_key(tmp_path: Path) -> None:
     assert suggestion.tls_legacy
     assert suggestion.tls_fingerprint is None
     assert any("tls_legacy = true" in finding.text for finding in explain(report))
+    (permitted,) = explain(again, trust=by)[:1]
+    assert permitted.verdict is Verdict.NOTE
+    assert suggest(HOST, again.looks, by) == suggestion
+
+
+def test_account_that_asks_for_more(certificate: Certificate) -> None:
+    """tls_minimum = "1.3" at a server that ends at 1.2: that is told, and what it has."""
+    context = old_context(certificate, ssl.TLSVersion.TLSv1_2)
+    by = replace(trust(certificate.cert), tls_minimum="1.3")
+    with running(Pop3Server({}, tls=context, implicit_tls=True)) as server:
+        report = looked(server.port, by, only=TlsMode.IMPLICIT)
+    assert report.looks[0].remedy == Remedy(tls_minimum="1.2")
+    said = "\n".join(finding.text for finding in explain(report, trust=by))
+    assert "TLS 1.2" in said
+    assert "RFC 8996" not in said
 
 
 def test_exception_that_is_not_needed(certificate: Certificate) -> None:

@@ -26,11 +26,16 @@ CAPA = b"+OK\r\nUIDL\r\nTOP\r\nUSER\r\nPIPELINING\r\n%b\r\n.\r\n"
 
 
 def asked_of(
-    server: Pop3Server, *, password: str = "secret", timeouts: Timeouts = PATIENT
+    server: Pop3Server,
+    *,
+    password: str = "secret",
+    auth: str = "auto",
+    timeouts: Timeouts = PATIENT,
 ) -> Found:
     with running(server):
         endpoint = Endpoint(server.host, server.port, TlsMode.NONE, allow_insecure=True)
-        access = Access(endpoint, Login("anna", lambda: password), timeouts, make_context(endpoint))
+        login = Login("anna", lambda: password, auth)
+        access = Access(endpoint, login, timeouts, make_context(endpoint))
         found = asyncio.run(examine(access, Transcript()))
         server.wait_idle(20)
     return found
@@ -200,6 +205,21 @@ def test_wrong_password() -> None:
     assert "was refused: -ERR [AUTH]" in found.problem
     assert server.sessions == 1
     assert verdicts(found) == {"login": {Verdict.BAD}}
+
+
+def test_apop_without_a_secret() -> None:
+    """Where the server refuses APOP, the other way is named, with its price."""
+    found = asked_of(server_with(), password="another", auth="apop")
+    assert found.problem.startswith("APOP was refused")
+    assert verdicts(found) == {"login": {Verdict.BAD, Verdict.NOTE}}
+
+
+def test_no_wait_between_log_ins() -> None:
+    """LOGIN-DELAY 0 is no wish for a pause."""
+    found = asked_of(server_with(Behaviour(replies={"CAPA": CAPA % b"LOGIN-DELAY 0"})))
+    assert found.capabilities
+    assert found.capabilities["LOGIN-DELAY"] == ("0",)
+    assert verdicts(found)["login"] == {Verdict.GOOD}
 
 
 def test_second_session_refused() -> None:
