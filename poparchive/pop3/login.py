@@ -28,7 +28,7 @@ class Login:
 
     user: str
     secret: Callable[[], str] | None = field(repr=False)
-    """Gives the password. Called once for each session, when it is needed, in a worker thread.
+    """Gives the password. Called once for each connection, when it is needed, in a worker thread.
     None where a token or the client's certificate takes its place."""
     auth: str = "auto"
     """A name of ``sasl.table.Auth``."""
@@ -37,7 +37,8 @@ class Login:
     because the server has just refused the last."""
     known: Capabilities | None = None
     """What the server offered at the last log-in. Under TLS, if it pipelines, that is taken for granted,
-    so that CAPA and the log-in share a write; the answer to CAPA counts all the same."""
+    so that CAPA and the log-in share a write; the answer to CAPA counts all the same. Of a server that
+    loses what comes with CAPA (``Session.loses_behind_capa``) it is to be None."""
 
 
 async def begin(dialogue: Dialogue, endpoint: Endpoint, context: ssl.SSLContext | None) -> None:

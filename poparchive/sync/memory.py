@@ -32,7 +32,7 @@ class Known:
 
     ``logged_in`` is when, in seconds since the epoch; ``not_before`` the earliest moment for the next
     time, ``server`` which it was. ``offered`` is what it could do before the log-in, ``capabilities``
-    after it.
+    after it. ``loses_behind_capa``: see ``Session``.
     """
 
     logged_in: int
@@ -42,6 +42,7 @@ class Known:
     offered: Capabilities = field(default_factory=dict)
     capabilities: Capabilities = field(default_factory=dict)
     server: str = ""
+    loses_behind_capa: bool = False
 
     def everything(self) -> set[str]:
         """All that it could do, mechanisms as ``SASL NAME``."""
@@ -69,9 +70,16 @@ class Memory:
         return self._known.get(account)
 
     def offered(self, account: str, server: str) -> Capabilities | None:
-        """Return what this server offered at the last log-in, if it was under TLS and went well."""
+        """Return what this server offered at the last log-in, if it was under TLS and went well.
+
+        None too, if any account has met that this server loses what comes with CAPA.
+        """
         known = self._known.get(account)
-        return known.offered or None if known and known.tls and known.server == server else None
+        if not (known and known.tls and known.server == server):
+            return None
+        if any(one.loses_behind_capa and one.server == server for one in self._known.values()):
+            return None
+        return known.offered or None
 
     def forget(self, account: str) -> None:
         """Forget what the server offered; when it lets us log in again stays."""
@@ -114,6 +122,7 @@ class Memory:
             dict(session.offered),
             dict(session.capabilities),
             server,
+            session.loses_behind_capa or bool(before and before.loses_behind_capa),
         )
         self._note(account, known)
         return [*lost(before, known), *expiring(before, known)] if before else []
@@ -196,6 +205,7 @@ def _row(known: Known) -> dict[str, object]:
         "tls": known.tls,
         "offered": {name: list(words) for name, words in known.offered.items()},
         "capabilities": {name: list(words) for name, words in known.capabilities.items()},
+        "loses_behind_capa": known.loses_behind_capa,
     }
 
 
@@ -212,6 +222,7 @@ def _known(row: object) -> Known | None:
             _words(row["offered"]),
             _words(row["capabilities"]),
             str(row["server"]),
+            row.get("loses_behind_capa") is True,
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
