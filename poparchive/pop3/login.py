@@ -279,9 +279,22 @@ class _Entry:
         return end_point(certificate)
 
     def _advice(self, way: Auth, ways: Sequence[Auth], *, secure: bool) -> str:
-        """Servers that keep hashes of passwords cannot do what they announce; a person can tell."""
-        if self._wish is not Auth.AUTO or not secure or WAYS[way].bare:
+        """Servers that keep hashes of passwords cannot do what they announce; a person can tell.
+
+        Nothing else is tried by itself. Without TLS, whoever is on the line could refuse what hides the
+        password in order to be told it.
+        """
+        if self._wish is not Auth.AUTO or WAYS[way].bare:
             return ""
+        if not secure:
+            bare = [each for each in ways if WAYS[each].bare]
+            if not bare:
+                return ""
+            other = Auth.USER if Auth.USER in bare else bare[0]
+            return (
+                f"; if the password is right, the server cannot check it by {sasl_name(way)}:"
+                f' set auth = "{other}", which sends it in the clear to whoever is on the line'
+            )
         others = [f'"{each}"' for each in ways if WAYS[each].bare or each is WAYS[way].unbound]
         if not others:
             return ""
