@@ -101,7 +101,7 @@ class Session:
             asked.append(command(c.CAPA))
         self._capa_due = False
         readers: dict[Verb, Reader] = {c.LIST: sizes, c.UIDL: uidls}
-        answers = await self._dialogue.ask(*asked, readers=readers)
+        answers = await self._dialogue.ask(*asked, readers=readers, at_once=self.pipelining)
         refused = {
             asked.verb: reply for asked, reply in answers.refusals if asked.verb is not c.CAPA
         }
@@ -183,9 +183,11 @@ class Session:
 
     async def _begin(self) -> None:
         """A server may say more after the log-in (perdition), or less."""
+        if not self.capabilities:
+            return
         if self.pipelining:
             self._capa_due = True
-        elif self.capabilities:
+        else:
             await self._dialogue.ask(command(c.CAPA))
 
 

@@ -90,6 +90,21 @@ def test_listing_in_one_write() -> None:
     asyncio.run(main())
 
 
+def test_capa_that_was_refused_is_not_asked_again() -> None:
+    """Nor where the server is known to pipeline though it says nothing of itself (solid-pop3d)."""
+
+    async def main() -> None:
+        greeting, no = b"+OK Solid POP3 server ready\r\n", b"-ERR unknown command\r\n"
+        login = (greeting, "CAPA", no, "USER u", OK, "PASS p", OK)
+        answers = b"+OK\r\n1 10\r\n.\r\n+OK\r\n1 a\r\n.\r\n"
+        async with session_with("LIST", "UIDL", answers, login=login) as (session, server):
+            assert session.pipelining
+            assert await session.listing() == [Listed(1, b"a", 10)]
+            assert server.reads[-1] == b"LIST\r\nUIDL\r\n"
+
+    asyncio.run(main())
+
+
 def test_listing_step_by_step() -> None:
     """Where it does not, one at a time. Large listings are read in pieces."""
 
