@@ -15,20 +15,13 @@ from poparchive.model import Fate
 from poparchive.pop3 import TlsMode
 from poparchive.sync.memory import Memory
 from poparchive.sync.plan import Policy
-from tests.support.certificate import Certificate, certificate_missing, make_certificate
+from tests.support.certificate import Certificate, make_certificate
 from tests.support.victim import IMPATIENT, PATIENT, SECRET, Victim, mails, serving
 
 MAILS = mails(3)
 WIRE_BYTES = len(b"+OK 71 octets\r\n") + len(MAILS[1]) + len(b".\r\n")
 """Of one reply to RETR."""
 DELETING = Policy(leave_s=0)
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    if reason := certificate_missing():
-        pytest.skip(reason)
-    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 def fingerprint(certificate: Certificate) -> str:

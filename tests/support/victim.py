@@ -23,7 +23,7 @@ from tests.support.archives import damages, fill, octets_of, rows
 SECRET = "dont-tell-anybody"
 PATIENT = Timeouts(30, 30, 30)
 """Nothing that a test does right waits so long."""
-IMPATIENT = Timeouts(30, 1, 1)
+IMPATIENT = Timeouts(30, 0.3, 0.3)
 """For servers that never answer."""
 
 
