@@ -4,6 +4,7 @@ Some servers hang up, stall or lose step at one certain message, and some messag
 this, nothing behind such a message would ever be fetched.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 from poparchive.model import Fate, Listed
@@ -16,6 +17,17 @@ _VERDICTS_MOST = 20
 Wanted = tuple[Listed, int | None]
 """A message and its ledger number; None until it has come, where nothing else tells it from others."""
 
+_Key = tuple[int, bytes, int]
+
+
+def _key(entry: Listed) -> _Key:
+    """What a message is known by from one session of a pull to the next.
+
+    Its number is not part of it: a session that deleted mail shifts those of the rest. Without UIDL there
+    is nothing better than number and size; from such a mailbox nothing is deleted.
+    """
+    return (0 if entry.uidl else entry.number, entry.uidl, entry.size_bytes)
+
 
 class Aside:
     """What one pull of one account has learnt of such messages; the next pull asks for them again."""
@@ -24,8 +36,8 @@ class Aside:
         self.verdicts = 0
         """Grows whenever a new session will be another one than the last."""
         self._policy = policy
-        self._suspects: set[Listed] = set()
-        self._left: set[Listed] = set()
+        self._suspects: set[_Key] = set()
+        self._left = Counter[_Key]()
 
     def parts(self, wanted: Sequence[Wanted]) -> list[list[Wanted]]:
         """What to ask for in a session, one part after the other.
@@ -33,9 +45,21 @@ class Aside:
         Suspects come last, and alone: then what is wrong with one is not taken for the fault of the
         message before it, whose end is proved by what comes behind.
         """
-        left = [one for one in wanted if one[0] not in self._left]
-        others = [one for one in left if one[0] not in self._suspects]
-        return [others, *([one] for one in left if one[0] in self._suspects)]
+        if not (self._left or self._suspects):  # as nearly always, perhaps of a million messages
+            return [list(wanted)]
+        gone = Counter(self._left)
+        others: list[Wanted] = []
+        suspects: list[list[Wanted]] = []
+        for one in wanted:
+            key = _key(one[0])
+            if gone[key]:
+                # Of those with one key the first that is wanted failed: any before it have come.
+                gone[key] -= 1
+            elif key in self._suspects:
+                suspects.append([one])
+            else:
+                others.append(one)
+        return [others, *suspects]
 
     def judge(self, entry: Listed, error: Pop3Error) -> tuple[Fate, str] | None:
         """The session ended with ``error`` when ``entry`` was the next to come. Return the entry's fate
@@ -45,11 +69,12 @@ class Aside:
         if not isinstance(error, known) or self.verdicts == _VERDICTS_MOST:
             return None
         self.verdicts += 1
+        key = _key(entry)
         if isinstance(error, TooLargeError):
-            self._left.add(entry)
+            self._left[key] += 1
             return Fate.SKIPPED, size_rule(self._policy)
-        if entry not in self._suspects:
-            self._suspects.add(entry)
+        if key not in self._suspects:
+            self._suspects.add(key)
             return None
-        self._left.add(entry)
+        self._left[key] += 1
         return Fate.QUARANTINED, f"it ended the session: {error.detail}"

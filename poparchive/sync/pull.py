@@ -156,7 +156,7 @@ class Puller:
             result.outcome, result.error = FAILED, str(error)
             result.retry_after_s = getattr(error, "retry_after_s", None)
             if isinstance(error, LoginDelayError):
-                self._memory.hold(job.name, error.retry_after_s or 0)
+                await self._memory.hold(job.name, error.retry_after_s or 0)
             elif not result.sessions:
                 # Whatever the reason was: the next log-in is to ask first.
                 self._memory.forget(job.name)
@@ -222,7 +222,7 @@ class Puller:
         ) as session:
             offers = (session.offered, session.capabilities)
             if delay_s := max(session.profile.login_delay_s, *map(login_delay_s, offers)):
-                self._memory.hold(job.name, delay_s)
+                await self._memory.hold(job.name, delay_s)
             listing = await session.listing()
             result.notes += self._memory.met(job.name, server_of(job), session)
             result.listed = len(listing)
