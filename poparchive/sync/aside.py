@@ -4,17 +4,12 @@ Some servers hang up, stall or lose step at one certain message, and some messag
 this, nothing behind such a message would ever be fetched.
 """
 
-from collections.abc import Sequence
-
 from poparchive.model import Fate, Listed
 from poparchive.pop3 import ClosedError, Pop3Error, ProtocolError, TimedOutError, TooLargeError
-from poparchive.sync.plan import Policy, size_rule
+from poparchive.sync.plan import Numbered, Policy, size_rule
 
 _VERDICTS_MOST = 20
 """Each costs a session, and a server that is wrong with every message is not to be asked for ever."""
-
-Wanted = tuple[Listed, int | None]
-"""A message and its ledger number; None until it has come, where nothing else tells it from others."""
 
 
 class Aside:
@@ -27,15 +22,21 @@ class Aside:
         self._suspects: set[Listed] = set()
         self._left: set[Listed] = set()
 
-    def parts(self, wanted: Sequence[Wanted]) -> list[list[Wanted]]:
-        """What to ask for in a session, one part after the other.
+    def arrange(self, wanted: Numbered) -> tuple[Numbered, int]:
+        """What to ask for in a session, and how many at its end each alone.
 
         Suspects come last, and alone: then what is wrong with one is not taken for the fault of the
         message before it, whose end is proved by what comes behind.
         """
-        left = [one for one in wanted if one[0] not in self._left]
-        others = [one for one in left if one[0] not in self._suspects]
-        return [others, *([one] for one in left if one[0] in self._suspects)]
+        odd = {entry.number for entry in self._suspects | self._left}
+        if not odd:
+            return wanted, 0
+        met = [at for at, number in enumerate(wanted.entries.numbers) if number in odd]
+        left = {at for at in met if wanted.entries[at] in self._left}
+        alone = [at for at in met if at not in left and wanted.entries[at] in self._suspects]
+        apart = left.union(alone)
+        others = (at for at in range(len(wanted)) if at not in apart)
+        return wanted.pick([*others, *alone]), len(alone)
 
     def judge(self, entry: Listed, error: Pop3Error) -> tuple[Fate, str] | None:
         """The session ended with ``error`` when ``entry`` was the next to come. Return the entry's fate
