@@ -19,7 +19,7 @@ LISTING_MAX_BYTES = 256 * 1024 * 1024
 """Most octets of one listing: some millions of messages, and an end to a server gone mad."""
 
 LISTING_MAX_LINES = 3_000_000
-"""Most lines of one listing: each takes some 70 octets of memory and its UIDL, however short it is."""
+"""Most lines of one listing: each takes some 200 octets of memory until it is compared, however short it is."""
 
 SHOWN_MAX_CHARS = 500
 """How much of a server's text an error message repeats."""
