@@ -27,6 +27,7 @@ from poparchive.store.recipe import Placed
 from poparchive.store.records import (
     ArchivedRecord,
     DuplicateRecord,
+    FateRecord,
     ListedRecord,
     PackRecord,
     Record,
@@ -34,8 +35,8 @@ from poparchive.store.records import (
 
 BATCH_BYTES = 3 << 20
 BATCH_MESSAGES = 400
-BATCH_LISTED = 20_000
-"""UIDLs that were listed for the first time: a drop of a million is noted in pieces."""
+BATCH_NOTED = 20_000
+"""UIDLs that were listed for the first time, and fates: a drop of a million is noted in pieces."""
 BATCH_S = 2.0
 _SAMPLED_BYTES = 1 << 10
 
@@ -74,7 +75,7 @@ class _Open:
     records: list[Record] = field(default_factory=list)
     messages: list[tuple[MessageId, Octets, Part, Sequence[Placed]]] = field(default_factory=list)
     octets: int = 0
-    listed: int = 0
+    noted: int = 0
     began: float = 0.0
 
 
@@ -101,7 +102,7 @@ class Storer:
         batch = self._open
         return bool(batch.records) and (
             batch.octets >= BATCH_BYTES
-            or batch.listed >= BATCH_LISTED
+            or batch.noted >= BATCH_NOTED
             or len(batch.messages) >= BATCH_MESSAGES
             or time.monotonic() - batch.began >= BATCH_S
         )
@@ -111,8 +112,7 @@ class Storer:
         if not self._open.records:
             self._open.began = time.monotonic()
         self._open.records.append(record)
-        if isinstance(record, ListedRecord):
-            self._open.listed += len(record.listed)
+        self._open.noted += noted(record)
 
     def take(self, received: Sequence[Received]) -> None:
         """Put messages into the batch; what is kept already costs a record."""
@@ -268,6 +268,17 @@ class Storer:
         self._pending_messages.difference_update(batch.ids)
         for identity in batch.blobs:
             self._pending_blobs.pop(identity, None)
+
+
+def noted(record: Record) -> int:
+    """How many UIDLs a record notes, or the fates of how many."""
+    match record:
+        case ListedRecord():
+            return len(record.listed)
+        case FateRecord():
+            return 1
+        case _:
+            return 0
 
 
 def _identity(octets: bytes | Spooled) -> MessageId:

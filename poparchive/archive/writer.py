@@ -7,7 +7,7 @@ what is queued.
 import contextlib
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -17,7 +17,7 @@ from poparchive.archive.ingest import Done, Ingest
 from poparchive.archive.read import Reader
 from poparchive.archive.replay import Replay, believed, rebuild, remove_database
 from poparchive.archive.spool import Spooled, SpoolWriter
-from poparchive.archive.storer import BATCH_LISTED, Received, Storer
+from poparchive.archive.storer import BATCH_NOTED, Received, Storer
 from poparchive.archive.tally import Tally
 from poparchive.archive.texts import Texts
 from poparchive.errors import PoparchiveError
@@ -119,16 +119,22 @@ class Writer:
         self._ingest.note(AccountRecord(number, name, host, user))
         return number
 
-    def ledger(self, account: int) -> list[LedgerRow]:
-        """Return what is known of an account's UIDLs."""
+    def ledger(self, account: int) -> Iterator[LedgerRow]:
+        """Yield what is known of an account's UIDLs, in the order they were first listed.
+
+        It is what the catalog held when the first row was asked for; one thread walks it, to its end.
+        """
         return self._catalog.ledger(account)
 
     def listed(self, account: int, pairs: Sequence[tuple[bytes, int]]) -> range:
-        """Note (UIDL, LIST size) pairs seen for the first time; return their ledger numbers."""
+        """Note (UIDL, LIST size) pairs seen for the first time; return their ledger numbers.
+
+        Never blocks; whoever notes many asks ``full`` between.
+        """
         numbers = range(self._next_ledger, self._next_ledger + len(pairs))
         self._next_ledger = numbers.stop
-        for start in range(0, len(pairs), BATCH_LISTED):
-            some = tuple(pairs[start : start + BATCH_LISTED])
+        for start in range(0, len(pairs), BATCH_NOTED):
+            some = tuple(pairs[start : start + BATCH_NOTED])
             self._ingest.note(ListedRecord(account, numbers.start + start, some))
         return numbers
 

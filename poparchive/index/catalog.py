@@ -5,7 +5,7 @@ a rebuild alike. Row numbers follow from the order of records alone, so that a c
 again is equal to the one that was lost. One thread applies; any thread may ask.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ _LEDGER = select(
     # The other fates' reasons are for people; there may be a million.
     case((schema.uidls.c.fate == literal_column(f"{Fate.SKIPPED:d}"), schema.uidls.c.reason)),
 )
+_LEDGER_IN_ORDER = _LEDGER.order_by(schema.uidls.c.id)
 _FATES = {int(fate): fate for fate in Fate}
 _MESSAGE_ROWS = select(schema.messages.c.sha256, schema.messages.c.id)
 _BLOB_ROWS = select(schema.blobs.c.sha256, schema.blobs.c.id)
@@ -127,11 +128,15 @@ class Catalog:
             rows = connection.execute(select(schema.packs).order_by(schema.packs.c.id))
             return [(row.id, row.length, bool(row.sealed)) for row in rows]
 
-    def ledger(self, account: int) -> list[LedgerRow]:
-        """Return all that is known of an account's UIDLs, in the order they were first listed."""
+    def ledger(self, account: int) -> Iterator[LedgerRow]:
+        """Yield all that is known of an account's UIDLs, in the order they were first listed.
+
+        It is what the catalog held when the first row was asked for.
+        """
         with self._engine.connect() as connection:
-            rows = rows_where(connection, _LEDGER, schema.uidls.c.account, [account])
-            return sorted(_ledger(rows))
+            yield from _ledger(
+                rows_where(connection, _LEDGER_IN_ORDER, schema.uidls.c.account, [account])
+            )
 
     def kept_unnamed(self, account: int) -> set[MessageId]:
         """Return the ids of messages that an account's rows with an empty UIDL lead to."""
@@ -147,7 +152,7 @@ class Catalog:
     def ledger_rows(self, numbers: Sequence[int]) -> list[LedgerRow]:
         """Return the rows with these ledger numbers."""
         with self._engine.connect() as connection:
-            return _ledger(rows_where(connection, _LEDGER, schema.uidls.c.id, numbers))
+            return list(_ledger(rows_where(connection, _LEDGER, schema.uidls.c.id, numbers)))
 
     def known_messages(self, ids: Sequence[bytes]) -> set[bytes]:
         """Return those of the message ids that are kept."""
@@ -312,11 +317,9 @@ def _next(connection: Connection, column: Any) -> int:
     return (connection.scalar(select(func.max(column))) or 0) + 1
 
 
-def _ledger(rows: Iterable[Any]) -> list[LedgerRow]:
-    return [
-        LedgerRow(key, uidl.encode("latin-1"), size, _FATES[fate], message, settled, rule)
-        for key, uidl, size, fate, message, settled, rule in rows
-    ]
+def _ledger(rows: Iterable[Any]) -> Iterator[LedgerRow]:
+    for key, uidl, size, fate, message, settled, rule in rows:
+        yield LedgerRow(key, uidl.encode("latin-1"), size, _FATES[fate], message, settled, rule)
 
 
 def _replace(connection: Connection, table: Any, key: int, **values: Any) -> None:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import chain
 
-from poparchive.model import Listed
+from poparchive.model import Listed, Listing
 from poparchive.pop3 import commands as c
 from poparchive.pop3.commands import Command, Verb, command
 from poparchive.pop3.dialogue import Capabilities, Dialogue
@@ -87,7 +87,7 @@ class Session:
         known = self.profile.pipelines
         return self._dialogue.pipelining if known is None else known
 
-    async def listing(self) -> list[Listed]:
+    async def listing(self) -> Listing:
         """UIDL and LIST in one, in the order of UIDL.
 
         A message that only UIDL names has size 0; one that only LIST names has an empty UIDL. Where the
@@ -113,14 +113,15 @@ class Session:
         uidls.close()
         return await self._told_apart(uidls.listed)
 
-    async def _told_apart(self, listed: Sequence[Listed]) -> list[Listed]:
+    async def _told_apart(self, listed: Listing) -> Listing:
         """Messages of a server without UIDL, with what TOP tells in its place."""
         if not self.profile.top or (self.capabilities and "TOP" not in self.capabilities):
-            return list(listed)
+            return listed
         heads = Heads()
-        await self._run((c.top(one.number, 0) for one in listed), heads)
+        await self._run((c.top(number, 0) for number in listed.numbers), heads)
         found = heads.by_number
-        return [one._replace(uidl=found.get(one.number, b"")) for one in listed]
+        uidls = [found.get(number, b"") for number in listed.numbers]
+        return Listing(listed.numbers, uidls, listed.sizes)
 
     async def retrieve(
         self,

@@ -125,6 +125,9 @@ class Connection(asyncio.BufferedProtocol):
             raise
         finally:
             self._taker = None
+            # It holds what was not asked for, a million messages perhaps; and this connection, which asyncio
+            # has in a circle of objects, may be collected much later.
+            self._pipeline = Pipeline((), window)
             if self._timer:
                 self._timer.cancel()
             if self._making_room:

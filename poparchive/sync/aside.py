@@ -5,17 +5,13 @@ this, nothing behind such a message would ever be fetched.
 """
 
 from collections import Counter
-from collections.abc import Sequence
 
 from poparchive.model import Fate, Listed
 from poparchive.pop3 import ClosedError, Pop3Error, ProtocolError, TimedOutError, TooLargeError
-from poparchive.sync.plan import Policy, size_rule
+from poparchive.sync.plan import Numbered, Policy, size_rule
 
 _VERDICTS_MOST = 20
 """Each costs a session, and a server that is wrong with every message is not to be asked for ever."""
-
-Wanted = tuple[Listed, int | None]
-"""A message and its ledger number; None until it has come, where nothing else tells it from others."""
 
 _Key = tuple[int, bytes, int]
 
@@ -39,27 +35,31 @@ class Aside:
         self._suspects: set[_Key] = set()
         self._left = Counter[_Key]()
 
-    def parts(self, wanted: Sequence[Wanted]) -> list[list[Wanted]]:
-        """What to ask for in a session, one part after the other.
+    def arrange(self, wanted: Numbered) -> tuple[Numbered, int]:
+        """What to ask for in a session, and how many at its end each alone.
 
         Suspects come last, and alone: then what is wrong with one is not taken for the fault of the
         message before it, whose end is proved by what comes behind.
         """
-        if not (self._left or self._suspects):  # as nearly always, perhaps of a million messages
-            return [list(wanted)]
+        sizes = {size for _, _, size in (*self._left, *self._suspects)}
+        if not sizes:
+            return wanted, 0
         gone = Counter(self._left)
-        others: list[Wanted] = []
-        suspects: list[list[Wanted]] = []
-        for one in wanted:
-            key = _key(one[0])
+        left, alone = set(), []
+        # There may be a million messages, so most are passed over by their size.
+        for at, size in enumerate(wanted.entries.sizes):
+            if size not in sizes:
+                continue
+            key = _key(wanted.entries[at])
             if gone[key]:
                 # Of those with one key the first that is wanted failed: any before it have come.
                 gone[key] -= 1
+                left.add(at)
             elif key in self._suspects:
-                suspects.append([one])
-            else:
-                others.append(one)
-        return [others, *suspects]
+                alone.append(at)
+        apart = left.union(alone)
+        others = (at for at in range(len(wanted)) if at not in apart)
+        return wanted.pick([*others, *alone]), len(alone)
 
     def judge(self, entry: Listed, error: Pop3Error) -> tuple[Fate, str] | None:
         """The session ended with ``error`` when ``entry`` was the next to come. Return the entry's fate

@@ -82,9 +82,9 @@ def test_listing_in_one_write() -> None:
         script: Script = ("LIST", "UIDL", "CAPA", answers, "LIST", "UIDL", again)
         async with session_with(*script) as (session, server):
             assert "TOP" not in session.capabilities
-            assert await session.listing() == [Listed(1, b"a", 10)]
+            assert list(await session.listing()) == [Listed(1, b"a", 10)]
             assert "TOP" in session.capabilities
-            assert await session.listing() == []
+            assert list(await session.listing()) == []
             assert server.reads[-2:] == [b"LIST\r\nUIDL\r\nCAPA\r\n", b"LIST\r\nUIDL\r\n"]
 
     asyncio.run(main())
@@ -99,7 +99,7 @@ def test_capa_that_was_refused_is_not_asked_again() -> None:
         answers = b"+OK\r\n1 10\r\n.\r\n+OK\r\n1 a\r\n.\r\n"
         async with session_with("LIST", "UIDL", answers, login=login) as (session, server):
             assert session.pipelining
-            assert await session.listing() == [Listed(1, b"a", 10)]
+            assert list(await session.listing()) == [Listed(1, b"a", 10)]
             assert server.reads[-1] == b"LIST\r\nUIDL\r\n"
 
     asyncio.run(main())
@@ -113,7 +113,9 @@ def test_listing_step_by_step() -> None:
         uidls = b"".join(b"%d u%d\r\n" % (n, n) for n in range(1, 501))
         script: Script = ("LIST", OK + sizes + b".\r\n", "UIDL", OK + uidls + b".\r\n")
         async with session_with(*script, login=SLOW_LOGIN) as (session, server):
-            assert await session.listing() == [Listed(n, b"u%d" % n, 7) for n in range(1, 501)]
+            assert list(await session.listing()) == [
+                Listed(n, b"u%d" % n, 7) for n in range(1, 501)
+            ]
             assert server.reads[-2:] == [b"LIST\r\n", b"UIDL\r\n"]
 
     asyncio.run(main())

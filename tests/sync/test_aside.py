@@ -1,13 +1,18 @@
 """Which message is set aside when one ends sessions, whatever number it has by then."""
 
-from poparchive.model import Fate, Listed
+from poparchive.model import Fate, Listed, Listing, column
 from poparchive.pop3 import ClosedError
-from poparchive.sync.aside import Aside, Wanted
-from poparchive.sync.plan import Policy
+from poparchive.sync.aside import Aside
+from poparchive.sync.plan import Numbered, Policy
 
 
-def wanted(*entries: Listed) -> list[Wanted]:
-    return [(entry, None) for entry in entries]
+def parts(aside: Aside, *entries: Listed) -> list[list[Listed]]:
+    """What is asked for together, then what is asked for alone."""
+    wanted = Numbered(Listing.of(entries), column(0 for _ in entries))
+    arranged, alone = aside.arrange(wanted)
+    found = list(arranged.entries)
+    many = len(found) - alone
+    return [found[:many], *([one] for one in found[many:])]
 
 
 def set_aside(aside: Aside, entry: Listed) -> None:
@@ -23,7 +28,7 @@ def test_numbers_shift_when_mail_is_deleted() -> None:
     aside = Aside(Policy())
     set_aside(aside, Listed(3, b"bad", 70))
     bad, next_one = Listed(1, b"bad", 70), Listed(3, b"good", 70)
-    assert aside.parts(wanted(bad, next_one)) == [wanted(next_one)]
+    assert parts(aside, bad, next_one) == [[next_one]]
 
 
 def test_a_suspect_is_known_under_another_number() -> None:
@@ -31,7 +36,7 @@ def test_a_suspect_is_known_under_another_number() -> None:
     aside = Aside(Policy())
     assert aside.judge(Listed(3, b"bad", 70), ClosedError("gone")) is None
     bad, other = Listed(1, b"bad", 70), Listed(3, b"good", 70)
-    assert aside.parts(wanted(bad, other)) == [wanted(other), wanted(bad)]
+    assert parts(aside, bad, other) == [[other], [bad]]
     assert aside.judge(bad, ClosedError("gone"))
 
 
@@ -40,7 +45,7 @@ def test_a_uidl_with_another_size_is_another_message() -> None:
     aside = Aside(Policy())
     set_aside(aside, Listed(1, b"same", 70))
     other = Listed(2, b"same", 71)
-    assert aside.parts(wanted(Listed(1, b"same", 70), other)) == [wanted(other)]
+    assert parts(aside, Listed(1, b"same", 70), other) == [[other]]
 
 
 def test_of_equal_ones_as_many_are_set_aside_as_ended_sessions() -> None:
@@ -48,9 +53,9 @@ def test_of_equal_ones_as_many_are_set_aside_as_ended_sessions() -> None:
     aside = Aside(Policy())
     first, second = Listed(1, b"same", 70), Listed(2, b"same", 70)
     set_aside(aside, first)
-    assert aside.parts(wanted(first, second)) == [[], wanted(second)]
+    assert parts(aside, first, second) == [[], [second]]
     assert aside.judge(second, ClosedError("gone"))
-    assert aside.parts(wanted(first, second)) == [[]]
+    assert parts(aside, first, second) == [[]]
 
 
 def test_without_uidl_the_number_tells() -> None:
@@ -58,4 +63,4 @@ def test_without_uidl_the_number_tells() -> None:
     aside = Aside(Policy())
     first, second = Listed(1, b"", 70), Listed(2, b"", 70)
     set_aside(aside, second)
-    assert aside.parts(wanted(first, second)) == [wanted(first)]
+    assert parts(aside, first, second) == [[first]]
