@@ -17,13 +17,14 @@ from poparchive.index.catalog import Catalog
 from poparchive.mime.split import Body, Literal, pieces
 from poparchive.mime.structure import Octets, Part, parse
 from poparchive.model import Location, MessageId
-from poparchive.store import frame, recipe
+from poparchive.store import codec, recipe
 from poparchive.store.digest import sha256
 from poparchive.store.errors import DamageError
 from poparchive.store.frame import Object, ObjectKind
 from poparchive.store.journal import JournalEntry, JournalWriter
-from poparchive.store.pack import PackReader, PackWriter
-from poparchive.store.recipe import Placed
+from poparchive.store.pack import PackWriter
+from poparchive.store.packread import PackReader
+from poparchive.store.recipe import Placed, Reference
 from poparchive.store.records import (
     ArchivedRecord,
     DuplicateRecord,
@@ -162,7 +163,7 @@ class Storer:
                 else:
                     self._refer(builder, piece, ids[id(piece)], known, blobs)
             made, placed = builder.finish(), builder.placed
-            if b"".join(recipe.join(made, contents.__getitem__)) != octets:
+            if b"".join(recipe.join(made, lambda one: contents[one.id])) != octets:
                 # Base64 that does not come back as it was. No blob may be in a pack that no recipe names.
                 for one, _ in blobs:
                     del self._pending_blobs[one.id]
@@ -196,7 +197,8 @@ class Storer:
                 " it was not kept. The disk or the memory may be faulty."
             )
 
-    def _blob(self, identity: bytes) -> bytes:
+    def _blob(self, reference: Reference) -> bytes:
+        identity = reference.id
         place = (
             self._frames.blobs.get(identity)
             or self._pending_blobs.get(identity)
@@ -224,11 +226,11 @@ class Storer:
             solid = (
                 not piece.line
                 or len(piece.content) < _SAMPLED_BYTES
-                or frame.compresses(piece.content)
+                or codec.compresses(piece.content)
             )
             blobs.append((Object(ObjectKind.BLOB, identity, piece.content), solid))
         builder.reference(
-            recipe.Reference(identity, len(piece.content), piece.line, piece.lf, piece.closed)
+            Reference(identity, len(piece.content), piece.line, piece.lf, piece.closed)
         )
 
     def _recipe(self, identity: MessageId, made: bytes, blobs: list[tuple[Object, bool]]) -> None:

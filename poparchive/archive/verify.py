@@ -19,7 +19,7 @@ from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.frame import Kind, ObjectKind
 from poparchive.store.journal import START, JournalEntry, TornEntryError
 from poparchive.store.layout import Layout, open_layout
-from poparchive.store.pack import PackReader
+from poparchive.store.packread import PackReader
 from poparchive.store.records import (
     ArchivedRecord,
     DuplicateRecord,

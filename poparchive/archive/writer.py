@@ -15,7 +15,8 @@ from typing import Protocol, Self
 from poparchive.archive.indexer import Indexer, read_position
 from poparchive.archive.ingest import Done, Ingest
 from poparchive.archive.read import Reader
-from poparchive.archive.replay import Replay, believed, rebuild, remove_database
+from poparchive.archive.rebuild import rebuild, remove_database
+from poparchive.archive.replay import Replay, believed
 from poparchive.archive.spool import Spooled, SpoolWriter
 from poparchive.archive.storer import BATCH_NOTED, Received, Storer
 from poparchive.archive.tally import Tally
@@ -29,8 +30,9 @@ from poparchive.store import layout as layouts
 from poparchive.store.errors import StoreError
 from poparchive.store.fsio import Lock, writing
 from poparchive.store.journal import JournalWriter, Position
-from poparchive.store.pack import PACK_BYTES, PackReader, PackState, PackWriter
-from poparchive.store.records import AccountRecord, FateRecord, ListedRecord, RunRecord
+from poparchive.store.pack import PACK_BYTES, PackState, PackWriter
+from poparchive.store.packread import PackReader
+from poparchive.store.records import AccountRecord, FateRecord, ListedRecord, RunRecord, Sealed
 
 
 class Run(Protocol):
@@ -62,9 +64,7 @@ class Writer:
             self._catalog, self._texts, position = _open_indexes(self.layout, lock)
             stack.callback(self._catalog.close)
             stack.callback(self._texts.close)
-            packs = self._catalog.packs()
-            last = PackState(*packs[-1]) if packs else None
-            writer = PackWriter(self.layout, last, pack_bytes=pack_bytes)
+            writer = PackWriter(self.layout, _open_pack(self._catalog), pack_bytes=pack_bytes)
             stack.callback(writer.close)
             journal = JournalWriter(self.layout, position)
             stack.callback(journal.close)
@@ -226,6 +226,12 @@ def _open_indexes(layout: layouts.Layout, lock: Lock) -> tuple[Catalog, Texts, P
         position = Replay(layout, catalog, Indexer(catalog, texts)).catch_up(mark)
         stack.pop_all()
     return catalog, texts, position
+
+
+def _open_pack(catalog: Catalog) -> PackState | None:
+    """Return the pack to go on with, if there is one."""
+    states = [PackState(number, size, Sealed(how)) for number, size, how in catalog.packs()]
+    return next((state for state in reversed(states) if state.sealed is Sealed.NO), None)
 
 
 def _open_fulltext(layout: layouts.Layout, position: Position) -> FulltextWriter:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Select,
+    Table,
     case,
     func,
     literal_column,
@@ -33,6 +34,7 @@ from poparchive.index.engine import (
 from poparchive.index.facts import MessageFacts
 from poparchive.index.freeids import FreeIds
 from poparchive.index.keys import hash_of, rowid_of
+from poparchive.index.moves import NOTHING_MOVED, Moved, Moves
 from poparchive.model import Fate, LedgerRow, Location, MessageId
 
 _LEDGER = select(
@@ -73,7 +75,11 @@ class Changes:
     """(ledger, message, archived or duplicate)"""
     fates: list[tuple[int, Fate, str]] = field(default_factory=list)
     runs: list[dict[str, Any]] = field(default_factory=list)
-    packs: list[tuple[int, int, bool]] = field(default_factory=list)
+    packs: list[tuple[int, int, int]] = field(default_factory=list)
+    """(number, committed length, how it is sealed)"""
+    retired: list[int] = field(default_factory=list)
+    """Packs that hold nothing any more."""
+    moved: Moved = NOTHING_MOVED
     messages: Sequence[MessageFacts] = ()
     """The new messages, in the order of their records."""
     blobs: Mapping[bytes, Location] = field(default_factory=dict)
@@ -122,11 +128,11 @@ class Catalog:
             rows = connection.execute(select(schema.accounts))
             return {row.name: (row.id, row.host, row.user) for row in rows}
 
-    def packs(self) -> list[tuple[int, int, bool]]:
-        """Return (number, committed length, sealed) of every pack, ascending."""
+    def packs(self) -> list[tuple[int, int, int]]:
+        """Return (number, committed length, how it is sealed) of every pack, ascending."""
         with self._engine.connect() as connection:
             rows = connection.execute(select(schema.packs).order_by(schema.packs.c.id))
-            return [(row.id, row.length, bool(row.sealed)) for row in rows]
+            return [(row.id, row.length, row.sealed) for row in rows]
 
     def ledger(self, account: int) -> Iterator[LedgerRow]:
         """Yield all that is known of an account's UIDLs, in the order they were first listed.
@@ -161,6 +167,19 @@ class Catalog:
     def known_blobs(self, ids: Sequence[bytes]) -> set[bytes]:
         """Return those of the blob ids that are stored."""
         return self._known(_BLOB_ROWS, schema.blobs.c.sha256, ids)
+
+    def blob_keys(self, ids: Sequence[bytes]) -> dict[bytes, int]:
+        """Return the row id of each blob that is stored."""
+        with self._engine.connect() as connection:
+            return dict(rows_where(connection, _BLOB_ROWS, schema.blobs.c.sha256, ids))
+
+    def messages_like(self, prefix: bytes) -> list[tuple[bytes, int]]:
+        """Return the id and row id of the messages whose ids begin so."""
+        identity = schema.messages.c.sha256
+        low, high = prefix.ljust(32, b"\0"), prefix.ljust(32, b"\xff")
+        with self._engine.connect() as connection:
+            rows = connection.execute(_MESSAGE_ROWS.where(identity.between(low, high)))
+            return [(row[0], row[1]) for row in rows]
 
     def message_places(self, ids: Sequence[bytes]) -> dict[bytes, tuple[int, Location]]:
         """Return the row id of each message that is kept, and where its recipe is."""
@@ -203,7 +222,11 @@ class Catalog:
             for number, name, host, user in changes.accounts:
                 _replace(connection, schema.accounts, number, name=name, host=host, user=user)
             for number, length, sealed in changes.packs:
-                _replace(connection, schema.packs, number, length=length, sealed=int(sealed))
+                _replace(connection, schema.packs, number, length=length, sealed=sealed)
+            for number in changes.retired:
+                connection.execute(schema.packs.delete().where(schema.packs.c.id == number))
+            _move(connection, schema.messages, changes.moved.messages)
+            _move(connection, schema.blobs, changes.moved.blobs)
             ids = self._messages(connection, changes)
             new = {m.sha256: key for m, key in zip(changes.messages, ids, strict=True)}
             self._uidls(connection, changes, new)
@@ -315,6 +338,13 @@ class Catalog:
 
 def _next(connection: Connection, column: Any) -> int:
     return (connection.scalar(select(func.max(column))) or 0) + 1
+
+
+def _move(connection: Connection, table: Table, moved: Sequence[Moves]) -> None:
+    for moves in moved:
+        for some in moves.chunks():
+            rows = [(key, *place) for key, place in some]
+            update_rows(connection, table, Location._fields, rows)
 
 
 def _ledger(rows: Iterable[Any]) -> Iterator[LedgerRow]:
