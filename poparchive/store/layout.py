@@ -43,6 +43,10 @@ class Layout:
     def pack(self, number: int) -> Path:
         return self.root / "packs" / f"{number % 256:02x}" / f"{number:08d}.pack"
 
+    def parity(self, number: int) -> Path:
+        """Where what heals a sealed pack lies, if there is any."""
+        return self.pack(number).with_suffix(".parity")
+
     def journal(self, number: int) -> Path:
         return self.root / "journal" / f"{number:08d}.journal"
 
