@@ -14,7 +14,7 @@ import zfec  # type: ignore[import-untyped]  # it comes without types
 
 from poparchive.store import layout, parity
 from poparchive.store.errors import DamageError, FormatError, StoreError, WriteError
-from poparchive.store.sidecar import HEADER_BYTES, Source, shape
+from poparchive.store.sidecar import HEADER_BYTES, shape
 from tests.support.sealed import Sealed, seal, sealed
 
 
@@ -432,16 +432,17 @@ class TestBadSectors:
             assert one.target.read_bytes() == one.pack
 
     def test_that_hold_zeros(
-        self, small: Sealed, short: bool, monkeypatch: pytest.MonkeyPatch
+        self, archive: layout.Layout, short: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A pack is not whole while a part cannot be read, even if zeros happen to be right there."""
-        path = small.layout.root / "zeros"
-        path.write_bytes(bytes(3 * 4096))
-        disk = BadSectors(monkeypatch, path, short=short)
-        disk.bad = {1}
-        with Source(path) as source:
-            assert source.read(0, 3 * 4096) == bytes(3 * 4096)
-            assert source.unreadable == 4096
+        """A pack is not whole while a part cannot be read, even if the zeros put there are right."""
+        one = sealed(archive, 5000, zeros=3 * 4096, block=4096)
+        assert one.pack[2 * 4096 : 3 * 4096] == bytes(4096)
+        disk = BadSectors(monkeypatch, archive.pack(1), short=short)
+        disk.bad = {2}
+        report = parity.check(archive, 1)
+        assert (report.whole, report.lost, report.can_heal) == (False, (), True)
+        assert parity.heal(archive, 1, one.target)
+        assert one.target.read_bytes() == one.pack
 
 
 def fails_without_reading(one: Sealed) -> None:

@@ -47,9 +47,9 @@ class Sealed:
         return self.layout.pack(1).with_suffix(".pack.healed")
 
 
-def seal(layout: Layout, size: int, seed: int = 0) -> None:
-    """Write pack 1 with one object of so many octets, sealed, and begin pack 2."""
-    octets = random.Random(seed).randbytes(size)
+def seal(layout: Layout, size: int, seed: int = 0, zeros: int = 0) -> None:
+    """Write pack 1 with one object of so many octets and so many zeros, sealed, and begin pack 2."""
+    octets = random.Random(seed).randbytes(size) + bytes(zeros)
     one = Object(ObjectKind.BLOB, hashlib.sha256(octets).digest(), octets)
     writer = PackWriter(layout, None, pack_bytes=1)
     for _ in range(2):
@@ -59,10 +59,10 @@ def seal(layout: Layout, size: int, seed: int = 0) -> None:
 
 
 def sealed(
-    layout: Layout, size: int, *, block: int = 64, percent: int = 2, seed: int = 0
+    layout: Layout, size: int, *, block: int = 64, percent: int = 2, seed: int = 0, zeros: int = 0
 ) -> Sealed:
     """``seal``, and make parity of small blocks, so that few octets have many stripes."""
-    seal(layout, size, seed)
+    seal(layout, size, seed, zeros)
     path = parity.make(layout, 1, block=block, percent=percent)
     with Sidecar(layout, 1) as sidecar:
         header = sidecar.header
