@@ -12,27 +12,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from poparchive.archive.indexer import Indexer, read_position
+from poparchive.archive.indexer import Indexer
 from poparchive.archive.ingest import Done, Ingest
+from poparchive.archive.opening import open_indexes, open_pack
 from poparchive.archive.read import Reader
-from poparchive.archive.rebuild import rebuild, remove_database
-from poparchive.archive.replay import Replay, believed
 from poparchive.archive.spool import Spooled, SpoolWriter
 from poparchive.archive.storer import BATCH_NOTED, Received, Storer
 from poparchive.archive.tally import Tally
-from poparchive.archive.texts import Texts
 from poparchive.errors import PoparchiveError
-from poparchive.index.catalog import Catalog
-from poparchive.index.fulltext import FulltextWriter, IndexOutdatedError
 from poparchive.index.lookup import NotFoundError
 from poparchive.model import Fate, LedgerRow, MessageId
 from poparchive.store import layout as layouts
 from poparchive.store.errors import StoreError
 from poparchive.store.fsio import Lock, writing
-from poparchive.store.journal import JournalWriter, Position
-from poparchive.store.pack import PACK_BYTES, PackState, PackWriter
+from poparchive.store.journal import JournalWriter
+from poparchive.store.pack import PACK_BYTES, PackWriter
 from poparchive.store.packread import PackReader
-from poparchive.store.records import AccountRecord, FateRecord, ListedRecord, RunRecord, Sealed
+from poparchive.store.records import AccountRecord, FateRecord, ListedRecord, RunRecord
 
 
 class Run(Protocol):
@@ -61,10 +57,10 @@ class Writer:
             lock = lock or Lock(self.layout.lock)
             stack.callback(lock.release)
             _empty(self.layout.spool)
-            self._catalog, self._texts, position = _open_indexes(self.layout, lock)
+            self._catalog, self._texts, position = open_indexes(self.layout, lock)
             stack.callback(self._catalog.close)
             stack.callback(self._texts.close)
-            writer = PackWriter(self.layout, _open_pack(self._catalog), pack_bytes=pack_bytes)
+            writer = PackWriter(self.layout, open_pack(self._catalog), pack_bytes=pack_bytes)
             stack.callback(writer.close)
             journal = JournalWriter(self.layout, position)
             stack.callback(journal.close)
@@ -210,39 +206,6 @@ class Writer:
                 else:
                     proved.add(key)
         return proved, damages
-
-
-def _open_indexes(layout: layouts.Layout, lock: Lock) -> tuple[Catalog, Texts, Position]:
-    """Open both databases and bring them up to the journal; what is missing is made again."""
-    if layout.journals() and not layout.catalog.exists():
-        rebuild(layout)
-    with contextlib.ExitStack() as stack:
-        catalog = Catalog(layout.catalog)
-        stack.callback(catalog.close)
-        fulltext = _open_fulltext(layout, read_position(catalog.position()))
-        mark = fulltext.watermark
-        texts = Texts(fulltext, layout.search, keep=(lock.fileno(),))
-        stack.callback(texts.close)
-        position = Replay(layout, catalog, Indexer(catalog, texts)).catch_up(mark)
-        stack.pop_all()
-    return catalog, texts, position
-
-
-def _open_pack(catalog: Catalog) -> PackState | None:
-    """Return the pack to go on with, if there is one."""
-    states = [PackState(number, size, Sealed(how)) for number, size, how in catalog.packs()]
-    return next((state for state in reversed(states) if state.sealed is Sealed.NO), None)
-
-
-def _open_fulltext(layout: layouts.Layout, position: Position) -> FulltextWriter:
-    """Open the search index; one that is not this archive's, or of another version, is begun anew."""
-    with contextlib.suppress(IndexOutdatedError):
-        fulltext = FulltextWriter.open(layout.search)
-        if believed(layout, fulltext.watermark, position):
-            return fulltext
-        fulltext.close()
-    remove_database(layout.search)
-    return FulltextWriter.open(layout.search)
 
 
 def _empty(directory: Path) -> None:

@@ -51,6 +51,10 @@ class Layout:
         """A pack that ``optimize`` has not finished."""
         return self.pack(number).with_suffix(".pack.new")
 
+    def parity(self, number: int) -> Path:
+        """Where what heals a sealed pack lies, if there is any."""
+        return self.pack(number).with_suffix(".parity")
+
     def journal(self, number: int) -> Path:
         return self.root / "journal" / f"{number:08d}.journal"
 
