@@ -47,7 +47,7 @@ class Cursor:  # takes fields off octets
 def decoded(codec: int, octets: bytes, dictionary: bytes = b"") -> bytes:
     check(codec in (0, 1), f"codec {codec} is newer than this program")
     known = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
-    zstd = zstandard.ZstdDecompressor(known).decompressobj()
+    zstd = zstandard.ZstdDecompressor(known, max_window_size=1 << 30).decompressobj()
     return zstd.decompress(octets) if codec else octets
 
 

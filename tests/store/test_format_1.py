@@ -139,6 +139,14 @@ def _all_is_there(root: Path, *, besides: dict[str, int] | None = None) -> None:
     assert damages(root) == []
 
 
+def test_the_fixture_is_the_one_that_was_released() -> None:
+    """Nobody makes it again: it would be another version's."""
+    digest = hashlib.sha256((FIXTURES / "format-1.tar.gz").read_bytes()).hexdigest()
+    assert digest == "18bb687640b33a64bf6ec1fd8b4e8ae81f6927e680efbefc7219a050cf702798"
+    digest = hashlib.sha256((FIXTURES / "format-1.json").read_bytes()).hexdigest()
+    assert digest == "d687494d1199a0b38c2212cfd1dc2d585987e2477fc8c54f5b246e39222e67fc"
+
+
 def test_the_fixture_has_what_a_large_archive_has(root: Path) -> None:
     """Several packs and journal files, every fate, runs that failed, and messages of all kinds."""
     sealed = [row[0] for row in _query(root, "SELECT sealed FROM packs ORDER BY id")]
