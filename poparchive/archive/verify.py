@@ -13,9 +13,10 @@ from pathlib import Path
 from poparchive.archive.indexer import read_position
 from poparchive.archive.read import Reader
 from poparchive.index.lookup import CatalogMissingError, Located, Lookup, open_read_only
+from poparchive.index.versions import NewerDatabaseError, refuse_newer_index
 from poparchive.model import Fate
 from poparchive.store import journal
-from poparchive.store.errors import DamageError, StoreError
+from poparchive.store.errors import StoreError
 from poparchive.store.frame import Kind, ObjectKind
 from poparchive.store.journal import START, JournalEntry, TornEntryError
 from poparchive.store.layout import Layout, open_layout
@@ -26,6 +27,7 @@ from poparchive.store.records import (
     FateRecord,
     ListedRecord,
     PackRecord,
+    RetiredRecord,
 )
 
 
@@ -62,6 +64,9 @@ def verify(root: Path, counts: Counts, progress: Progress) -> Iterator[Damage]:
     yield from check.packs()
     try:
         reader = Reader(root, layout)
+    except NewerDatabaseError as error:
+        yield Damage(str(error))
+        return
     except CatalogMissingError as error:
         if check.last.after.entry:
             yield Damage(str(error))
@@ -94,6 +99,8 @@ class _Check:
                 for record in entry.records:
                     if isinstance(record, PackRecord):
                         self._packs[record.number] = record
+                    elif isinstance(record, RetiredRecord):
+                        self._packs.pop(record.number, None)
         except TornEntryError as error:
             # Left by a crash and never acknowledged, unless the catalog knows better.
             if self._applied() > self.last.number:
@@ -197,7 +204,7 @@ class _Check:
                 for piece in reader.octets(located):
                     self._counts.message_octets += len(piece)
                 self._counts.messages += 1
-            except DamageError as error:
+            except StoreError as error:
                 accounts = tuple(reader.lookup.accounts_of(located.key))
                 yield Damage(str(error), located, accounts)
             self._progress("messages", self._counts.messages, total)
@@ -211,6 +218,7 @@ class _Check:
             yield Damage(str(error))
             return
         try:
+            refuse_newer_index(index, path)
             mark = index.execute("SELECT entry FROM watermark").fetchone()[0]
             rows = index.execute("SELECT count(*) FROM mail_docsize").fetchone()[0]
             if mark >= self.last.number and rows != lookup.count_messages():
@@ -218,6 +226,8 @@ class _Check:
                     f"{path}: has {rows} messages, the catalog {lookup.count_messages()};"
                     " `poparchive rebuild --search-only` makes it anew"
                 )
+        except NewerDatabaseError as error:
+            yield Damage(str(error))
         except sqlite3.DatabaseError as error:
             yield Damage(f"{path}: {error}; `poparchive rebuild --search-only` makes it anew")
         finally:
