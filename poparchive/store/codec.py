@@ -19,8 +19,8 @@ TIGHT_LEVEL = 19
 _CHAIN_LOG, _HASH_LOG = 24, 22
 """Level 19 as it is for windows of 8 MiB, whatever the window: tables of 80 MB; larger ones take 640."""
 
-_CHAIN_LOG_KNOWING, _HASH_LOG_KNOWING = 23, 21
-"""With a dictionary there are two sets of tables, its own and the payload's: half of each, for 0.5% more."""
+_CHAIN_LOG_KNOWING, _HASH_LOG_KNOWING = 22, 21
+"""With a dictionary there are two sets of tables, its own and the payload's: a third of each, for 1% more."""
 
 DICTIONARY_BYTES = 112 << 10
 """zstd's own default. Below some 60 KiB of samples a dictionary is worth less than it takes."""
