@@ -84,7 +84,7 @@ def update_rows(
     connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[tuple[object, ...]]
 ) -> None:
     """Set the named columns; the first value of a row is its id, the others those columns' values."""
-    changed = ", ".join(f"{name} = column{at}" for at, name in enumerate(names, 2))
+    changed = ", ".join(f'"{name}" = column{at}' for at, name in enumerate(names, 2))
     for some in bulk.chunks(rows):
         marks, parameters = bulk.values(some)
         update = f"UPDATE {table.name} SET {changed} FROM (VALUES {marks}) WHERE id = column1"  # noqa: S608

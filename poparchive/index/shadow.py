@@ -98,6 +98,7 @@ class Shadow:
         run = self._db
         run.executemany("INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?)", changes.accounts)
         run.executemany("INSERT OR REPLACE INTO packs VALUES (?, ?, ?)", changes.packs)
+        run.executemany("DELETE FROM packs WHERE id = ?", ((one,) for one in changes.retired))
         marks = ", ".join("?" * len(_RUNS))
         run.executemany(
             f"INSERT OR REPLACE INTO runs VALUES ({marks})",  # noqa: S608

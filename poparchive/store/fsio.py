@@ -43,16 +43,30 @@ def sync_directory(path: Path) -> None:
 
 def write_durably(path: Path, octets: bytes, *, mode: int = 0o600) -> None:
     """Put a whole file in place: after this returns it survives a power loss, or is not there."""
-    temporary = path.with_name(path.name + ".new")
     with writing(path):
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-        try:
-            write_all(fd, octets)
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        temporary.rename(path)
+        _put(path, octets, mode, sync=True)
         sync_directory(path.parent)
+
+
+def write_whole(path: Path, octets: bytes) -> None:
+    """Put a whole file in place for other processes, and for this one after a crash.
+
+    Not synced: a power loss may leave the file as it was, or empty.
+    """
+    with writing(path):
+        _put(path, octets, 0o600, sync=False)
+
+
+def _put(path: Path, octets: bytes, mode: int, *, sync: bool) -> None:
+    temporary = path.with_name(path.name + ".new")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        write_all(fd, octets)
+        if sync:
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+    temporary.rename(path)
 
 
 def write_all(fd: int, octets: bytes | memoryview) -> None:

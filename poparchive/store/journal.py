@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from poparchive.store import frame, records
+from poparchive.store import codec, frame, records
 from poparchive.store.errors import DamageError, FormatError, StoreError, WriteError
 from poparchive.store.fsio import read_exactly, sync_directory, write_all, writing
 from poparchive.store.layout import Layout
@@ -104,13 +104,13 @@ class JournalWriter:
         if self._broken:
             raise WriteError(f"{self._layout.root}: an earlier write to the journal failed")
         raw = records.encode(batch)
-        stored, codec = frame.compress(raw), frame.Codec.ZSTD
+        stored, coding = codec.compress(raw), frame.Codec.ZSTD
         if len(stored) >= len(raw):
-            stored, codec = raw, frame.Codec.STORED
+            stored, coding = raw, frame.Codec.STORED
         before = self._position
         number = before.entry + 1
         head = _ENTRY.pack(
-            ENTRY_MAGIC, VERSION, codec, 0, number, time, len(raw), len(stored), before.hash
+            ENTRY_MAGIC, VERSION, coding, 0, number, time, len(raw), len(stored), before.hash
         )
         octets = head + _CRC.pack(zlib.crc32(head)) + stored
         digest = hashlib.sha256(octets).digest()
@@ -241,11 +241,14 @@ def _read_entry(fd: int, position: Position, size: int, path: Path) -> JournalEn
         raise TornEntryError(path, at, "the journal ends inside an entry")
     octets = read_exactly(fd, ENTRY_HEADER_BYTES, at, path)
     head = octets[: _ENTRY.size]
-    magic, version, codec, flags, number, time, raw, stored, previous = _ENTRY.unpack(head)
+    magic, version, coding, flags, number, time, raw, stored, previous = _ENTRY.unpack(head)
     if magic != ENTRY_MAGIC or zlib.crc32(head) != _CRC.unpack_from(octets, _ENTRY.size)[0]:
         raise TornEntryError(path, at, "an entry's header is damaged")
     if version != VERSION or flags:
-        raise FormatError(f"{path}: entry {number} has version {version}: needs a newer poparchive")
+        raise FormatError(
+            f"{path}: entry {number} has version {version} and flags {flags}; this poparchive reads"
+            f" version {VERSION} without flags. Install a newer version."
+        )
     end = at + ENTRY_HEADER_BYTES + stored + _HASH_BYTES
     if end > size:
         raise TornEntryError(path, at, f"the journal ends inside entry {number}")
@@ -256,8 +259,8 @@ def _read_entry(fd: int, position: Position, size: int, path: Path) -> JournalEn
     if previous != position.hash or number != position.entry + 1:
         raise DamageError(f"{path}: entry {number} does not follow the entry before it")
     payload = rest[:stored]
-    if codec == frame.Codec.ZSTD:
-        payload = frame.decompress(payload, raw)
+    if coding == frame.Codec.ZSTD:
+        payload = codec.decompress(payload, raw)
     return JournalEntry(
         number, time, records.decode(payload), Position(position.file, end, number, digest)
     )

@@ -29,6 +29,10 @@ class Layout:
         return self.root / "lock"
 
     @property
+    def optimize_lock(self) -> Path:
+        return self.root / "optimize.lock"
+
+    @property
     def catalog(self) -> Path:
         return self.root / "catalog.sqlite"
 
@@ -47,6 +51,10 @@ class Layout:
         """Where what heals a sealed pack lies, if there is any."""
         return self.pack(number).with_suffix(".parity")
 
+    def new_pack(self, number: int) -> Path:
+        """A pack that ``optimize`` has not finished."""
+        return self.pack(number).with_suffix(".pack.new")
+
     def journal(self, number: int) -> Path:
         return self.root / "journal" / f"{number:08d}.journal"
 
@@ -54,13 +62,18 @@ class Layout:
         """Return the numbers of all packs on disk, ascending."""
         return _numbers(self.root / "packs", "*/*.pack")
 
+    def new_packs(self) -> list[int]:
+        """Return the numbers of those that ``optimize`` has not finished."""
+        return _numbers(self.root / "packs", "*/*.pack.new")
+
     def journals(self) -> list[int]:
         """Return the numbers of all journal files on disk, ascending."""
         return _numbers(self.root / "journal", "*.journal")
 
 
 def _numbers(directory: Path, pattern: str) -> list[int]:
-    return sorted(int(p.stem) for p in directory.glob(pattern) if p.stem.isdigit())
+    stems = (path.name.partition(".")[0] for path in directory.glob(pattern))
+    return sorted(int(stem) for stem in stems if stem.isdigit())
 
 
 def create(root: Path) -> Layout:

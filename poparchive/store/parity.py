@@ -216,7 +216,7 @@ def _prove(
     seal_at = length - _SEAL_BYTES
     if seal_at < PACK_HEADER_BYTES:
         raise DamageError(f"{path}: is too short for a sealed pack")
-    check_header(layout, number, read_exactly(fd, PACK_HEADER_BYTES, 0, path))
+    check_header(layout, number, read_exactly(fd, PACK_HEADER_BYTES, 0, path), path)
     whole = hashlib.sha256()
     before = b""
     sums = bytearray()

@@ -16,7 +16,8 @@ from poparchive.archive.writer import Writer
 from poparchive.index.lookup import Lookup
 from poparchive.store import layout, parity
 from poparchive.store.frame import HEADER_BYTES
-from poparchive.store.pack import PACK_HEADER_BYTES, PackReader
+from poparchive.store.pack import PACK_HEADER_BYTES
+from poparchive.store.packread import PackReader
 from tests.support.archives import damages, fill, put
 from tests.support.damage import mails
 

@@ -54,7 +54,7 @@ def seal(layout: Layout, size: int, seed: int = 0, zeros: int = 0) -> None:
     writer = PackWriter(layout, None, pack_bytes=1)
     for _ in range(2):
         writer.append([one], frame.encode([one], compressed=False))
-    assert [state.sealed for state in writer.commit()] == [True, False]
+    assert [bool(state.sealed) for state in writer.commit()] == [True, False]
     writer.close()
 
 

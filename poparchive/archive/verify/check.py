@@ -17,14 +17,14 @@ from poparchive.archive.verify.databases import REBUILD, REBUILD_SEARCH
 from poparchive.archive.verify.findings import Bad, Counts, Damage, Kind, Progress, StoppedError
 from poparchive.archive.verify.lost import Lost
 from poparchive.archive.verify.messages import MessageCheck
-from poparchive.archive.verify.packs import PackWalk
+from poparchive.archive.verify.packs import PackWalk, leftovers
 from poparchive.errors import PoparchiveError
 from poparchive.index.lookup import CatalogMissingError, Lookup
 from poparchive.index.terms import Expected, IndexProof
 from poparchive.store import parity
 from poparchive.store.errors import FormatError, StoreError
 from poparchive.store.layout import Layout, open_layout
-from poparchive.store.pack import PackReader
+from poparchive.store.packread import PackReader
 
 _NO_LIMIT = 1 << 62
 _UNUSABLE = (sqlite3.DatabaseError, PoparchiveError)
@@ -84,7 +84,7 @@ class _Run:
         self._expected: Expected | None = None
         self._bad: list[Bad] = []
         self._messages_seen = 0
-        self._parts_seen = 0
+        self._moving = False
         self.found = names.Found()
         self.stopped = False
 
@@ -144,7 +144,7 @@ class _Run:
             with contextlib.suppress(*_UNUSABLE):
                 for number, state_of in self._reader.lookup.packs().items():
                     packs[number] = max(state_of, packs.get(number, (0, False)))
-        self._loose(set(packs))
+        self._counts.notes += leftovers(self._layout, set(packs))
         total = sum(length for length, _ in packs.values())
         state = self._state
         left = _NO_LIMIT
@@ -159,6 +159,8 @@ class _Run:
         done = state.done if self._share else 0
         for number, (length, sealed) in sorted(packs.items()):
             start = 0
+            if self._gone(number):
+                continue
             if self._share is not None:
                 if left <= 0:
                     return
@@ -183,6 +185,17 @@ class _Run:
                 return
         self._round_over()
 
+    def _gone(self, number: int) -> bool:
+        """Whether ``optimize`` has retired a pack since we began."""
+        if self._layout.pack(number).exists() or self._reader is None:
+            return False
+        try:
+            known = self._reader.lookup.packs()
+        except _UNUSABLE:
+            return False
+        self._moving = self._moving or number not in known
+        return number not in known
+
     def _round_over(self) -> None:
         state = self._state
         state.pack = state.frame = state.done = state.began = 0
@@ -197,20 +210,6 @@ class _Run:
         except StoreError:
             return 0
         return self._state.frame
-
-    def _loose(self, known: set[int]) -> None:
-        """Say which files among the packs nothing names."""
-        for number in self._layout.packs():
-            if number not in known:
-                self._counts.notes.append(
-                    f"{self._layout.pack(number)}: no entry of the journal names it; a pull that was cut"
-                    " left it, and the next one begins it anew"
-                )
-        for path in sorted((self._layout.root / "packs").glob("*/*.pack.damaged-*")):
-            self._counts.notes.append(
-                f"{path}: a damaged pack that was replaced by a whole one; it may be removed once"
-                " `poparchive verify` finds nothing"
-            )
 
     def _parity(self, number: int) -> Iterator[Damage]:
         path = self._layout.parity(number)
@@ -283,7 +282,6 @@ class _Run:
                 self._progress("messages", self._messages_seen, total)
         except _UNUSABLE as error:
             yield self._unusable(error)
-        self._parts_seen = check.parts
 
     # ---- databases -----------------------------------------------------------------------------------
 
@@ -338,7 +336,7 @@ class _Run:
             yield damage
         if bad or self._expected is None:
             return
-        if not self._sound or not chain.whole:
+        if not self._sound or not chain.whole or self._moved(chain):
             self._counts.notes.append(f"{path}: was not compared with the messages")
             return
         try:
@@ -347,6 +345,14 @@ class _Run:
             differs = str(error)
         if differs:
             yield Damage(f"{path}: {differs}; {REBUILD_SEARCH}", kind=Kind.SEARCH)
+
+    def _moved(self, chain: ChainCheck) -> bool:
+        """Whether ``optimize`` has moved messages meanwhile: some may have been met twice, or not at all."""
+        try:
+            now = self._reader.lookup.packs() if self._reader else {}
+        except _UNUSABLE:
+            return True
+        return self._moving or not set(chain.shadow.packs()) <= set(now)
 
     def _rotten(self) -> Iterator[Damage]:
         for path, kind, remedy in self._databases():

@@ -2,11 +2,12 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from poparchive.archive.describe import Stored, describe, document
+from poparchive.archive.objects import gather
 from poparchive.archive.read import Reader
-from poparchive.archive.replay import gather
 from poparchive.archive.spool import Spooled
 from poparchive.archive.verify.findings import Counts, Damage, Kind
 from poparchive.errors import PoparchiveError
@@ -17,7 +18,9 @@ from poparchive.index.terms import Expected
 from poparchive.mime.text import Extract
 from poparchive.model import Location, MessageId
 from poparchive.store import recipe
-from poparchive.store.pack import PackReader
+from poparchive.store.digest import sha256
+from poparchive.store.packread import PackReader
+from poparchive.store.recipe import Placed
 
 Retrieved = Callable[[bytes], tuple[int, int] | None]
 """The journal entry that first named a message, and its time."""
@@ -42,9 +45,10 @@ class MessageCheck:
         self._retrieved = retrieved
         self._expected = expected
         self._bad = bad
-        self.parts = 0
-        """Rows of ``parts`` that the messages have."""
         self._directory = tempfile.TemporaryDirectory(prefix="poparchive-")
+        # Large messages go to a place of our own: the archive's is its writer's.
+        self._own = replace(reader.layout, root=Path(self._directory.name))
+        self._own.spool.mkdir()
 
     def close(self) -> None:
         self._packs.close()
@@ -59,7 +63,7 @@ class MessageCheck:
                     self._counts.message_octets += len(piece)
                 self._counts.messages += 1
                 return
-            octets = gather(self._reader.octets(located), Path(self._directory.name))
+            octets = gather(self._reader.octets(located), self._own)
         except PoparchiveError as error:
             self._bad(located.key, str(error))
             return
@@ -81,12 +85,24 @@ class MessageCheck:
         self, located: Located, octets: bytes | Spooled, time: int
     ) -> tuple[MessageFacts, Extract]:
         place = Location(located.pack, located.frame, located.offset, located.length)
-        references = recipe.references(self._packs.read(place))
+        references = list(self._references(place))
         return describe(Stored(MessageId(located.id), octets, references, place), time)
+
+    def _references(self, place: Location) -> Iterator[Placed]:
+        at = 0
+        for operation in recipe.operations(self._packs.read(place)):
+            if isinstance(operation, recipe.Literal):
+                at += len(operation.octets)
+                continue
+            identity = operation.id
+            if not identity:
+                here = place._replace(offset=operation.at, length=operation.length)
+                identity = sha256(self._packs.read(here))
+            yield Placed(at, identity, operation.length)
+            at += operation.made_bytes
 
     def _compare(self, located: Located, facts: MessageFacts) -> Iterator[Damage]:
         row, parts = self._reader.lookup.facts_of(located.key)
-        self.parts += len(facts.parts)
         should = (
             facts.sha256,
             facts.date,

@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 
 from poparchive.archive.scrub import MAX_DAMAGES
 from poparchive.archive.verify.findings import Bad, Damage, Kind
@@ -14,7 +15,8 @@ from poparchive.store import recipe
 from poparchive.store.errors import DamageError, MissingObjectError, StoreError
 from poparchive.store.frame import ObjectKind
 from poparchive.store.layout import Layout
-from poparchive.store.pack import PACK_HEADER_BYTES, PackReader
+from poparchive.store.pack import PACK_HEADER_BYTES
+from poparchive.store.packread import PackReader
 
 
 def day(moment: int) -> str:
@@ -115,7 +117,8 @@ class _Objects:
         for place in self._places(message[:8], message[:4]):
             try:
                 digest = hashlib.sha256()
-                for piece in recipe.join(self._reader.read(place), self._blob):
+                made = self._reader.read(place)
+                for piece in recipe.join(made, partial(self._blob, place)):
                     digest.update(piece)
             except StoreError:
                 continue
@@ -123,13 +126,15 @@ class _Objects:
                 return True
         return False
 
-    def _blob(self, identity: bytes) -> bytes:
-        for place in self._places(identity):
+    def _blob(self, here: Location, reference: recipe.Reference) -> bytes:
+        if not reference.id:
+            return self._reader.read(here._replace(offset=reference.at, length=reference.length))
+        for place in self._places(reference.id):
             try:
                 return self._reader.read(place)
             except DamageError:
                 continue
-        raise MissingObjectError(f"blob {identity.hex()} cannot be read")
+        raise MissingObjectError(f"blob {reference.id.hex()} cannot be read")
 
     def _places(self, *names: bytes) -> list[Location]:
         marks = ", ".join("?" * len(names))

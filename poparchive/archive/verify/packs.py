@@ -14,7 +14,8 @@ from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.frame import HEADER_BYTES, Kind, ObjectKind
 from poparchive.store.fsio import read_exactly
 from poparchive.store.layout import Layout
-from poparchive.store.pack import PACK_HEADER_BYTES, Frame, PackReader, check_header
+from poparchive.store.pack import PACK_HEADER_BYTES, check_header
+from poparchive.store.packread import Frame, PackReader
 
 _WINDOW_BYTES = 1 << 20
 
@@ -79,7 +80,8 @@ class PackWalk:
             if size < at:
                 return
             try:
-                check_header(self._layout, self._number, read_exactly(fd, at, 0, self._path))
+                head = read_exactly(fd, at, 0, self._path)
+                check_header(self._layout, self._number, head, self._path)
             except StoreError as error:
                 yield Bad(self._number, 0, at, str(error))
             else:
@@ -181,3 +183,19 @@ class PackWalk:
             digest.update(piece)
             at += len(piece)
         return "" if payload == digest.digest() else "the seal is not the hash of the pack"
+
+
+def leftovers(layout: Layout, known: set[int]) -> list[str]:
+    """Say which files among the packs nothing names."""
+    found = [
+        f"{layout.pack(number)}: no entry of the journal names it; a command that was cut left it, and"
+        " the next one that writes removes it"
+        for number in layout.packs()
+        if number not in known
+    ]
+    for path in sorted((layout.root / "packs").glob("*/*.pack.damaged-*")):
+        found.append(
+            f"{path}: a damaged pack that a whole one has replaced; it may be removed once"
+            " `poparchive verify` finds nothing"
+        )
+    return found
