@@ -7,7 +7,7 @@ what is queued.
 import contextlib
 import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -53,9 +53,17 @@ class Writer:
     """The archive's one writer. Raises ``LockedError`` if another process has it open."""
 
     def __init__(
-        self, root: Path, *, lock: Lock | None = None, pack_bytes: int = PACK_BYTES
+        self,
+        root: Path,
+        *,
+        lock: Lock | None = None,
+        pack_bytes: int = PACK_BYTES,
+        broken: Collection[int] = (),
     ) -> None:
-        """``lock`` is the archive's, from who has it already; it is released with the rest."""
+        """``lock`` is the archive's, from who has it already; it is released with the rest.
+
+        ``broken`` are packs that cannot be gone on with.
+        """
         self.layout = layouts.open_layout(root)
         with contextlib.ExitStack() as stack:
             lock = lock or Lock(self.layout.lock)
@@ -64,7 +72,9 @@ class Writer:
             self._catalog, self._texts, position = _open_indexes(self.layout, lock)
             stack.callback(self._catalog.close)
             stack.callback(self._texts.close)
-            writer = PackWriter(self.layout, _open_pack(self._catalog), pack_bytes=pack_bytes)
+            writer = PackWriter(
+                self.layout, _open_pack(self._catalog, broken), pack_bytes=pack_bytes
+            )
             stack.callback(writer.close)
             journal = JournalWriter(self.layout, position)
             stack.callback(journal.close)
@@ -228,10 +238,11 @@ def _open_indexes(layout: layouts.Layout, lock: Lock) -> tuple[Catalog, Texts, P
     return catalog, texts, position
 
 
-def _open_pack(catalog: Catalog) -> PackState | None:
+def _open_pack(catalog: Catalog, broken: Collection[int] = ()) -> PackState | None:
     """Return the pack to go on with, if there is one."""
     states = [PackState(number, size, Sealed(how)) for number, size, how in catalog.packs()]
-    return next((state for state in reversed(states) if state.sealed is Sealed.NO), None)
+    last = next((state for state in reversed(states) if state.sealed is Sealed.NO), None)
+    return None if last and last.number in broken else last
 
 
 def _open_fulltext(layout: layouts.Layout, position: Position) -> FulltextWriter:

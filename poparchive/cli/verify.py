@@ -1,5 +1,6 @@
 """``poparchive verify``: reads and hashes everything again, or a share of it."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,7 +9,7 @@ from poparchive.cli import output
 from poparchive.cli.paths import Settings
 
 if TYPE_CHECKING:
-    from poparchive.archive.verify import Damage, Progress, Share
+    from poparchive.archive.verify import Counts, Damage, Progress, Share
 
 
 def verify(
@@ -21,24 +22,49 @@ def verify(
         str | None,
         typer.Option(metavar="TIME", help="Only so much that all is read within that time: 30d."),
     ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Rebuild what can be, and list what cannot.")
+    ] = False,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="DIR", help="With --repair: a second copy of the archive."),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object for each damage.")
     ] = False,
 ) -> int:
     """Prove every frame, blob and message, the journal's chain, and the databases against them.
 
-    Exits with 1 if anything is damaged. Needs no lock: pulls may run beside it.
+    Exits with 1 if anything is damaged. Needs no lock: pulls may run beside it; --repair takes it.
     """
     from poparchive.archive.verify import Counts
     from poparchive.archive.verify import verify as prove
+    from poparchive.errors import UsageError
 
     share = _share(sample, within)
     counts = Counts()
     damages = 0
+    if source is not None and not repair:
+        raise UsageError("--from goes with --repair")
+    if repair:
+        from poparchive.cli.repair import repair as mend
+
+        if share is not None:
+            raise UsageError(
+                "--repair looks at all of the archive: --sample and --within exclude it"
+            )
+        for damage in mend(Settings.of(context), source, counts, shown):
+            damages += 1
+            tell(damage, as_json=as_json)
+        return _end(counts, damages)
     with output.progress("verify", unit="steps") as bars:
         for damage in prove(Settings.of(context).archive_dir(), counts, shown(bars), share):
             damages += 1
             tell(damage, as_json=as_json)
+    return _end(counts, damages)
+
+
+def _end(counts: "Counts", damages: int) -> int:
     for note in counts.notes:
         output.note(output.visible(note))
     output.note(

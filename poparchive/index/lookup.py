@@ -11,6 +11,7 @@ from pathlib import Path
 
 from poparchive.errors import PoparchiveError
 from poparchive.index.keys import hash_of
+from poparchive.model import Fate
 
 
 class NotFoundError(PoparchiveError):
@@ -196,6 +197,15 @@ class Lookup:
         )
         for *row, names in self.connection.execute(query, (first, last)):
             yield located(tuple(row)), tuple(sorted((names or "").split(",")))
+
+    def sources(self, identity: bytes) -> list[tuple[str, bytes, int]]:
+        """Return (account, UIDL, LIST size) of where a message came from and may still be."""
+        rows = self.connection.execute(
+            "SELECT a.name, u.uidl, u.size_bytes FROM uidls u JOIN accounts a ON a.id = u.account"
+            " JOIN messages m ON m.id = u.message WHERE m.sha256 = ? AND u.fate IN (?, ?)",
+            (identity, int(Fate.ARCHIVED), int(Fate.DUPLICATE)),
+        )
+        return [(name, uidl.encode("latin-1"), size) for name, uidl, size in rows]
 
     def strays(self) -> list[str]:
         """Name rows that belong to nothing."""

@@ -133,6 +133,13 @@ class Lock:
         """The open file that carries the lock. A process that inherits it holds the lock too."""
         return self._fd
 
+    def again(self) -> "Lock":
+        """Return a second hold on the same lock, for one who releases what it was given."""
+        other = object.__new__(Lock)
+        other._path = self._path
+        other._fd = os.dup(self._fd)
+        return other
+
     def release(self) -> None:
         """Let the next writer in. Safe to call twice."""
         if self._fd >= 0:

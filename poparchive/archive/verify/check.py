@@ -242,6 +242,7 @@ class _Run:
     def _bad_octets(self, bad: Bad) -> Iterator[Damage]:
         self._bad.append(bad)
         needed = "which messages need it cannot be said by the catalog"
+        count = -1
         if self._reader is not None and self._sound:
             try:
                 count = self._lost.need(self._reader.lookup, bad)
@@ -255,6 +256,7 @@ class _Run:
             pack=bad.pack,
             start=bad.start,
             end=bad.end,
+            unneeded=count == 0,
         )
 
     def _message_check(self, chain: ChainCheck) -> MessageCheck | None:

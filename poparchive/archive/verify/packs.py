@@ -7,6 +7,7 @@ checksum, or in a frame, which has a hash. So a changed octet is always found, a
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from poparchive.archive.verify.findings import Bad, Counts
 from poparchive.store import frame
@@ -37,8 +38,9 @@ class PackWalk:
         number: int,
         length: int,
         known: Known,
+        path: Path | None = None,
     ) -> None:
-        self._path = layout.pack(number)
+        self._path = path or layout.pack(number)
         self._layout = layout
         self._reader = reader
         self._counts = counts
@@ -193,9 +195,10 @@ def leftovers(layout: Layout, known: set[int]) -> list[str]:
         for number in layout.packs()
         if number not in known
     ]
-    for path in sorted((layout.root / "packs").glob("*/*.pack.damaged-*")):
-        found.append(
-            f"{path}: a damaged pack that a whole one has replaced; it may be removed once"
-            " `poparchive verify` finds nothing"
-        )
+    replaced = sorted((layout.root / "packs").glob("*/*.pack.damaged-*"))
+    found.extend(
+        f"{path}: a damaged pack that a whole one has replaced; it may be removed once"
+        " `poparchive verify` finds nothing"
+        for path in replaced
+    )
     return found
