@@ -6,6 +6,7 @@ from pathlib import Path
 from poparchive.archive import scrub
 from poparchive.archive.scrub import Scrub
 from poparchive.index.lookup import CatalogMissingError, open_read_only
+from poparchive.index.versions import refuse_newer_catalog
 from poparchive.model import Fate
 from poparchive.store.fsio import is_locked
 from poparchive.store.layout import Layout, open_layout
@@ -58,6 +59,7 @@ def status(root: Path) -> ArchiveStatus:
             raise
         return ArchiveStatus(0, 0, stored, 0, 0, 0, (), is_locked(layout.lock), Scrub())
     try:
+        refuse_newer_catalog(connection, layout.catalog)
         query = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM messages"
         messages, raw = connection.execute(query).fetchone()
         accounts = connection.execute('SELECT id, name, host, "user" FROM accounts ORDER BY name')

@@ -7,32 +7,28 @@ what is queued.
 import contextlib
 import itertools
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from poparchive.archive.indexer import Indexer, read_position
+from poparchive.archive.indexer import Indexer
 from poparchive.archive.ingest import Done, Ingest
+from poparchive.archive.opening import open_indexes, open_pack
 from poparchive.archive.read import Reader
-from poparchive.archive.rebuild import rebuild, remove_database
-from poparchive.archive.replay import Replay, believed
 from poparchive.archive.spool import Spooled, SpoolWriter
 from poparchive.archive.storer import BATCH_NOTED, Received, Storer
 from poparchive.archive.tally import Tally
-from poparchive.archive.texts import Texts
 from poparchive.errors import PoparchiveError
-from poparchive.index.catalog import Catalog
-from poparchive.index.fulltext import FulltextWriter, IndexOutdatedError
 from poparchive.index.lookup import NotFoundError
 from poparchive.model import Fate, LedgerRow, MessageId
 from poparchive.store import layout as layouts
 from poparchive.store.errors import StoreError
 from poparchive.store.fsio import Lock, writing
-from poparchive.store.journal import JournalWriter, Position
-from poparchive.store.pack import PACK_BYTES, PackState, PackWriter
+from poparchive.store.journal import JournalWriter
+from poparchive.store.pack import PACK_BYTES, PackWriter
 from poparchive.store.packread import PackReader
-from poparchive.store.records import AccountRecord, FateRecord, ListedRecord, RunRecord, Sealed
+from poparchive.store.records import AccountRecord, FateRecord, ListedRecord, RunRecord
 
 
 class Run(Protocol):
@@ -53,28 +49,18 @@ class Writer:
     """The archive's one writer. Raises ``LockedError`` if another process has it open."""
 
     def __init__(
-        self,
-        root: Path,
-        *,
-        lock: Lock | None = None,
-        pack_bytes: int = PACK_BYTES,
-        broken: Collection[int] = (),
+        self, root: Path, *, lock: Lock | None = None, pack_bytes: int = PACK_BYTES
     ) -> None:
-        """``lock`` is the archive's, from who has it already; it is released with the rest.
-
-        ``broken`` are packs that cannot be gone on with.
-        """
+        """``lock`` is the archive's, from who has it already; it is released with the rest."""
         self.layout = layouts.open_layout(root)
         with contextlib.ExitStack() as stack:
             lock = lock or Lock(self.layout.lock)
             stack.callback(lock.release)
             _empty(self.layout.spool)
-            self._catalog, self._texts, position = _open_indexes(self.layout, lock)
+            self._catalog, self._texts, position = open_indexes(self.layout, lock)
             stack.callback(self._catalog.close)
             stack.callback(self._texts.close)
-            writer = PackWriter(
-                self.layout, _open_pack(self._catalog, broken), pack_bytes=pack_bytes
-            )
+            writer = PackWriter(self.layout, open_pack(self._catalog), pack_bytes=pack_bytes)
             stack.callback(writer.close)
             journal = JournalWriter(self.layout, position)
             stack.callback(journal.close)
@@ -220,40 +206,6 @@ class Writer:
                 else:
                     proved.add(key)
         return proved, damages
-
-
-def _open_indexes(layout: layouts.Layout, lock: Lock) -> tuple[Catalog, Texts, Position]:
-    """Open both databases and bring them up to the journal; what is missing is made again."""
-    if layout.journals() and not layout.catalog.exists():
-        rebuild(layout)
-    with contextlib.ExitStack() as stack:
-        catalog = Catalog(layout.catalog)
-        stack.callback(catalog.close)
-        fulltext = _open_fulltext(layout, read_position(catalog.position()))
-        mark = fulltext.watermark
-        texts = Texts(fulltext, layout.search, keep=(lock.fileno(),))
-        stack.callback(texts.close)
-        position = Replay(layout, catalog, Indexer(catalog, texts)).catch_up(mark)
-        stack.pop_all()
-    return catalog, texts, position
-
-
-def _open_pack(catalog: Catalog, broken: Collection[int] = ()) -> PackState | None:
-    """Return the pack to go on with, if there is one."""
-    states = [PackState(number, size, Sealed(how)) for number, size, how in catalog.packs()]
-    last = next((state for state in reversed(states) if state.sealed is Sealed.NO), None)
-    return None if last and last.number in broken else last
-
-
-def _open_fulltext(layout: layouts.Layout, position: Position) -> FulltextWriter:
-    """Open the search index; one that is not this archive's, or of another version, is begun anew."""
-    with contextlib.suppress(IndexOutdatedError):
-        fulltext = FulltextWriter.open(layout.search)
-        if believed(layout, fulltext.watermark, position):
-            return fulltext
-        fulltext.close()
-    remove_database(layout.search)
-    return FulltextWriter.open(layout.search)
 
 
 def _empty(directory: Path) -> None:

@@ -23,11 +23,9 @@ from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from poparchive.errors import PoparchiveError
-from poparchive.index import bulk, schema
+from poparchive.index import bulk, schema, versions
 
-HEAD = "0001"
-"""The newest migration. A test keeps it equal to what alembic finds."""
-
+HEAD = versions.CATALOG
 
 _VERSION_TABLE = (
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
@@ -104,11 +102,15 @@ def rows_where(
 
 
 def _version(path: Path) -> str | None:
-    """Return the migration the file has, without importing alembic: it takes a quarter second."""
+    """Return the migration the file has, without importing alembic: it takes a quarter second.
+
+    Raises ``NewerDatabaseError`` if this program does not know it.
+    """
     if not path.exists():
         return None
     connection = sqlite3.connect(path)
     try:
+        versions.refuse_newer_catalog(connection, path)
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         return str(row[0]) if row else None
     except sqlite3.OperationalError:
@@ -169,6 +171,6 @@ def migrate(path: Path) -> None:
         command.upgrade(config, "head")
     except CommandError as error:
         raise CatalogError(
-            f"{path}: the catalog was made by a newer poparchive ({error}). Install that version,"
-            " or remove the file and run `poparchive rebuild`."
+            f"{path}: the catalog cannot be brought up to version {HEAD} ({error}). Remove the file and"
+            " run `poparchive rebuild`."
         ) from error

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from poparchive.errors import PoparchiveError
 from poparchive.index.keys import hash_of
+from poparchive.index.versions import NewerDatabaseError, refuse_newer_catalog
 from poparchive.model import Fate
 
 
@@ -86,6 +87,11 @@ class Lookup:
 
     def __init__(self, path: Path) -> None:
         self.connection = open_read_only(path)
+        try:
+            refuse_newer_catalog(self.connection, path)
+        except NewerDatabaseError:
+            self.connection.close()
+            raise
 
     def close(self) -> None:
         self.connection.close()

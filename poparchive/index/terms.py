@@ -14,8 +14,9 @@ from hashlib import blake2b
 from pathlib import Path
 
 from poparchive.index.fold import fold
-from poparchive.index.fulltext import COLUMNS, OPTIONS, VERSION, Document
+from poparchive.index.fulltext import COLUMNS, OPTIONS, Document
 from poparchive.index.lookup import open_read_only
+from poparchive.index.versions import SEARCH
 
 _PIECE_BYTES = 4 << 20
 _PIECE_DOCUMENTS = 2_000
@@ -114,7 +115,7 @@ class IndexProof:
     @property
     def outdated(self) -> bool:
         """Whether another version of poparchive made it."""
-        return bool(self.version != VERSION)
+        return bool(self.version != SEARCH)
 
     def close(self) -> None:
         self._connection.close()

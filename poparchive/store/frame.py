@@ -119,19 +119,26 @@ def encode(
     return _assemble(PLAIN, Kind.OBJECTS, codec, place, len(objects), table, len(payload), stored)
 
 
+class Slot(NamedTuple):
+    """An object of a payload that is at hand: its kind, id and length."""
+
+    kind: ObjectKind
+    id: bytes
+    length: int
+
+
 def encode_tightly(
-    objects: Sequence[Object], dictionary: tuple[Dictionary, int] | None = None
+    slots: Sequence[Slot], payload: bytes, dictionary: tuple[Dictionary, int] | None = None
 ) -> bytes:
     """Return a frame of version 2, as small as it gets. Nothing was decoded: whoever writes it reads
     it again."""
-    payload = b"".join([o.octets for o in objects])
     known, place = dictionary or (None, 0)
     stored = known.compress_tightly(payload) if known else compress_tightly(payload)
     table = b"".join(
         (
-            bytes(o.kind for o in objects),
-            _lengths(len(o.octets) for o in objects).tobytes(),
-            *(o.id[:SHORT_PREFIX_BYTES] for o in objects),
+            bytes(one.kind for one in slots),
+            _lengths(one.length for one in slots).tobytes(),
+            *(one.id[:SHORT_PREFIX_BYTES] for one in slots),
         )
     )
     return _assemble(
@@ -139,7 +146,7 @@ def encode_tightly(
         Kind.OBJECTS,
         Codec.ZSTD,
         place,
-        len(objects),
+        len(slots),
         compress_tightly(table),
         len(payload),
         stored,

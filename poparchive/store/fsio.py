@@ -99,11 +99,17 @@ LEFT_BEHIND_S = 20
 """So long a lock is waited for whose holder was killed: its helper ends when it has noticed."""
 
 
+BRIEFLY_S = 300
+"""So long a lock is waited for whose holder says that it soon lets go; a bound, for it may hang."""
+
+
 class Lock:
     """The archive's one writer: an flock that the kernel gives back whatever happens to us."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, briefly: bool = False, wait_s: float = 0) -> None:
+        """Take it, or raise ``LockedError``: after ``wait_s``, unless the holder holds it ``briefly``."""
         self._path = path
+        self._wait_s = wait_s
         with writing(path):
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -113,17 +119,19 @@ class Lock:
             os.close(self._fd)
             raise LockedError(f"{path.parent}: the archive is locked by {_holder(held)}") from None
         who = {"pid": os.getpid(), "host": socket.gethostname(), "since": int(time.time())}
+        who["briefly"] = briefly
         with writing(path):
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, json.dumps(who).encode() + b"\n", 0)
 
     def _take(self) -> None:
-        end = time.monotonic() + LEFT_BEHIND_S
+        began = time.monotonic()
         while True:
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                if time.monotonic() > end or not _is_dead(os.pread(self._fd, 4096, 0)):
+                patience_s = max(self._wait_s, _worth_waiting_s(os.pread(self._fd, 4096, 0)))
+                if time.monotonic() - began > patience_s:
                     raise
                 time.sleep(0.02)
             else:
@@ -132,13 +140,6 @@ class Lock:
     def fileno(self) -> int:
         """The open file that carries the lock. A process that inherits it holds the lock too."""
         return self._fd
-
-    def again(self) -> "Lock":
-        """Return a second hold on the same lock, for one who releases what it was given."""
-        other = object.__new__(Lock)
-        other._path = self._path
-        other._fd = os.dup(self._fd)
-        return other
 
     def release(self) -> None:
         """Let the next writer in. Safe to call twice."""
@@ -179,18 +180,20 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def _is_dead(held: bytes) -> bool:
-    """Whether the process that wrote its name into the lock ran here and does not any more."""
+def _worth_waiting_s(held: bytes) -> float:
+    """How long to wait for who wrote its name into the lock: it ran here and does not any more, or it
+    said that it soon lets go."""
     try:
         who = json.loads(held)
-        if who["host"] != socket.gethostname():
-            return False
-        os.kill(int(who["pid"]), 0)
+        if who.get("briefly"):
+            return BRIEFLY_S
+        if who["host"] == socket.gethostname():
+            os.kill(int(who["pid"]), 0)
     except ProcessLookupError:
-        return True
-    except (OSError, OverflowError, ValueError, KeyError, TypeError):
-        return False
-    return False
+        return LEFT_BEHIND_S
+    except (OSError, OverflowError, ValueError, KeyError, TypeError, AttributeError):
+        return 0
+    return 0
 
 
 def _holder(held: bytes) -> str:

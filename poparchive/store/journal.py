@@ -249,6 +249,11 @@ def _read_entry(fd: int, position: Position, size: int, path: Path) -> JournalEn
             f"{path}: entry {number} has version {version} and flags {flags}; this poparchive reads"
             f" version {VERSION} without flags. Install a newer version."
         )
+    if coding not in iter(frame.Codec):
+        raise FormatError(
+            f"{path}: entry {number} has codec {coding}; this poparchive knows codecs up to"
+            f" {frame.Codec.ZSTD}. Install a newer version."
+        )
     end = at + ENTRY_HEADER_BYTES + stored + _HASH_BYTES
     if end > size:
         raise TornEntryError(path, at, f"the journal ends inside entry {number}")
@@ -261,9 +266,11 @@ def _read_entry(fd: int, position: Position, size: int, path: Path) -> JournalEn
     payload = rest[:stored]
     if coding == frame.Codec.ZSTD:
         payload = codec.decompress(payload, raw)
-    return JournalEntry(
-        number, time, records.decode(payload), Position(position.file, end, number, digest)
-    )
+    try:
+        batch = records.decode(payload)
+    except (DamageError, FormatError) as error:
+        raise type(error)(f"{path}: entry {number}: {error}") from error
+    return JournalEntry(number, time, batch, Position(position.file, end, number, digest))
 
 
 def _nothing_follows(fd: int, offset: int, size: int, path: Path) -> bool:
@@ -286,6 +293,9 @@ def _check_header(layout: Layout, number: int, octets: bytes) -> None:
         raise DamageError(f"{path}: the journal file's header is damaged")
     _, version, flags, archive, named, _ = _HEAD.unpack(head)
     if version != VERSION or flags:
-        raise FormatError(f"{path}: version {version}, flags {flags}: needs a newer poparchive")
+        raise FormatError(
+            f"{path}: the journal file has version {version} and flags {flags}; this poparchive reads"
+            f" version {VERSION} without flags. Install a newer version."
+        )
     if archive != layout.id or named != number:
         raise DamageError(f"{path}: belongs to another archive or has another number")

@@ -71,6 +71,11 @@ class PackWriter:
             self._open(last)
 
     @property
+    def number(self) -> int:
+        """The open pack's."""
+        return self._number
+
+    @property
     def length(self) -> int:
         """Octets of the open pack so far; 0 if there is none."""
         return self._length if self._fd >= 0 else 0
@@ -80,7 +85,11 @@ class PackWriter:
         return self._fd >= 0 and self._length + octets + _SEAL_BYTES <= self._limit
 
     def append(self, objects: Sequence[Object], octets: bytes) -> list[Location]:
-        """Write a frame, which ``frame`` made of these objects; return where each of them is.
+        """Write a frame, which ``frame`` made of these objects; return where each of them is."""
+        return self.append_frame([len(one.octets) for one in objects], octets)
+
+    def append_frame(self, lengths: Sequence[int], octets: bytes) -> list[Location]:
+        """Write a frame of objects that have these lengths; return where each of them is.
 
         Durable only after ``commit``. Unless the pack ``has_room`` the frame begins a new one.
         """
@@ -91,9 +100,9 @@ class PackWriter:
         self._write(octets)
         found = []
         offset = 0
-        for one in objects:
-            found.append(Location(number, start, offset, len(one.octets)))
-            offset += len(one.octets)
+        for length in lengths:
+            found.append(Location(number, start, offset, length))
+            offset += length
         return found
 
     def begin(self, dictionary: bytes | None = None) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from poparchive.model import Location
 from poparchive.store import codec, frame
 from poparchive.store.codec import Dictionary
-from poparchive.store.errors import DamageError, MissingObjectError, PackGoneError
+from poparchive.store.errors import DamageError, FormatError, MissingObjectError, PackGoneError
 from poparchive.store.frame import HEADER_BYTES, Codec, Entry, Header, Kind
 from poparchive.store.fsio import read_exactly
 from poparchive.store.layout import Layout
@@ -168,10 +168,10 @@ class PackReader:
 
     @contextlib.contextmanager
     def _telling(self, pack: int, start: int) -> Iterator[None]:
-        """Say which frame is damaged."""
+        """Say which frame is damaged, or newer than this program."""
         try:
             yield
-        except DamageError as error:
+        except (DamageError, FormatError) as error:
             where = f"{self._path(pack)}: at octet {start}: "
             if str(error).startswith(str(self._path(pack))):
                 raise

@@ -248,7 +248,10 @@ def _fate(c: _Cursor) -> Record:
     try:
         return FateRecord(ledger, Fate(number), reason)
     except ValueError:
-        raise FormatError(f"a journal record has the unknown fate {number}") from None
+        raise FormatError(
+            f"a journal record has the fate {number}; this poparchive knows fates up to {max(Fate)}."
+            " Install a newer version."
+        ) from None
 
 
 def _run(c: _Cursor) -> Record:
@@ -262,7 +265,8 @@ def _pack(c: _Cursor) -> Record:
         return PackRecord(number, length, Sealed(sealed))
     except ValueError:
         raise FormatError(
-            f"a journal record has a pack sealed in the unknown way {sealed}"
+            f"a journal record has a pack sealed in the way {sealed}; this poparchive knows ways up to"
+            f" {max(Sealed)}. Install a newer version."
         ) from None
 
 

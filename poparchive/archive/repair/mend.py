@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from poparchive.archive.indexer import read_position
 from poparchive.archive.objects import gather
+from poparchive.archive.opening import open_indexes
 from poparchive.archive.read import Reader
 from poparchive.archive.rebuild import rebuild
 from poparchive.archive.repair import files
@@ -16,7 +17,6 @@ from poparchive.archive.repair.needs import Needs
 from poparchive.archive.repair.restore import Restorer
 from poparchive.archive.spool import Spooled
 from poparchive.archive.verify.findings import Kind
-from poparchive.archive.writer import Writer
 from poparchive.errors import PoparchiveError
 from poparchive.index.lookup import CatalogMissingError, Lookup
 from poparchive.store import journal, parity
@@ -154,7 +154,7 @@ class Repair:
     def _messages(self, needs: Needs, broken: set[int]) -> None:
         """Store again what another archive or a server still has."""
         try:
-            self._catch_up(broken)
+            self._catch_up()
             wanted = {identity for identity in needs.messages if not self._whole(identity)}
             for name, found in self._sources(wanted):
                 restorer = Restorer(self._layout, broken)
@@ -169,13 +169,15 @@ class Repair:
                     restorer.commit(int(time.time()))
                 if restorer.restored:
                     self._say(f"{restorer.restored} messages were stored again, from {name}")
-                    self._catch_up(broken)
+                    self._catch_up()
         except (PoparchiveError, sqlite3.DatabaseError) as error:
             self._say(f"messages cannot be stored again: {error}")
 
-    def _catch_up(self, broken: set[int]) -> None:
+    def _catch_up(self) -> None:
         """Bring the catalog up to the journal."""
-        Writer(self._layout.root, lock=self._lock.again(), broken=broken).close()
+        catalog, texts, _ = open_indexes(self._layout, self._lock)
+        texts.close()
+        catalog.close()
 
     def _whole(self, identity: bytes) -> bool:
         with Reader(self._layout.root, self._layout) as reader:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from poparchive.archive.framing import Framer
 from poparchive.archive.indexer import read_position
+from poparchive.archive.opening import open_pack
 from poparchive.archive.spool import Spooled
 from poparchive.index.catalog import Catalog
 from poparchive.mime.split import Literal, pieces
@@ -20,9 +21,9 @@ from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.frame import Object, ObjectKind
 from poparchive.store.journal import JournalWriter
 from poparchive.store.layout import Layout
-from poparchive.store.pack import PackState, PackWriter
+from poparchive.store.pack import PackWriter
 from poparchive.store.packread import PackReader
-from poparchive.store.records import PackRecord, Sealed
+from poparchive.store.records import PackRecord
 
 _BATCH_BYTES = 8 << 20
 
@@ -34,8 +35,7 @@ class Restorer:
         """``broken`` are packs that cannot be gone on with."""
         self._layout = layout
         self._catalog = Catalog(layout.catalog)
-        states = [PackState(n, size, Sealed(how)) for n, size, how in self._catalog.packs()]
-        last = next((s for s in reversed(states) if s.sealed is Sealed.NO), None)
+        last = open_pack(self._catalog)
         self._packs = PackWriter(layout, None if last and last.number in broken else last)
         self._journal = JournalWriter(layout, read_position(self._catalog.position()))
         self._reader = PackReader(layout)

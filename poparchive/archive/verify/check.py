@@ -21,6 +21,7 @@ from poparchive.archive.verify.packs import PackWalk, leftovers
 from poparchive.errors import PoparchiveError
 from poparchive.index.lookup import CatalogMissingError, Lookup
 from poparchive.index.terms import Expected, IndexProof
+from poparchive.index.versions import NewerDatabaseError
 from poparchive.store import parity
 from poparchive.store.errors import FormatError, StoreError
 from poparchive.store.layout import Layout, open_layout
@@ -125,8 +126,9 @@ class _Run:
         try:
             self._reader = self._stack.enter_context(Reader(self._layout.root, self._layout))
             self._reader.lookup.position()
-        except CatalogMissingError as error:
+        except (CatalogMissingError, NewerDatabaseError) as error:
             self._reader = None
+            self._sound = False
             yield Damage(str(error), kind=Kind.CATALOG)
         except sqlite3.DatabaseError as error:
             self._reader = None
