@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from poparchive.archive import scrub
+from poparchive.archive.scrub import Scrub
 from poparchive.index.lookup import CatalogMissingError, open_read_only
 from poparchive.index.versions import refuse_newer_catalog
 from poparchive.model import Fate
@@ -32,7 +34,7 @@ class AccountStatus:
 @dataclass(frozen=True, slots=True)
 class ArchiveStatus:
     """Sizes in octets; ``indexed`` is how many messages the search index knows, ``pulling`` whether a
-    writer is at work."""
+    writer is at work, ``scrub`` what was verified and found."""
 
     messages: int
     raw_bytes: int
@@ -42,6 +44,7 @@ class ArchiveStatus:
     indexed: int
     accounts: tuple[AccountStatus, ...]
     pulling: bool
+    scrub: Scrub
 
 
 def status(root: Path) -> ArchiveStatus:
@@ -54,7 +57,7 @@ def status(root: Path) -> ArchiveStatus:
     except CatalogMissingError:
         if layout.journals():
             raise
-        return ArchiveStatus(0, 0, stored, 0, 0, 0, (), is_locked(layout.lock))
+        return ArchiveStatus(0, 0, stored, 0, 0, 0, (), is_locked(layout.lock), Scrub())
     try:
         refuse_newer_catalog(connection, layout.catalog)
         query = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM messages"
@@ -87,6 +90,7 @@ def status(root: Path) -> ArchiveStatus:
         _indexed(layout),
         tuple(found),
         is_locked(layout.lock),
+        scrub.read(root),
     )
 
 

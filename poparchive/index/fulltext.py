@@ -18,6 +18,9 @@ from poparchive.index.fold import fold
 COLUMNS = ("body", "subject", "sender", "recipients", "attachments", "flags")
 """The body first: FTS5 writes two octets less for every word of a document's first column."""
 
+OPTIONS = f"{', '.join(COLUMNS)}, content='', tokenize='unicode61 remove_diacritics 2'"
+"""What makes the table. The text is not kept in it."""
+
 ATTACHMENT = "hasattachment"
 """The flag of a message with attachments; no word that people search for."""
 
@@ -159,10 +162,8 @@ class FulltextWriter:
 
 
 def _create(connection: sqlite3.Connection) -> None:
-    columns = ", ".join(COLUMNS)
-    options = "content='', tokenize='unicode61 remove_diacritics 2'"
     connection.execute("BEGIN")
-    connection.execute(f"CREATE VIRTUAL TABLE mail USING fts5({columns}, {options})")
+    connection.execute(f"CREATE VIRTUAL TABLE mail USING fts5({OPTIONS})")
     for name, value in _SETTINGS.items():
         connection.execute("INSERT INTO mail(mail, rank) VALUES (?, ?)", (name, value))
     connection.execute("CREATE TABLE watermark(entry INTEGER NOT NULL, position TEXT)")

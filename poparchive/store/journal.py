@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from poparchive.store import codec, frame, records
-from poparchive.store.errors import DamageError, FormatError, WriteError
+from poparchive.store.errors import DamageError, FormatError, StoreError, WriteError
 from poparchive.store.fsio import read_exactly, sync_directory, write_all, writing
 from poparchive.store.layout import Layout
 from poparchive.store.records import Record
@@ -162,6 +162,47 @@ def read(layout: Layout, position: Position = START) -> Iterator[JournalEntry]:
         for entry in _read_file(layout, number, position, last=number == numbers[-1]):
             yield entry
             position = entry.after
+
+
+def next_whole(layout: Layout, file: int, offset: int) -> Position | None:
+    """Return the place before the first whole entry behind an octet of a file, to read on behind damage.
+
+    Nothing is proved by it about what lies between. None if no file has one from there on.
+    """
+    for number in layout.journals():
+        if number < file:
+            continue
+        path = layout.journal(number)
+        try:
+            fd = os.open(path, os.O_RDONLY)
+        except OSError:
+            continue
+        try:
+            size = os.fstat(fd).st_size
+            at = offset + 1 if number == file else 0
+            with contextlib.suppress(DamageError):
+                octets = read_exactly(fd, size - at, at, path) if at < size else b""
+                found = octets.find(ENTRY_MAGIC)
+                while found >= 0:
+                    before = _before(fd, number, at + found, size, path)
+                    if before is not None:
+                        return before
+                    found = octets.find(ENTRY_MAGIC, found + 1)
+        finally:
+            os.close(fd)
+    return None
+
+
+def _before(fd: int, file: int, at: int, size: int, path: Path) -> Position | None:
+    """The position before the entry at ``at``, if there is a whole one."""
+    try:
+        head = read_exactly(fd, _ENTRY.size, at, path)
+        fields = _ENTRY.unpack(head)
+        position = Position(file, at, fields[4] - 1, fields[8])
+        _read_entry(fd, position, size, path)
+    except StoreError:
+        return None
+    return position
 
 
 def _read_file(
