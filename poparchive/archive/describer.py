@@ -40,6 +40,10 @@ class Describer:
     def flush(self) -> None:
         """Return when all that was given to ``index`` can be found."""
 
+    def merge(self, within_s: float) -> bool:
+        """Merge the index for about so long; return whether there is nothing left to merge."""
+        return self._fulltext.merge(within_s)
+
     def compact(self) -> None:
         """Merge the index if much was added."""
         self._fulltext.compact()

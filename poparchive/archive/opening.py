@@ -11,6 +11,7 @@ from poparchive.archive.texts import Texts
 from poparchive.index.catalog import Catalog
 from poparchive.index.fulltext import FulltextWriter, IndexOutdatedError
 from poparchive.index.moves import NOTHING_MOVED, Moved
+from poparchive.store.errors import PackGoneError
 from poparchive.store.fsio import Lock
 from poparchive.store.journal import JournalWriter, Position
 from poparchive.store.layout import Layout
@@ -25,11 +26,12 @@ class Care:
     """
 
     def __init__(
-        self, layout: Layout, catalog: Catalog, indexer: Indexer, journal: JournalWriter
+        self, layout: Layout, catalog: Catalog, texts: Texts, journal: JournalWriter
     ) -> None:
         self.layout = layout
         self.catalog = catalog
-        self._indexer = indexer
+        self.texts = texts
+        self._indexer = Indexer(catalog, texts)
         self._journal = journal
 
     def note(self, records: Sequence[Record], moved: Moved = NOTHING_MOVED) -> None:
@@ -61,13 +63,22 @@ def caring(layout: Layout, *, wait_s: float) -> Iterator[Care]:
         stack.callback(texts.close)
         journal = JournalWriter(layout, position)
         stack.callback(journal.close)
-        yield Care(layout, catalog, Indexer(catalog, texts), journal)
+        yield Care(layout, catalog, texts, journal)
 
 
 def open_indexes(layout: Layout, lock: Lock) -> tuple[Catalog, Texts, Position]:
     """Open both databases and bring them up to the journal; what is missing is made again."""
     if layout.journals() and not layout.catalog.exists():
         rebuild(layout)
+    try:
+        return _open(layout, lock)
+    except PackGoneError:
+        # A catalog that came back from a backup, from before packs were retired.
+        rebuild(layout)
+        return _open(layout, lock)
+
+
+def _open(layout: Layout, lock: Lock) -> tuple[Catalog, Texts, Position]:
     with contextlib.ExitStack() as stack:
         catalog = Catalog(layout.catalog)
         stack.callback(catalog.close)

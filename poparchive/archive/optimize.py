@@ -38,6 +38,9 @@ _LOCK_WAIT_S = 3600.0
 
 _CACHE_BYTES = 8 << 20
 
+_MERGE_S = 2.0
+"""So long the lock is held for the search index at a time."""
+
 Progress = Callable[[int, int], None]
 """Called with the messages that are done and how many there are."""
 
@@ -59,6 +62,8 @@ class Outcome:
 
     before_bytes: int = 0
     after_bytes: int = 0
+    index_before_bytes: int = 0
+    index_after_bytes: int = 0
     messages: int = 0
     packs_before: int = 0
     packs_after: int = 0
@@ -81,10 +86,13 @@ def optimize(
         run = _Run(layout, limits, progress, pack_bytes, frame_bytes)
         run.clean()
         run.outcome.before_bytes = stored_bytes(layout)
+        run.outcome.index_before_bytes = layout.search.stat().st_size
         run.outcome.packs_before = len(layout.packs())
         run.end_open_pack()
         run.gather()
+        run.merge_index()
         run.outcome.after_bytes = stored_bytes(layout)
+        run.outcome.index_after_bytes = layout.search.stat().st_size
         run.outcome.packs_after = len(layout.packs())
         return run.outcome
 
@@ -155,6 +163,13 @@ class _Run:
         finally:
             reader.close()
             ordering.close()
+
+    def merge_index(self) -> None:
+        """Merge the search index, a moment at a time, so that no pull waits for long."""
+        done = False
+        while not done and not self._pace.is_over():
+            with caring(self._layout, wait_s=_LOCK_WAIT_S) as care:
+                done = care.texts.merge(_MERGE_S)
 
     def _fill(self, source: "_Source", messages: Iterator[Standing], done: int, total: int) -> int:
         """Fill one pack and switch to it; return how many messages are done by then."""

@@ -57,6 +57,10 @@ class Texts:
     def compact(self) -> None:
         self._at_work.compact()
 
+    def merge(self, within_s: float) -> bool:
+        """Merge the index for about so long; return whether there is nothing left to merge."""
+        return isinstance(self._at_work, Helper) or self._at_work.merge(within_s)
+
     def close(self) -> None:
         self._at_work.close()
 

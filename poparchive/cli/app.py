@@ -55,6 +55,7 @@ SECTIONS = (
             "rebuild": Entry(
                 "poparchive.cli.rebuild:rebuild", "Make catalog and search index again."
             ),
+            "optimize": Entry("poparchive.cli.optimize:optimize", "Make the archive smaller."),
         },
     ),
 )

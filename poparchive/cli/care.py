@@ -1,7 +1,9 @@
-"""The daily share of a verification, beside the daemon's pulls."""
+"""What the daemon does for the archive beside its pulls: a daily share of a verification, and optimize."""
 
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from poparchive import observe
@@ -79,3 +81,47 @@ class Scrubber:
     def _show(self, what: str, done: int, total: int) -> None:
         if self._stop.is_set():
             raise StoppedError
+
+
+class Optimizer:
+    """Runs ``poparchive optimize`` as a process of its own, whose memory ends with it; everything else on
+    the machine goes first."""
+
+    def __init__(self, options: Sequence[str], time_s: int, rate: int) -> None:
+        """``options`` are those before the command: which configuration, which archive."""
+        limits = ["--time-limit", f"{time_s}s", "--rate", str(rate)]
+        main = [sys.executable, "-m", "poparchive", "--quiet"]
+        self._command = [*main, *options, "optimize", "--nice", "--json", *limits]
+        self._process: subprocess.Popen[str] | None = None
+        self._thread: threading.Thread | None = None
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        """Begin a run, unless one is under way."""
+        if self._stopped.is_set() or (self._thread and self._thread.is_alive()):
+            return
+        self._process = subprocess.Popen(
+            self._command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self._thread = threading.Thread(target=self._follow, args=(self._process,), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End a run; the next one goes on where it was."""
+        self._stopped.set()
+        if self._process:
+            self._process.terminate()
+
+    def join(self) -> None:
+        """Wait until what was begun has ended."""
+        if self._thread:
+            self._thread.join()
+
+    def _follow(self, process: "subprocess.Popen[str]") -> None:
+        report, said = process.communicate()
+        if self._stopped.is_set():
+            observe.event("optimize stopped")
+        elif process.returncode in (0, 1) and report:
+            observe.event("optimize", level=40 if process.returncode else 20, report=report.strip())
+        else:
+            observe.event("optimize failed", level=40, error=said.strip()[-2000:])

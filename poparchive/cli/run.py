@@ -11,15 +11,16 @@ LOCKED_S = 60
 """When another command had the archive, accounts that were due are tried again so soon."""
 
 
-CARE = "daily verification"
-"""The task that is no account's: names of accounts have no blanks."""
+VERIFY = "daily verification"
+OPTIMIZE = "optimize the archive"
+"""Tasks that are no accounts': names of accounts have no blanks."""
 
 
 def run(context: typer.Context) -> None:
     """Pull every account on its schedule until SIGTERM or SIGINT; what came until then is kept."""
     from poparchive import observe
     from poparchive.cli import jobs, signals
-    from poparchive.config import Account, Every
+    from poparchive.config import Cron, Every
     from poparchive.errors import PoparchiveError, TryLaterError, UsageError
     from poparchive.pop3 import Contexts
     from poparchive.schedule import Schedule, Task
@@ -39,9 +40,11 @@ def run(context: typer.Context) -> None:
     stopping = threading.Event()
 
     def pull(names: list[str]) -> None:
-        if scrubber is not None and CARE in names:
+        if scrubber is not None and VERIFY in names:
             scrubber.start_if_due()
-        names = [name for name in names if name != CARE]
+        if optimizer is not None and OPTIMIZE in names:
+            optimizer.start()
+        names = [name for name in names if name not in (VERIFY, OPTIMIZE)]
         if not names:
             return
         stop = jobs.Stop()
@@ -80,34 +83,43 @@ def run(context: typer.Context) -> None:
         person = result.retry_after_s is None
         observe.event("tried again later", account=name, seconds=seconds, needs_a_person=person)
 
-    def task(account: Account) -> Task:
-        schedule = account.schedule
+    def task(name: str, schedule: Every | Cron) -> Task:
         if isinstance(schedule, Every):
-            return Task(account.name, every_s=schedule.seconds)
-        return Task(account.name, cron=schedule.fields())
+            return Task(name, every_s=schedule.seconds)
+        return Task(name, cron=schedule.fields())
 
     current: list[jobs.Stop] = []
     failures: dict[str, int] = {}
-    tasks = [task(account) for account in config.accounts]
-    scrubber = None
-    if config.care.verify is not None:
+    tasks = [task(account.name, account.schedule) for account in config.accounts]
+    first = [task.name for task in tasks]
+    scrubber, optimizer, care = None, None, config.care
+    if care.verify is not None:
         from poparchive.cli.care import CHECK_S, Scrubber
 
-        scrubber = Scrubber(root, config.care.verify)
-        tasks.append(Task(CARE, every_s=CHECK_S))
+        scrubber = Scrubber(root, care.verify)
+        tasks.append(Task(VERIFY, every_s=CHECK_S))
+        first.append(VERIFY)
+    if care.optimize is not None:
+        from poparchive.cli.care import Optimizer
+
+        before = ["--config", str(config.path), "--archive", str(root)]
+        optimizer = Optimizer(before, care.optimize_time, care.optimize_rate)
+        tasks.append(task(OPTIMIZE, care.optimize))
     schedule = Schedule(tasks, pull)
 
     def stop() -> None:
         stopping.set()
         for one in tuple(current):
             one.set()
-        if scrubber is not None:
-            scrubber.stop()
+        for carer in (scrubber, optimizer):
+            if carer is not None:
+                carer.stop()
         schedule.stop()
 
     with signals.ending(stop):
         observe.event("started", accounts=len(config.accounts), archive=str(root))
-        schedule.run([task.name for task in tasks])
-        if scrubber is not None:
-            scrubber.join()
+        schedule.run(first)
+        for carer in (scrubber, optimizer):
+            if carer is not None:
+                carer.join()
         observe.event("stopped")

@@ -58,7 +58,12 @@ LIMITS_KEYS: Mapping[str, Parser] = {
     "connections": _alone(lambda value: values.parse_whole(value, 1, 1000)),
     "connections_per_host": _alone(lambda value: values.parse_whole(value, 1, 1000)),
 }
-CARE_KEYS: Mapping[str, Parser] = {"verify": _alone(values.parse_verify)}
+CARE_KEYS: Mapping[str, Parser] = {
+    "verify": _alone(values.parse_verify),
+    "optimize": _alone(values.parse_care_schedule),
+    "optimize_time": _alone(values.parse_seconds),
+    "optimize_rate": _alone(values.parse_rate),
+}
 TOP_KEYS: Mapping[str, Parser] = {"archive": values.parse_path}
 TABLES = ("defaults", "limits", "care", "accounts")
 TLS_ONLY = (

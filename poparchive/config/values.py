@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from poparchive.config.schedule import Every, Schedule
-from poparchive.config.units import duration_s
+from poparchive.config.schedule import Every, Schedule, parse_schedule
+from poparchive.config.units import duration_s, size_bytes
 from poparchive.errors import UsageError
 
 if TYPE_CHECKING:
@@ -111,12 +111,21 @@ class Limits:
     connections_per_host: int = 10
 
 
+WEEKLY = parse_schedule("cron 30 2 * * 0")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Care:
     """What the daemon does for the archive besides pulling. The fields are the keys of ``[care]``."""
 
     verify: int | None = None
     """Seconds within which all of the archive is to be read again; None for never."""
+    optimize: Schedule | None = WEEKLY
+    """When to optimize; None for never."""
+    optimize_time: int = 4 * 3600
+    """Seconds that it may take."""
+    optimize_rate: int = 64 << 20
+    """Octets that it may read and write in a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +280,19 @@ def parse_verify(value: object) -> int | None:
             f'must be "never", or a time from a week to a year such as "30d", not {shown(value)}'
         )
     return seconds
+
+
+def parse_care_schedule(value: object) -> Schedule | None:
+    """``never``, or a schedule as accounts have it."""
+    return None if value == "never" else parse_schedule(value)
+
+
+def parse_rate(value: object) -> int:
+    """Octets in a second: a size of a mebibyte at least."""
+    rate = size_bytes(value) if isinstance(value, str) else None
+    if rate is None or rate < 1 << 20:
+        raise ValueError(f'must be a size from 1MiB on, such as "64MiB", not {shown(value)}')
+    return rate
 
 
 def parse_fingerprint(value: object) -> str:

@@ -7,6 +7,7 @@ catalog: ``watermark`` is the last journal entry it knows. One writer, from one 
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -25,6 +26,9 @@ ATTACHMENT = "hasattachment"
 """The flag of a message with attachments; no word that people search for."""
 
 _MANY_DOCUMENTS = 5_000
+
+_MERGE_PAGES = 500
+"""Written in one step of a merge: some 50 ms."""
 
 _INSERT = f"INSERT INTO mail(rowid, {', '.join(COLUMNS)}) VALUES"
 
@@ -70,6 +74,7 @@ class FulltextWriter:
         self._connection = connection
         self._path = path
         self._added = 0
+        self._merging = False
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -155,6 +160,29 @@ class FulltextWriter:
             run.execute("INSERT INTO mail(mail) VALUES ('optimize')")
             run.execute("VACUUM")
         self._added = 0
+
+    def merge(self, within_s: float) -> bool:
+        """Merge the index's segments for about so long; return whether there is nothing left to merge.
+
+        Each step is a transaction of its own, so that it can end at any point.
+        """
+        end = time.monotonic() + within_s
+        run = self._connection
+        try:
+            while time.monotonic() < end:
+                before = run.total_changes
+                # A negative number takes up all segments; once that has begun, it goes on with it.
+                pages = _MERGE_PAGES if self._merging else -_MERGE_PAGES
+                run.execute("INSERT INTO mail(mail, rank) VALUES ('merge', ?)", (pages,))
+                self._merging = True
+                # The page of FTS5 on 'merge': fewer than two changes are none.
+                if run.total_changes - before < 2:
+                    return True
+        except sqlite3.DatabaseError as error:
+            raise IndexWriteError(
+                f"{self._path}: cannot write: {error}. The index is as it was before"
+            ) from error
+        return False
 
     def close(self) -> None:
         """Safe to call twice."""

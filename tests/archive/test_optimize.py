@@ -1,0 +1,284 @@
+"""optimize changes where octets stand, and nothing else; cut at any point it loses nothing."""
+
+import itertools
+import random
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from poparchive.archive.optimize import Limits, Outcome, optimize
+from poparchive.archive.read import Reader
+from poparchive.archive.rebuild import rebuild
+from poparchive.archive.writer import Writer
+from poparchive.errors import TryLaterError
+from poparchive.index.lookup import Lookup
+from poparchive.store import layout
+from poparchive.store.fsio import Lock
+from poparchive.store.records import Sealed
+from tests.store.escape_hatch import Archive
+from tests.support.archives import damages, fill, octets_of, put, rows
+from tests.support.edge_mails import EDGE_MAILS
+from tests.support.product import product
+
+FRAME_BYTES = 20_000
+PACK_BYTES = 60_000
+PULL_PACK_BYTES = 8_000
+
+
+def mail(number: int, account: str = "anna") -> bytes:
+    """A mail of a list: its text and file are shared by others, the first fields are the account's."""
+    chance = random.Random(number)
+    words = " ".join(chance.choice(["invoice", "meeting", "zebra", "order"]) for _ in range(400))
+    shared = random.Random(number % 3).randbytes(1500)
+    return (
+        b"Delivered-To: %s@example.com\r\nReceived: by %s id %s\r\nMessage-ID: <%d@list.example>\r\n"
+        b"Subject: Number %d\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n%s\r\n--b\r\n"
+        b"Content-Type: application/x-thing\r\n\r\n%s\r\n--b--\r\n"
+        % (
+            account.encode(),
+            account.encode(),
+            chance.randbytes(6).hex().encode(),
+            number,
+            number,
+            words.encode(),
+            shared.hex().encode(),
+        )
+    )
+
+
+def made(root: Path, *, pulls: int = 2) -> list[bytes]:
+    """An archive of several small packs, some sealed; returns what is in it."""
+    if not root.exists():
+        layout.create(root)
+    mails = [octets for _, octets in EDGE_MAILS]
+    for pull in range(pulls):
+        for account in ("anna", "office", "shop"):
+            new = [mail(n, account) for n in range(pull * 5, pull * 5 + 5)]
+            mails += new
+            with Writer(root, pack_bytes=PULL_PACK_BYTES) as writer:
+                put(writer, new, account=account)
+    with Writer(root, pack_bytes=PULL_PACK_BYTES) as writer:
+        put(writer, [octets for _, octets in EDGE_MAILS])
+    return sorted(set(mails))
+
+
+def run(root: Path, limits: Limits | None = None) -> Outcome:
+    return optimize(
+        root,
+        limits or Limits(),
+        lambda *_: None,
+        pack_bytes=PACK_BYTES,
+        frame_bytes=FRAME_BYTES,
+    )
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "archive"
+
+
+def test_octets_and_rows_stay(root: Path) -> None:
+    """Every message comes back; the catalog differs in places alone, and made again it is equal."""
+    mails = made(root)
+    before = rows(root / "catalog.sqlite")
+    outcome = run(root)
+    assert outcome.damages == []
+    assert outcome.after_bytes < outcome.before_bytes
+    assert octets_of(root) != mails
+    assert sorted(octets_of(root)) == mails
+    assert damages(root) == []
+    after = rows(root / "catalog.sqlite")
+    for table in ("uidls", "runs", "accounts", "parts"):
+        assert before[table] == after[table]
+    assert {how for _, _, how in after["packs"]} == {Sealed.TIGHTLY}
+    rebuild(layout.open_layout(root))
+    assert rows(root / "catalog.sqlite") == after
+    assert sorted(octets_of(root)) == mails
+
+
+def test_the_page_is_enough_to_read_it(root: Path) -> None:
+    """What optimize writes is what the format's page says."""
+    mails = made(root)
+    run(root)
+    with Writer(root) as writer:
+        put(writer, [mail(1000)])
+    assert sorted(octets for _, octets in Archive(root).messages()) == sorted([*mails, mail(1000)])
+
+
+def test_copies_stand_together(root: Path) -> None:
+    """One mail in many accounts takes little more than in one, for its copies are neighbours."""
+    made(root)
+    run(root)
+    lookup = Lookup(root / "catalog.sqlite")
+    placed = lookup.connection.execute(
+        'SELECT message_id_hash FROM messages WHERE message_id_hash ORDER BY pack, frame, "offset"'
+    ).fetchall()
+    lookup.close()
+    copies = [row[0] for row in placed]
+    pairs = sum(a == b for a, b in itertools.pairwise(copies))
+    assert pairs == sum(n - 1 for n in Counter(copies).values())
+
+
+def test_a_second_run_has_nothing_to_do(root: Path) -> None:
+    """Packs that were made are not made again, until there is enough new mail beside them."""
+    made(root)
+    run(root)
+    packs = layout.open_layout(root).packs()
+    assert run(root).messages == 0
+    assert layout.open_layout(root).packs() == packs
+
+
+def test_pulls_go_on_in_packs_of_their_own(root: Path) -> None:
+    """What comes after it, also what is known already, is kept, found and gathered by the next run."""
+    mails = made(root)
+    run(root)
+    new = [mail(n, "anna") for n in range(25, 60)]
+    fill(root, new)
+    assert damages(root) == []
+    run(root)
+    assert damages(root) == []
+    assert sorted(octets_of(root)) == sorted({*mails, *new})
+    after = rows(root / "catalog.sqlite")
+    rebuild(layout.open_layout(root))
+    assert rows(root / "catalog.sqlite") == after
+
+
+def test_the_entry_without_the_catalog(root: Path) -> None:
+    """A catalog from before, as a backup may give back: it is brought up though the old packs are gone."""
+    mails = made(root)
+    before = (root / "catalog.sqlite").read_bytes()
+    run(root)
+    after = rows(root / "catalog.sqlite")
+    (root / "catalog.sqlite").write_bytes(before)
+    with Writer(root):
+        pass
+    assert rows(root / "catalog.sqlite") == after
+    assert sorted(octets_of(root)) == mails
+    assert damages(root) == []
+
+
+def test_a_reader_that_looked_up_before_reads_after(root: Path) -> None:
+    """Places that were looked up before the switch lead to the octets after it."""
+    mails = made(root)
+    with Reader(root) as reader:
+        located = list(reader.lookup.stored_order())
+        run(root)
+        reader.forget()
+        assert sorted(reader.raw(one) for one in located) == mails
+
+
+def test_what_cannot_be_read_stays(root: Path) -> None:
+    """A damaged frame is told and left where it is; everything else is moved, and nothing is dropped."""
+    mails = made(root)
+    pack = layout.open_layout(root).pack(2)
+    octets = bytearray(pack.read_bytes())
+    octets[len(octets) // 2] ^= 1
+    pack.write_bytes(octets)
+    outcome = run(root)
+    assert outcome.damages
+    assert pack.read_bytes() == octets
+    octets[len(octets) // 2] ^= 1
+    pack.write_bytes(octets)
+    assert sorted(octets_of(root)) == mails
+    assert run(root).damages == []
+    assert not pack.exists()
+    assert damages(root) == []
+
+
+def test_when_the_time_is_up(root: Path) -> None:
+    """What was copied by then counts, and the next run does the rest."""
+    mails = made(root)
+    outcome = run(root, Limits(time_s=0))
+    assert outcome.out_of_time
+    assert damages(root) == []
+    assert sorted(octets_of(root)) == mails
+    for _ in range(2):
+        assert run(root, Limits(time_s=0)).out_of_time
+    assert run(root).damages == []
+    assert sorted(octets_of(root)) == mails
+    rebuilt = rows(root / "catalog.sqlite")
+    rebuild(layout.open_layout(root))
+    assert rows(root / "catalog.sqlite") == rebuilt
+
+
+def test_one_at_a_time(root: Path) -> None:
+    """A second optimize is told to try later."""
+    made(root, pulls=1)
+    with Lock(layout.open_layout(root).optimize_lock), pytest.raises(TryLaterError):
+        run(root)
+
+
+def test_left_over_files_go(root: Path) -> None:
+    """An unfinished pack, and one that no entry names, are removed by the next run; others never."""
+    mails = made(root, pulls=1)
+    where = layout.open_layout(root)
+    number = where.packs()[-1] + 5
+    where.pack(number).parent.mkdir(exist_ok=True)
+    where.pack(number).write_bytes(b"left over")
+    where.new_pack(number + 1).parent.mkdir(exist_ok=True)
+    where.new_pack(number + 1).write_bytes(b"left over")
+    run(root)
+    assert number not in where.packs()
+    assert where.new_packs() == []
+    assert sorted(octets_of(root)) == mails
+
+
+@pytest.mark.parametrize("moment", range(1, 15, 2))
+def test_killed(root: Path, moment: int) -> None:
+    """SIGKILL at the n-th change of a file's name or end: nothing is lost, and the next run goes on."""
+    mails = made(root)
+    done = subprocess.run(
+        [sys.executable, "-c", _VICTIM, str(root), str(moment)], capture_output=True, timeout=120
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    assert damages(root) == []
+    assert sorted(octets_of(root)) == mails
+    with Writer(root) as writer:
+        put(writer, [mail(500)])
+    assert damages(root) == []
+    run(root)
+    assert damages(root) == []
+    assert sorted(octets_of(root)) == sorted([*mails, mail(500)])
+    after = rows(root / "catalog.sqlite")
+    rebuild(layout.open_layout(root))
+    assert rows(root / "catalog.sqlite") == after
+
+
+_VICTIM = """
+import os, signal, sys
+from pathlib import Path
+from poparchive.index.catalog import Catalog
+from tests.archive.test_optimize import run
+left = int(sys.argv[2])
+def ending(where, name):
+    real = getattr(where, name)
+    def call(*arguments, **named):
+        global left
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments, **named)
+    setattr(where, name, call)
+for name in ("fdatasync", "rename", "unlink"):
+    ending(os, name)
+ending(Catalog, "apply")
+run(Path(sys.argv[1]))
+"""
+
+
+def test_the_command(tmp_path: Path) -> None:
+    """As a user types it: what was won is told, and the mail is found as before."""
+    home = product(tmp_path, {})
+    mails = made(home.archive)
+    said = home.run("optimize").stderr.decode()
+    assert "packs and journal: " in said
+    assert f"{len(mails)} messages moved" in said
+    (report,) = home.json("optimize")
+    assert report["messages"] == 0
+    assert home.run("search", "--count", "invoice").stdout.strip() == b"30"
+    home.run("optimize", "--time-limit", "soon", code=2)
+    assert list((home.archive / "spool").iterdir()) == []
