@@ -73,9 +73,11 @@ def shows(context: Context, bench: str, place: Path) -> None:
     warm_up(place)
     argv = [sys.executable, "-m", "bench.reading", "random", str(archive(place)), str(SHOWN)]
     answer = json.loads(text_of(Command(argv, env={"PYTHONPATH": str(PROJECT)})))
-    for kind, times_ms in answer.items():
+    for kind, pairs in answer.items():
+        times_ms, cpu_ms = zip(*pairs, strict=True)
         p50, p95 = percentile(times_ms, 0.50), percentile(times_ms, 0.95)
-        rest = f"(p50 {p50:.2f} ms, max {max(times_ms):.2f} ms)"
+        cpu_p95 = percentile(cpu_ms, 0.95)
+        rest = f"(p50 {p50:.2f} ms, max {max(times_ms):.2f} ms, CPU p95 {cpu_p95:.2f} ms)"
         what = f"inside the process, show, {kind}: p95 {rest}"
         context.table.at_most(bench, what, p95, SHOW_MS, " ms")
 
@@ -99,7 +101,7 @@ def commands(context: Context, bench: str, place: Path, made: Made) -> None:
                 if arguments[0] == "show":
                     continue
                 rate = made.messages / taken.wall_s
-                context.table.plain(bench, what, rate, " messages a second")
+                context.table.plain(bench, f"{what}, messages", rate, " a second")
 
 
 def judged(context: Context, bench: str, what: str, taken: Run) -> None:

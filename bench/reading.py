@@ -1,8 +1,8 @@
 """Reading an archive inside of one process, timed there; the answer is JSON.
 
 ``python -m bench.reading stored ARCHIVE`` reads every message in stored order.
-``python -m bench.reading random ARCHIVE COUNT`` shows random messages: milliseconds of each, with the
-archive opened anew for it ("cold") and with one that stays open ("warm").
+``python -m bench.reading random ARCHIVE COUNT`` shows random messages: milliseconds of wall and of
+CPU time of each, with the archive opened anew for it ("cold") and with one that stays open ("warm").
 """
 
 import json
@@ -27,7 +27,7 @@ def stored(root: Path) -> dict[str, float]:
     return {"octets": octets, "wall_s": wall_s, "cpu_s": cpu_s}
 
 
-def random_shows(root: Path, count: int) -> dict[str, list[float]]:
+def random_shows(root: Path, count: int) -> dict[str, list[tuple[float, float]]]:
     """``show`` of messages anywhere among all, by their ids."""
     rng = random.Random(17)
     with Reader(root) as reader:
@@ -62,10 +62,11 @@ def show(reader: Reader, identity: str) -> None:
     assert said
 
 
-def taken_ms(call: Callable[[str], None], identity: str) -> float:
-    began = time.perf_counter()
+def taken_ms(call: Callable[[str], None], identity: str) -> tuple[float, float]:
+    """What a call took of wall time and of CPU time."""
+    began, began_cpu = time.perf_counter(), time.process_time()
     call(identity)
-    return (time.perf_counter() - began) * 1000
+    return (time.perf_counter() - began) * 1000, (time.process_time() - began_cpu) * 1000
 
 
 if __name__ == "__main__":

@@ -129,5 +129,5 @@ def rebuild(context: Context, bench: str, place: Path, mail: Mailboxes) -> None:
         raise BenchError(f"rebuild made other rows: {', '.join(changed)}")
     check_contents(place, mail, from_files=True)
     rate = mail.messages / taken.wall_s
-    what = "poparchive rebuild, the same rows"
-    context.table.at_least(bench, what, rate, REBUILT_A_SECOND, " messages a second")
+    what = "poparchive rebuild to the same rows, messages"
+    context.table.at_least(bench, what, rate, REBUILT_A_SECOND, " a second")
