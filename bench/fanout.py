@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.compose import EPOCH, FAMILY, GIVEN, joined
 from bench.mailbox import Mailboxes, MaildirWriter, account_name, cached
 
-GENERATION = 1
+GENERATION = 2
 LIST = "list"
 LIST_HOST = "lists.example.net"
 DOMAIN = "example.org"
@@ -96,7 +96,9 @@ def in_base(base: int, value: int, least: int) -> str:
 
 
 def postfix_date(time_s: int) -> str:
-    return formatdate(time_s).replace("-0000", "+0000 (UTC)")
+    """A date with Postfix's day of the month: a blank stands where it has one digit."""
+    weekday, day, rest = formatdate(time_s).split(" ", 2)
+    return f"{weekday} {int(day):2d} {rest}".replace("-0000", "+0000 (UTC)")
 
 
 def sent(octets: bytes, number: int) -> int:
