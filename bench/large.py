@@ -97,6 +97,8 @@ def commands(context: Context, bench: str, place: Path, made: Made) -> None:
         for what, arguments in words.items():
             with context.attempt(bench, what):
                 taken = run(command(place, *arguments), limit_s=LIMIT_S)
+                # Memory is what is measured next, and tmpfs takes of it.
+                path.unlink(missing_ok=True)
                 judged(context, bench, what, taken)
                 if arguments[0] == "show":
                     continue
