@@ -50,13 +50,16 @@ def pulled_sizes(context: Context, mail: Mailboxes) -> tuple[int, int]:
         return sizes(place)
 
 
-def backups(context: Context, bench: str, source: Path, raw: int) -> None:
+def backups(context: Context, bench: str, source: Path, raw: int) -> dict[str, float]:
+    """What backup programs make of the same files: raw / stored of each that is here."""
+    ratios = {}
     for backup in (Borg(), Restic()):
         with context.attempt(bench, backup.name), context.place() as place:
             backup.check()
             run(backup.create(source, place))
-            stored = octets_below(place / "repository")
-            context.table.plain(bench, f"{backup.name}: raw / stored", raw / stored)
+            ratios[backup.name] = raw / octets_below(place / "repository")
+            context.table.plain(bench, f"{backup.name}: raw / stored", ratios[backup.name])
+    return ratios
 
 
 def databases(context: Context, bench: str, mail: Mailboxes, asked_percent: float | None) -> None:

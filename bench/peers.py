@@ -178,6 +178,21 @@ class Fdm:
         return count_maildirs(place)
 
 
+GETMAIL = """
+import os, runpy, sys
+from getmailcore.baseclasses import ForkingBase
+def wait(self, child):
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+ForkingBase._prepare_child, ForkingBase._wait_for_child = lambda self: None, wait
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""Starts getmail6 with a mend. For every destination it forks once a message, and only then says that it
+wants to hear of the child's end (``getmailcore/baseclasses.py``, ``forkchild``). Of a child that ends sooner
+it never hears: when its time limit is over it gives up the mailbox, which thousands of messages hardly
+escape. Waiting for the child by its number is right and no slower."""
+
+
 class Getmail:
     """getmail6 into a Maildir: one round trip a message, several syncs and forks each."""
 
@@ -189,7 +204,11 @@ class Getmail:
 
     def prepare(self, place: Path, endpoint: Endpoint) -> Command:
         root = make_maildirs(place, endpoint)
-        argv = ["getmail", "--getmaildir", str(place), "--quiet"]
+        getmail = shutil.which("getmail")
+        assert getmail
+        with Path(getmail).open() as script:
+            python = script.readline().removeprefix("#!").split()
+        argv = [*python, "-c", GETMAIL, getmail, "--getmaildir", str(place), "--quiet"]
         for user in endpoint.users:
             lines = [
                 "[retriever]",

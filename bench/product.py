@@ -9,10 +9,11 @@ import hashlib
 import sqlite3
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from bench.mailbox import Mailboxes
-from bench.measure import BenchError, Command, octets_of, text_of
+from bench.measure import BenchError, Command, Skipped, octets_of, text_of
 from bench.peers import private
 from bench.samples import sampled
 from bench.servers import Endpoint
@@ -138,3 +139,25 @@ def sizes(place: Path) -> tuple[int, int]:
             else:
                 kept += size
     return kept, databases
+
+
+def store_sizes(place: Path) -> tuple[int, int]:
+    """Octets on disk: of packs and journal, which are the archive, and of the parity beside them."""
+    store = parity = 0
+    for below in ("packs", "journal"):
+        for path in (archive(place) / below).rglob("*"):
+            size = path.stat().st_size if path.is_file() else 0
+            if path.suffix == ".parity":
+                parity += size
+            else:
+                store += size
+    return store, parity
+
+
+def optimizer(place: Path) -> Command:
+    """The command that makes the store small; raises ``Skipped`` where there is none."""
+    asked = replace(command(place, "optimize", "--help"), accepted=(0, 2))
+    # A command that is not known ends with 2, and says so on standard error only.
+    if not text_of(asked):
+        raise Skipped("no optimize")
+    return command(place, "optimize")
