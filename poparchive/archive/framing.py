@@ -7,11 +7,15 @@ from functools import partial
 
 from poparchive.model import Location
 from poparchive.store import frame
+from poparchive.store.codec import Dictionary
 from poparchive.store.frame import Object, ObjectKind
-from poparchive.store.pack import PackWriter
+from poparchive.store.pack import PACK_HEADER_BYTES, PackWriter
 
 FRAME_BYTES = 2 << 20
 """Frames of 2 MiB hold 5% less than those of 1 MiB, and reading from one still takes about 2 ms."""
+
+SMALL_BYTES = 512 << 10
+"""Larger frames have enough of their own to learn from."""
 
 _ENCODING = 2
 """Frames that may wait to be encoded; each is some 2 MiB of memory."""
@@ -29,6 +33,8 @@ class Framer:
         self._bytes = {True: 0, False: 0}
         self._encoder = ThreadPoolExecutor(1, "encode")
         self._pending: deque[tuple[list[Object], Future[bytes]]] = deque()
+        self._octets = b""
+        self._dictionary = Dictionary(b"")
         self.blobs: dict[bytes, Location] = {}
         self.recipes: dict[bytes, Location] = {}
 
@@ -61,10 +67,21 @@ class Framer:
         objects = self._open[solid]
         if not objects:
             return
+        size = self._bytes[solid]
         self._open[solid], self._bytes[solid] = [], 0
         self._append(until=_ENCODING - 1)
-        encode = partial(frame.encode, objects, compressed=solid)
+        known = self._known() if solid and size < SMALL_BYTES else None
+        encode = partial(frame.encode, objects, compressed=solid, dictionary=known)
         self._pending.append((objects, self._encoder.submit(encode)))
+
+    def _known(self) -> tuple[Dictionary, int] | None:
+        """Return the open pack's dictionary, which the next pack begins with too."""
+        octets = self._packs.dictionary
+        if not octets:
+            return None
+        if octets is not self._octets:
+            self._octets, self._dictionary = octets, Dictionary(octets)
+        return self._dictionary, PACK_HEADER_BYTES
 
     def _append(self, *, until: int) -> None:
         while len(self._pending) > until:

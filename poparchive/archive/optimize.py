@@ -5,28 +5,25 @@ nothing, and the next one goes on (``docs/store-format.md``, the life of an opti
 """
 
 import contextlib
-import hashlib
-import os
-import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from poparchive.archive.opening import caring
+from poparchive.archive.pace import Limits, Pace
+from poparchive.archive.source import Source
 from poparchive.archive.tightpack import TightPack
+from poparchive.archive.training import dictionary_for
 from poparchive.index.moves import Moved
 from poparchive.index.ordering import Ordering, Standing
-from poparchive.model import Location
-from poparchive.store import codec, journal, parity, recipe
-from poparchive.store.digest import sha256
+from poparchive.store import journal, parity
 from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.frame import ObjectKind
 from poparchive.store.fsio import Lock, sync_directory, writing
 from poparchive.store.layout import Layout, open_layout
-from poparchive.store.pack import PACK_BYTES, PACK_HEADER_BYTES, PackState
-from poparchive.store.packread import Frame, PackReader
-from poparchive.store.recipe import Literal, Operation, Reference
+from poparchive.store.pack import PACK_BYTES, PACK_HEADER_BYTES, PackWriter
+from poparchive.store.packread import PackReader
 from poparchive.store.records import PackRecord, RetiredRecord, Sealed
 
 SMALL_PACK_BYTES = 64 << 20
@@ -43,17 +40,6 @@ _MERGE_S = 2.0
 
 Progress = Callable[[int, int], None]
 """Called with the messages that are done and how many there are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a run may take: seconds, and octets read and written in a second; None for no limit.
-
-    When the time is up, what is in the new pack by then is switched to.
-    """
-
-    time_s: float | None = None
-    io_bytes_per_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -117,7 +103,7 @@ class _Run:
         frame_bytes: int,
     ) -> None:
         self._layout = layout
-        self._pace = _Pace(limits)
+        self._pace = Pace(limits)
         self._progress = progress
         self._pack_bytes = pack_bytes
         self._frame_bytes = frame_bytes
@@ -141,6 +127,15 @@ class _Run:
     def end_open_pack(self) -> None:
         """End the pack that pulls append to, so that it can be gathered too."""
         with caring(self._layout, wait_s=_LOCK_WAIT_S) as care, care.packs() as packs:
+            if packs.length > PACK_HEADER_BYTES:
+                dictionary = dictionary_for(self._layout, packs.number, packs.length)
+                self._end(packs, dictionary or packs.dictionary)
+
+    def _end(self, packs: PackWriter, dictionary: bytes | None) -> None:
+        """End a pack, and begin the next if there is a dictionary for it: else that has time."""
+        if dictionary:
+            packs.begin(dictionary)
+        else:
             packs.end()
 
     def gather(self) -> None:
@@ -151,7 +146,7 @@ class _Run:
             sources = _chosen(ordering.packs())
             if not sources:
                 return
-            source = _Source(self._layout, ordering, reader, set(sources), self._pace)
+            source = Source(self._layout, ordering, reader, set(sources), self._pace)
             keys = ordering.messages(sources)
             total, done = len(keys), 0
             messages = ordering.standing("messages", keys)
@@ -171,7 +166,7 @@ class _Run:
             with caring(self._layout, wait_s=_LOCK_WAIT_S) as care:
                 done = care.texts.merge(_MERGE_S)
 
-    def _fill(self, source: "_Source", messages: Iterator[Standing], done: int, total: int) -> int:
+    def _fill(self, source: Source, messages: Iterator[Standing], done: int, total: int) -> int:
         """Fill one pack and switch to it; return how many messages are done by then."""
         with self._new_pack() as pack:
             for one in messages:
@@ -190,7 +185,7 @@ class _Run:
             self._finish(pack, source)
         return done
 
-    def _rest(self, source: "_Source", keys: "array[int]") -> None:
+    def _rest(self, source: Source, keys: "array[int]") -> None:
         """Move blobs whose messages stand elsewhere."""
         with self._new_pack() as pack:
             for one in source.ordering.standing("blobs", keys):
@@ -210,7 +205,7 @@ class _Run:
             pack.close()
             self._layout.new_pack(pack.number).unlink(missing_ok=True)
 
-    def _finish(self, pack: TightPack, source: "_Source") -> None:
+    def _finish(self, pack: TightPack, source: Source) -> None:
         """Prove a pack, make its parity, switch to it."""
         if not pack.raw_bytes:
             return
@@ -293,149 +288,3 @@ def _chosen(packs: Sequence[tuple[int, int, int]]) -> list[int]:
         chosen.append(number)
         size += length
     return sorted(chosen)
-
-
-class _Source:
-    """Reads objects from the packs that are to be made anew, each proved before it is copied."""
-
-    def __init__(
-        self,
-        layout: Layout,
-        ordering: Ordering,
-        reader: PackReader,
-        packs: set[int],
-        pace: "_Pace",
-    ) -> None:
-        self._layout = layout
-        self._reader = reader
-        self._pace = pace
-        self.ordering = ordering
-        self.packs = packs
-
-    def copy(self, message: Standing, pack: TightPack) -> None:
-        """Put a message into a new pack, and the blobs it needs that are to be moved and are not there."""
-        operations: list[Operation] = []
-        new: dict[bytes, tuple[int, bytes]] = {}
-        digest = hashlib.sha256()
-        for operation in recipe.operations(self._reader.read(message.place)):
-            if isinstance(operation, Literal):
-                operations.append(operation)
-                digest.update(operation.octets)
-                continue
-            octets = self._blob(operation, message.place)
-            identity = sha256(octets)
-            if operation.id and operation.id != identity:
-                raise DamageError(f"blob {operation.id.hex()} has another hash")
-            operations.append(operation._replace(id=identity, at=0))
-            digest.update(operation.make(octets))
-            stands = self._stands(identity)
-            if stands.place.pack in self.packs and not pack.has_blob(stands.key):
-                new[identity] = (stands.key, octets)
-        if digest.digest() != message.id:
-            raise DamageError(
-                f"message {message.id.hex()}: the stored octets are not the ones that were archived; it"
-                " stays where it is. `poparchive verify` says more"
-            )
-        for identity, (key, octets) in new.items():
-            pack.add_blob(key, identity, octets, solid=_is_solid(octets))
-        pack.add_message(message.key, message.id, operations)
-        self._pace.took(sum(len(o) for _, o in new.values()))
-
-    def copy_blob(self, blob: Standing, pack: TightPack) -> None:
-        """Put a blob into a new pack that no message has brought there."""
-        octets = self._reader.read(blob.place)
-        if sha256(octets) != blob.id:
-            raise DamageError(f"blob {blob.id.hex()} has another hash; it stays where it is")
-        pack.add_blob(blob.key, blob.id, octets, solid=_is_solid(octets))
-
-    def prove(self, pack: TightPack, state: PackState) -> None:
-        """Read a new pack from disk, and compare every object in it by its hash."""
-        path = self._layout.new_pack(pack.number)
-        _drop_cached(path)
-        reader = PackReader(self._layout, cache_bytes=0, path=self._layout.new_pack)
-        written = {
-            ObjectKind.RECIPE: self.ordering.standing("messages", pack.messages.keys),
-            ObjectKind.BLOB: self.ordering.standing("blobs", pack.blobs.keys),
-        }
-        at = PACK_HEADER_BYTES
-        try:
-            while at < state.length:
-                end = self._prove_frame(reader.frame(pack.number, at), written)
-                self._pace.took(end - at)
-                at = end
-            if any(next(rest, None) for rest in written.values()):
-                raise DamageError(f"{path}: does not hold all that was written; the old packs stay")
-        finally:
-            reader.close()
-
-    def _prove_frame(self, frame: Frame, written: dict[ObjectKind, Iterator[Standing]]) -> int:
-        """Compare a frame's objects with what was ``written``; return where the frame ends."""
-        for entry in frame.entries:
-            octets = frame.payload[entry.offset : entry.offset + entry.length]
-            is_recipe = entry.kind is ObjectKind.RECIPE
-            digest = self._joined(octets, frame) if is_recipe else sha256(octets)
-            expected = next(written[entry.kind], None)
-            if expected is None or expected.id != digest:
-                raise DamageError(
-                    f"{self._layout.new_pack(frame.pack)}: an object is not as it was written; the old"
-                    " packs stay. The disk or the memory may be faulty."
-                )
-        return frame.end
-
-    def _joined(self, made: bytes, frame: Frame) -> bytes:
-        """Return the hash of the message that a recipe of a new frame makes."""
-        digest = hashlib.sha256()
-
-        def blob(reference: Reference) -> bytes:
-            if reference.id:
-                return self._reader.read(self._stands(reference.id).place)
-            return frame.payload[reference.at : reference.at + reference.length]
-
-        for piece in recipe.join(made, blob):
-            digest.update(piece)
-        return digest.digest()
-
-    def _blob(self, reference: Reference, recipe_at: Location) -> bytes:
-        if reference.id:
-            return self._reader.read(self._stands(reference.id).place)
-        here = recipe_at._replace(offset=reference.at, length=reference.length)
-        return self._reader.read(here)
-
-    def _stands(self, identity: bytes) -> Standing:
-        found = self.ordering.blob(identity)
-        if found is None:
-            raise DamageError(f"blob {identity.hex()} is not in the catalog; rebuild it")
-        return found
-
-
-def _is_solid(octets: bytes) -> bool:
-    return len(octets) < 1 << 10 or codec.compresses(octets)
-
-
-def _drop_cached(path: Path) -> None:
-    """Let what is read next come from the disk and not from memory, as far as the system does so."""
-    if hasattr(os, "posix_fadvise"):
-        with path.open("rb") as file:
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-class _Pace:
-    """Keeps a run to its limits."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._began = time.monotonic()
-        self._limits = limits
-        self._octets = 0
-
-    def is_over(self) -> bool:
-        limit = self._limits.time_s
-        return limit is not None and time.monotonic() - self._began >= limit
-
-    def took(self, octets: int) -> None:
-        """Count what was read or written, and wait until that much is allowed."""
-        self._octets += octets
-        rate = self._limits.io_bytes_per_s
-        if rate:
-            ahead_s = self._octets / rate - (time.monotonic() - self._began)
-            if ahead_s > 0:
-                time.sleep(ahead_s)

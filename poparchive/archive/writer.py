@@ -7,6 +7,7 @@ what is queued.
 import contextlib
 import itertools
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -19,16 +20,25 @@ from poparchive.archive.read import Reader
 from poparchive.archive.spool import Spooled, SpoolWriter
 from poparchive.archive.storer import BATCH_NOTED, Received, Storer
 from poparchive.archive.tally import Tally
+from poparchive.archive.training import dictionary_for
 from poparchive.errors import PoparchiveError
 from poparchive.index.lookup import NotFoundError
 from poparchive.model import Fate, LedgerRow, MessageId
 from poparchive.store import layout as layouts
-from poparchive.store.errors import StoreError
+from poparchive.store import parity
+from poparchive.store.errors import DamageError, FormatError, StoreError
 from poparchive.store.fsio import Lock, writing
 from poparchive.store.journal import JournalWriter
 from poparchive.store.pack import PACK_BYTES, PackWriter
 from poparchive.store.packread import PackReader
-from poparchive.store.records import AccountRecord, FateRecord, ListedRecord, RunRecord
+from poparchive.store.records import (
+    AccountRecord,
+    FateRecord,
+    ListedRecord,
+    PackRecord,
+    RunRecord,
+    Sealed,
+)
 
 
 class Run(Protocol):
@@ -60,10 +70,11 @@ class Writer:
             self._catalog, self._texts, position = open_indexes(self.layout, lock)
             stack.callback(self._catalog.close)
             stack.callback(self._texts.close)
-            writer = PackWriter(self.layout, open_pack(self._catalog), pack_bytes=pack_bytes)
-            stack.callback(writer.close)
-            journal = JournalWriter(self.layout, position)
-            stack.callback(journal.close)
+            self._sealed_before = self._sealed()
+            self._packs = PackWriter(self.layout, open_pack(self._catalog), pack_bytes=pack_bytes)
+            stack.callback(self._packs.close)
+            self._journal = JournalWriter(self.layout, position)
+            stack.callback(self._journal.close)
             reader = PackReader(self.layout)
             stack.callback(reader.close)
             self._accounts = self._catalog.accounts()
@@ -72,9 +83,10 @@ class Writer:
             self._next_ledger = ledger
             self._run_numbers = itertools.count(run)
             self._spool_numbers = itertools.count()
-            storer = Storer(self._catalog, writer, journal, reader)
+            storer = Storer(self._catalog, self._packs, self._journal, reader)
             stack.callback(storer.close)
-            self._ingest = Ingest(storer, Indexer(self._catalog, self._texts))
+            self._indexer = Indexer(self._catalog, self._texts)
+            self._ingest = Ingest(storer, self._indexer)
             self._open = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -102,8 +114,32 @@ class Writer:
             self._ingest.close()
             if tidy:
                 self._texts.compact()
+                self._learn()
+                self._protect()
         finally:
             self._open.close()
+
+    def _learn(self) -> None:
+        """Begin the next pack with a dictionary, once there is enough to make one of."""
+        packs = self._packs
+        if packs.dictionary or not packs.length:
+            return
+        dictionary = dictionary_for(self.layout, packs.number, packs.length)
+        if dictionary:
+            packs.begin(dictionary)
+            records = [PackRecord(one.number, one.length, one.sealed) for one in packs.commit()]
+            self._indexer.apply(self._journal.append(records, int(time.time())), [], {})
+            self._indexer.flush()
+
+    def _protect(self) -> None:
+        """Make the parity of packs that were sealed since this was opened."""
+        for number in self._sealed() - self._sealed_before:
+            # A pack that its seal does not prove is for ``verify`` to tell.
+            with contextlib.suppress(DamageError, FormatError):
+                parity.make(self.layout, number)
+
+    def _sealed(self) -> set[int]:
+        return {number for number, _, how in self._catalog.packs() if how != Sealed.NO}
 
     def account(self, name: str, host: str, user: str) -> int:
         """Return the number of an account, noting a new one or a changed host or user."""

@@ -34,8 +34,8 @@ def optimize(
     removed; a run that is cut at any point is gone on with by the next. Exits with 1 if something could
     not be read: that stays as it is, and `poparchive verify` says more.
     """
-    from poparchive.archive.optimize import Limits
     from poparchive.archive.optimize import optimize as make
+    from poparchive.archive.pace import Limits
     from poparchive.archive.status import status
     from poparchive.config.units import duration_s, size_bytes
 

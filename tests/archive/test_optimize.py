@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from poparchive.archive.optimize import Limits, Outcome, optimize
+from poparchive.archive.optimize import Outcome, optimize
+from poparchive.archive.pace import Limits
 from poparchive.archive.read import Reader
 from poparchive.archive.rebuild import rebuild
 from poparchive.archive.writer import Writer
