@@ -58,6 +58,7 @@ class Restorer:
         small = isinstance(message, bytes)
         builder = recipe.Builder()
         blobs: dict[bytes, bytes] = {}
+        keep = blobs.__setitem__ if small else self._blob
         made = hashlib.sha256()
         for piece in pieces(message, parse(message).leaves(), prove=not small):
             if isinstance(piece, Literal):
@@ -72,13 +73,10 @@ class Restorer:
             builder.reference(reference)
             made.update(reference.make(piece.content))
             if digest not in self._blobs and not self._there(digest):
-                blobs[digest] = piece.content if small else b""
-                if not small:
-                    self._blob(digest, piece.content)
+                keep(digest, piece.content)
         if made.digest() == identity:
             for digest, content in blobs.items():
-                if small:
-                    self._blob(digest, content)
+                self._blob(digest, content)
             octets = builder.finish()
         else:
             octets = recipe.of_literal(message[0 : len(message)])
