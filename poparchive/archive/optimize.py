@@ -6,7 +6,6 @@ nothing, and the next one goes on (``docs/store-format.md``, the life of an opti
 
 import contextlib
 import hashlib
-import itertools
 import os
 import time
 from array import array
@@ -25,7 +24,7 @@ from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.frame import ObjectKind
 from poparchive.store.fsio import Lock, sync_directory, writing
 from poparchive.store.layout import Layout, open_layout
-from poparchive.store.pack import PACK_BYTES, PackState
+from poparchive.store.pack import PACK_BYTES, PACK_HEADER_BYTES, PackState
 from poparchive.store.packread import Frame, PackReader
 from poparchive.store.recipe import Literal, Operation, Reference
 from poparchive.store.records import PackRecord, RetiredRecord, Sealed
@@ -338,25 +337,35 @@ class _Source:
         """Read a new pack from disk, and compare every object in it by its hash."""
         path = self._layout.new_pack(pack.number)
         _drop_cached(path)
-        reader = PackReader(self._layout, path=self._layout.new_pack)
-        objects = itertools.count()
+        reader = PackReader(self._layout, cache_bytes=0, path=self._layout.new_pack)
+        written = {
+            ObjectKind.RECIPE: self.ordering.standing("messages", pack.messages.keys),
+            ObjectKind.BLOB: self.ordering.standing("blobs", pack.blobs.keys),
+        }
+        at = PACK_HEADER_BYTES
         try:
-            for frame in reader.frames(pack.number, 0, state.length):
-                self._pace.took(frame.end - frame.start)
-                for entry in frame.entries:
-                    at = 32 * next(objects)
-                    identity = bytes(pack.ids[at : at + 32])
-                    octets = frame.payload[entry.offset : entry.offset + entry.length]
-                    is_recipe = entry.kind is ObjectKind.RECIPE
-                    if (self._joined(octets, frame) if is_recipe else sha256(octets)) != identity:
-                        raise DamageError(
-                            f"{path}: an object is not as it was written; the old packs stay. The disk"
-                            " or the memory may be faulty."
-                        )
-            if 32 * next(objects) != len(pack.ids):
+            while at < state.length:
+                end = self._prove_frame(reader.frame(pack.number, at), written)
+                self._pace.took(end - at)
+                at = end
+            if any(next(rest, None) for rest in written.values()):
                 raise DamageError(f"{path}: does not hold all that was written; the old packs stay")
         finally:
             reader.close()
+
+    def _prove_frame(self, frame: Frame, written: dict[ObjectKind, Iterator[Standing]]) -> int:
+        """Compare a frame's objects with what was ``written``; return where the frame ends."""
+        for entry in frame.entries:
+            octets = frame.payload[entry.offset : entry.offset + entry.length]
+            is_recipe = entry.kind is ObjectKind.RECIPE
+            digest = self._joined(octets, frame) if is_recipe else sha256(octets)
+            expected = next(written[entry.kind], None)
+            if expected is None or expected.id != digest:
+                raise DamageError(
+                    f"{self._layout.new_pack(frame.pack)}: an object is not as it was written; the old"
+                    " packs stay. The disk or the memory may be faulty."
+                )
+        return frame.end
 
     def _joined(self, made: bytes, frame: Frame) -> bytes:
         """Return the hash of the message that a recipe of a new frame makes."""

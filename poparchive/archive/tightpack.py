@@ -41,15 +41,12 @@ class TightPack:
         self.number = self._writer.number
         self.messages = Moves(self.number)
         self.blobs = Moves(self.number)
-        self.ids = bytearray()
-        """The ids of all objects, 32 octets each, in the order in which they stand in the pack."""
         self.raw_bytes = 0
         self._dictionary: Dictionary | None = None
-        self._moved: set[int] = set()
-        self._recipes: list[tuple[int, bytes, Sequence[Operation]]] = []
-        self._here: dict[bytes, tuple[int, bytes]] = {}
+        self._moved = bytearray()  # a bit for each blob's row id
+        self._open = _Frame()
         self._loose: list[tuple[int, Object]] = []
-        self._pending = self._loose_bytes = 0
+        self._loose_bytes = 0
 
     @property
     def full(self) -> bool:
@@ -63,15 +60,17 @@ class TightPack:
 
     def has_blob(self, key: int) -> bool:
         """Whether the blob with this row id is in it."""
-        return key in self._moved
+        at, bit = divmod(key, 8)
+        return at < len(self._moved) and bool(self._moved[at] >> bit & 1)
 
     def add_blob(self, key: int, identity: bytes, octets: bytes, *, solid: bool) -> None:
         """Put a blob in: beside the recipes of its frame, or uncompressed unless it is ``solid``."""
-        self._moved.add(key)
+        at, bit = divmod(key, 8)
+        self._moved.extend(bytes(max(0, at + 1 - len(self._moved))))
+        self._moved[at] |= 1 << bit
         self.raw_bytes += len(octets)
         if solid:
-            self._here[identity] = (key, octets)
-            self._pending += len(octets)
+            self._open.add_blob(key, identity, octets)
         else:
             self._loose.append((key, Object(ObjectKind.BLOB, identity, octets)))
             self._loose_bytes += len(octets)
@@ -80,12 +79,9 @@ class TightPack:
 
     def add_message(self, key: int, identity: bytes, operations: Sequence[Operation]) -> None:
         """Put a message in, after its blobs. All references are by id."""
-        self._recipes.append((key, identity, operations))
-        size = sum(len(one.octets) if isinstance(one, recipe.Literal) else 8 for one in operations)
-        self._pending += size
-        self.raw_bytes += size
+        self.raw_bytes += self._open.add_message(key, identity, operations)
         first = self._writer.length == PACK_HEADER_BYTES
-        if self._pending >= (self._first_bytes if first else self._frame_bytes):
+        if len(self._open) >= (self._first_bytes if first else self._frame_bytes):
             self._write()
 
     def finish(self) -> PackState:
@@ -94,6 +90,7 @@ class TightPack:
         self._write_loose()
         self._writer.end(Sealed.TIGHTLY)
         (state,) = self._writer.commit()
+        self._dictionary = None
         return state
 
     def close(self) -> None:
@@ -102,12 +99,9 @@ class TightPack:
 
     def _write(self) -> None:
         """Write one frame of the messages and blobs that are pending."""
-        if not self._recipes and not self._here:
+        if not self._open.keys:
             return
-        keys = [key for key, _, _ in self._recipes] + [key for key, _ in self._here.values()]
-        slots, payload = self._laid_out()
-        # What the payload is made of is let go of before it is compressed, which takes much memory.
-        self._recipes, self._here, self._pending = [], {}, 0
+        (keys, slots, payload), self._open = self._open.laid_out(), _Frame()
         known = (self._dictionary, PACK_HEADER_BYTES) if self._dictionary else None
         first = self._writer.length == PACK_HEADER_BYTES
         octets = frame.encode_tightly(slots, payload, known)
@@ -115,23 +109,6 @@ class TightPack:
             self._dictionary = Dictionary(payload)
         del payload
         self._append(keys, slots, octets)
-
-    def _laid_out(self) -> tuple[list[Slot], bytes]:
-        """Return what is pending as a payload: recipes, then the blobs that they refer to by place."""
-        at = sum(len(self._recipe(operations, {})) for _, _, operations in self._recipes)
-        places = {}
-        for identity, (_, octets) in self._here.items():
-            places[identity] = at
-            at += len(octets)
-        pieces = [self._recipe(operations, places) for _, _, operations in self._recipes]
-        slots = [
-            Slot(ObjectKind.RECIPE, identity, len(made))
-            for (_, identity, _), made in zip(self._recipes, pieces, strict=True)
-        ]
-        for identity, (_, octets) in self._here.items():
-            pieces.append(octets)
-            slots.append(Slot(ObjectKind.BLOB, identity, len(octets)))
-        return slots, b"".join(pieces)
 
     def _write_loose(self) -> None:
         if self._loose:
@@ -148,13 +125,59 @@ class TightPack:
         for key, one, at in zip(keys, slots, places, strict=True):
             moves = self.messages if one.kind is ObjectKind.RECIPE else self.blobs
             moves.add(key, at.frame, at.offset, at.length)
-            self.ids += one.id
 
-    def _recipe(self, operations: Sequence[Operation], places: dict[bytes, int]) -> bytes:
-        """Write a recipe whose blobs of this frame are referred to by place."""
-        return recipe.write(
-            one._replace(id=b"", at=places.get(one.id, 0))
-            if isinstance(one, Reference) and one.id in self._here
-            else one
+
+class _Frame:
+    """What the next frame will hold, in two buffers: the memory of a million small pieces would stay taken
+    while they are compressed, which takes much memory itself."""
+
+    def __init__(self) -> None:
+        self._recipes = bytearray()
+        self._blobs = bytearray()
+        self._slots: tuple[list[Slot], list[Slot]] = ([], [])
+        self._keys: tuple[list[int], list[int]] = ([], [])
+        self._places: dict[bytes, int] = {}
+        self._ats: list[tuple[int, int]] = []
+
+    def __len__(self) -> int:
+        return len(self._recipes) + len(self._blobs)
+
+    @property
+    def keys(self) -> list[int]:
+        """The row ids of messages, then those of blobs."""
+        return self._keys[0] + self._keys[1]
+
+    def add_blob(self, key: int, identity: bytes, octets: bytes) -> None:
+        self._places[identity] = len(self._blobs)
+        self._blobs += octets
+        self._note(1, key, Slot(ObjectKind.BLOB, identity, len(octets)))
+
+    def add_message(self, key: int, identity: bytes, operations: Sequence[Operation]) -> int:
+        """Return the octets of its recipe, whose blobs of this frame are referred to by place."""
+        here = [
+            one.id for one in operations if isinstance(one, Reference) and one.id in self._places
+        ]
+        made, ats = recipe.write(
+            one._replace(id=b"") if isinstance(one, Reference) and one.id in self._places else one
             for one in operations
         )
+        self._ats += [
+            (len(self._recipes) + position, self._places[identity])
+            for position, identity in zip(ats, here, strict=True)
+        ]
+        self._recipes += made
+        self._note(0, key, Slot(ObjectKind.RECIPE, identity, len(made)))
+        return len(made)
+
+    def laid_out(self) -> tuple[list[int], list[Slot], bytearray]:
+        """Return row ids, objects and the payload. The frame is not used any more."""
+        start = len(self._recipes)
+        for position, place in self._ats:
+            recipe.put_at(self._recipes, position, start + place)
+        self._recipes += self._blobs
+        self._blobs.clear()
+        return self.keys, self._slots[0] + self._slots[1], self._recipes
+
+    def _note(self, which: int, key: int, slot: Slot) -> None:
+        self._keys[which].append(key)
+        self._slots[which].append(slot)

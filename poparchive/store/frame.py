@@ -128,7 +128,9 @@ class Slot(NamedTuple):
 
 
 def encode_tightly(
-    slots: Sequence[Slot], payload: bytes, dictionary: tuple[Dictionary, int] | None = None
+    slots: Sequence[Slot],
+    payload: bytes | bytearray,
+    dictionary: tuple[Dictionary, int] | None = None,
 ) -> bytes:
     """Return a frame of version 2, as small as it gets. Nothing was decoded: whoever writes it reads
     it again."""

@@ -118,16 +118,24 @@ def _put(out: bytearray, reference: Reference) -> None:
         out.append(_END_LF * reference.lf | _END_CLOSED * reference.closed)
 
 
-def write(operations: Iterable[Operation]) -> bytes:
-    """Return the recipe of these operations. Its length does not depend on any ``at``."""
+def write(operations: Iterable[Operation]) -> tuple[bytes, list[int]]:
+    """Return the recipe of these operations, and where in it each ``at`` is to be put by ``put_at``."""
     out = bytearray()
+    ats = []
     for operation in operations:
         if isinstance(operation, Literal):
             out.append(_LITERAL)
             varint.put_bytes(out, operation.octets)
-        else:
-            _put(out, operation)
-    return bytes(out)
+            continue
+        if not operation.id:
+            ats.append(len(out) + 1)
+        _put(out, operation)
+    return bytes(out), ats
+
+
+def put_at(payload: bytearray, position: int, at: int) -> None:
+    """Put a blob's place into a recipe that is part of ``payload``."""
+    payload[position : position + _AT_BYTES] = at.to_bytes(_AT_BYTES, "little")
 
 
 def of_literal(octets: bytes) -> bytes:
