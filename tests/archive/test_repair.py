@@ -246,3 +246,16 @@ def octets_of_readable(root: Path) -> list[bytes]:
             with contextlib.suppress(PoparchiveError):
                 found.append(reader.raw(located))
     return found
+
+
+def test_pulls_go_on_when_the_open_pack_is_lost(root: Path) -> None:
+    """What nobody has stays named; the pack stays as it is, and new mail goes into another."""
+    there = layout.open_layout(root)
+    pack = there.pack(there.packs()[-1])
+    pack.write_bytes(pack.read_bytes()[:100])
+    before = {damage.identity for damage in damages(root) if damage.message}
+    assert before
+    repair(root, has=[])
+    fill(root, mails(40, 43))
+    assert pack.stat().st_size == 100
+    assert {damage.identity for damage in damages(root) if damage.message} == before

@@ -169,6 +169,11 @@ class Repair:
                 if restorer.restored:
                     self._say(f"{restorer.restored} messages were stored again, from {name}")
                     self._catch_up()
+            with contextlib.closing(Restorer(self._layout, broken)) as last:
+                left = last.leave(int(time.time()))
+            if left:
+                self._say("pulls go on in a new pack")
+                self._catch_up()
         except (PoparchiveError, *DATABASE_ERRORS) as error:
             self._say(f"messages cannot be stored again: {error}")
 

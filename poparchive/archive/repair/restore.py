@@ -34,6 +34,7 @@ class Restorer:
     def __init__(self, layout: Layout, broken: set[int]) -> None:
         """``broken`` are packs that cannot be gone on with."""
         self._layout = layout
+        self._broken = broken
         self._catalog = Catalog(layout.catalog)
         last = open_pack(self._catalog)
         self._packs = PackWriter(layout, None if last and last.number in broken else last)
@@ -90,6 +91,19 @@ class Restorer:
         self._blobs.add(digest)
         blob = Object(ObjectKind.BLOB, digest, content)
         self._frames.add([(blob, codec.compresses(content))])
+
+    def leave(self, now: int) -> bool:
+        """Begin a pack if the one that pulls append to is broken, so that they can go on; say whether."""
+        last = open_pack(self._catalog)
+        if last is None or last.number not in self._broken:
+            return False
+        self._packs.begin()
+        self._note(now)
+        return True
+
+    def _note(self, now: int) -> None:
+        states = self._packs.commit()
+        self._journal.append([PackRecord(s.number, s.length, s.sealed) for s in states], now)
 
     def commit(self, now: int) -> None:
         """Prove what was added from the pack itself, and note it in the journal."""
