@@ -46,30 +46,35 @@ class Elsewhere:
     Nothing is decoded to find out but the tables of those packs.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, *, salvage: bool = False) -> None:
+        """To ``salvage`` an archive, all packs are looked through, and what cannot be read is passed over."""
+        self.salvage = salvage
         self._known: set[int] = set()
         self._places = Places(layout.spool / f"places-{os.getpid()}")
-        tight: dict[int, int] = {}
+        packs: dict[int, int] = {}
         try:
             for entry in journal.read(layout):
                 for record in entry.records:
                     if isinstance(record, RetiredRecord):
                         self._known.add(record.number)
-                        tight.pop(record.number, None)
-                    elif isinstance(record, PackRecord) and record.sealed is Sealed.TIGHTLY:
-                        tight[record.number] = record.length
+                        packs.pop(record.number, None)
+                    elif isinstance(record, PackRecord) and (
+                        salvage or record.sealed is Sealed.TIGHTLY
+                    ):
+                        packs[record.number] = record.length
         except TornEntryError:
             pass  # It was never acknowledged.
         reader = PackReader(layout)
         try:
-            for number, length in tight.items():
-                for frame in reader.frames(number, 0, length, decoded=False):
+            for number, length in packs.items():
+                frames = reader.frames(number, 0, length, decoded=False)
+                for frame in readable(layout, reader, number, length) if salvage else frames:
                     self._places.add(
                         (one.kind, one.prefix, frame.location(one)) for one in frame.entries
                     )
         finally:
             reader.close()
-        self._known.update(tight)
+        self._known.update(packs)
 
     def knows(self, pack: int) -> bool:
         """Whether a pack is retired, or its objects are in the table."""
@@ -191,6 +196,23 @@ class Objects:
                 blobs[identity] = place
                 return octets
         raise MissingObjectError(f"blob {identity.hex()}, which a message needs, is in no pack")
+
+
+def readable(layout: Layout, reader: PackReader, number: int, length: int) -> Iterator[Frame]:
+    """Yield the frames of a pack that can be read."""
+    # Here: who verifies reads messages, and so imports us.
+    from poparchive.archive.verify.findings import Counts
+    from poparchive.archive.verify.packs import PackWalk
+
+    found: list[Frame] = []
+    walk = PackWalk(layout, reader, Counts(), number, length, lambda *_: None)
+    at = 0
+    while at < length:
+        for _ in walk.walk(at, 1, found.append):
+            pass
+        at = walk.end
+        yield from found
+        found.clear()
 
 
 def _note(moves: dict[int, Moves], key: int, place: Location) -> None:

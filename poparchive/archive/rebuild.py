@@ -12,7 +12,7 @@ from poparchive.archive.replay import Replay
 from poparchive.archive.texts import Texts
 from poparchive.index.catalog import Catalog
 from poparchive.index.fulltext import FulltextWriter, Mark
-from poparchive.store.errors import StoreError
+from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.journal import JournalEntry
 from poparchive.store.layout import Layout
 
@@ -25,8 +25,23 @@ def rebuild(
 ) -> None:
     """Make catalog and search index anew beside the old ones, then switch. The caller holds the lock.
 
-    With ``search_only`` the catalog stays, and is brought up to the journal.
+    With ``search_only`` the catalog stays, and is brought up to the journal. Messages that no pack makes are
+    not in what comes out, which ``verify`` then names.
     """
+    try:
+        _rebuild(layout, done, search_only=search_only, salvage=False)
+    except DamageError:
+        # What can be read is found wherever it is, for the price of reading all tables first.
+        _rebuild(layout, done, search_only=search_only, salvage=True)
+
+
+def _rebuild(
+    layout: Layout,
+    done: Callable[[JournalEntry], None] | None,
+    *,
+    search_only: bool,
+    salvage: bool,
+) -> None:
     search = layout.search.with_suffix(".new")
     catalog = layout.catalog if search_only else layout.catalog.with_suffix(".new")
     remove_database(search)
@@ -37,7 +52,7 @@ def rebuild(
         stack.callback(texts.close)
         opened = Catalog(catalog, synchronous="FULL" if search_only else "OFF")
         stack.callback(opened.close)
-        elsewhere = Elsewhere(layout)
+        elsewhere = Elsewhere(layout, salvage=salvage)
         stack.callback(elsewhere.close)
         indexer = Indexer(opened, texts)
         Replay(layout, opened, indexer, elsewhere).catch_up(Mark(0, None), done)

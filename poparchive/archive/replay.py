@@ -5,14 +5,16 @@ an entry are in the frames between, or in those that ``optimize`` made of them. 
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+from poparchive.archive.describe import Stored
 from poparchive.archive.indexer import Indexer, read_position
 from poparchive.archive.objects import Elsewhere, Found, Objects, short
 from poparchive.archive.spool import Spooled
 from poparchive.index.catalog import Catalog
 from poparchive.index.fulltext import Mark
 from poparchive.index.moves import Moved
+from poparchive.model import Location, MessageId
 from poparchive.store import journal
 from poparchive.store.errors import DamageError
 from poparchive.store.journal import JournalEntry, Position, TornEntryError
@@ -70,9 +72,11 @@ class Replay:
         ids = [one.message for one in entry.records if isinstance(one, ArchivedRecord)]
         places = self._catalog.message_places(ids)
         with _discarding() as spooled:
-            self._indexer.index_again(
-                entry, [self._objects.stored(one, [places[one][1]], {}, spooled) for one in ids]
+            stored = (
+                self._stored(one, [places[one][1]] if one in places else [], Found(), spooled)
+                for one in ids
             )
+            self._indexer.index_again(entry, [one for one in stored if one])
 
     def _apply(self, entry: JournalEntry) -> None:
         found = Found()
@@ -83,15 +87,30 @@ class Replay:
         ids = [one.message for one in entry.records if isinstance(one, ArchivedRecord)]
         moved.append(self._objects.moved(found, ids))
         with _discarding() as spooled:
-            messages = [
-                self._objects.stored(one, found.recipes.get(short(one), []), found.blobs, spooled)
-                for one in ids
-            ]
+            stored = (
+                self._stored(one, found.recipes.get(short(one), []), found, spooled) for one in ids
+            )
+            messages = [one for one in stored if one]
             all_moved = Moved(
                 [moves for one in moved for moves in one.messages],
                 [moves for one in moved for moves in one.blobs],
             )
             self._indexer.apply(entry, messages, found.blobs, all_moved)
+
+    def _stored(
+        self,
+        identity: MessageId,
+        places: Sequence[Location],
+        found: Found,
+        spooled: list[Spooled],
+    ) -> Stored | None:
+        """Read a message. One that cannot be read ends all, unless it is to salvage what there is."""
+        try:
+            return self._objects.stored(identity, places, found.blobs, spooled)
+        except DamageError:
+            if self._elsewhere is None or not self._elsewhere.salvage:
+                raise
+        return None
 
     def _scan(self, record: PackRecord, found: Found) -> list[Moved]:
         """Look at what a pack has more than before; return what moved in one that ``optimize`` made."""

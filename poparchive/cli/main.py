@@ -91,7 +91,7 @@ def _let_go_of_output() -> None:
 def _is_database_damage(error: BaseException) -> bool:
     """Whether SQLite says so; it was imported by whoever asked it."""
     sqlite3 = sys.modules.get("sqlite3")
-    return sqlite3 is not None and isinstance(error, sqlite3.DatabaseError)
+    return sqlite3 is not None and isinstance(error, (sqlite3.DatabaseError, UnicodeDecodeError))
 
 
 def _report(error: Exception) -> int:

@@ -324,7 +324,7 @@ class Catalog:
             uidls,
             ("fate", "message", "settled", "reason"),
             [
-                (ledger, int(fate), keys[message], changes.time, None)
+                (ledger, int(fate), keys.get(message), changes.time, None)
                 for ledger, message, fate in changes.kept
             ],
         )

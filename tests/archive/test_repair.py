@@ -1,13 +1,17 @@
 """Repair: what each source of truth gives back, and that nothing is dropped on the way."""
 
+import contextlib
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
+from poparchive.archive.read import Reader
+from poparchive.archive.rebuild import rebuild
 from poparchive.archive.repair import Lost, Needs, Repair
 from poparchive.archive.writer import Writer
+from poparchive.errors import PoparchiveError
 from poparchive.store import layout, parity
 from poparchive.store.fsio import Lock
 from tests.archive.test_verify import change, frames
@@ -203,3 +207,55 @@ def test_parity_is_made_again(root: Path) -> None:
     assert damages(root) == []
     assert all(there.parity(n).exists() for n in there.packs()[:-1])
     assert not there.parity(there.packs()[-1]).exists()
+
+
+def test_a_rebuild_salvages_what_there_is(root: Path) -> None:
+    """Damage in a pack does not keep the catalog from being made; what is lost is named by verify."""
+    there = layout.open_layout(root)
+    start, _ = frames(root, 1)[1]
+    change(there.pack(1), start + 100)
+    lost = {d.identity for d in damages(root) if d.message}
+    whole = sorted(octets_of_readable(root))
+    for path in root.glob("*.sqlite*"):
+        path.unlink()
+    rebuild(there)
+    assert sorted(octets_of(root)) == whole
+    said = " ".join(damage.what for damage in damages(root))
+    assert all(identity.hex() in said for identity in lost if identity)
+
+
+def test_a_rebuild_finds_what_was_stored_again(root: Path, tmp_path: Path) -> None:
+    """After a repair from another archive the catalog can be made again, although a pack stays damaged."""
+    fill(tmp_path / "other", mails(0, 24), account="x")
+    before = sorted(octets_of(root))
+    there = layout.open_layout(root)
+    start, _ = frames(root, 1)[1]
+    change(there.pack(1), start + 100)
+    repair(root, tmp_path / "other")
+    for path in root.glob("*.sqlite*"):
+        path.unlink()
+    rebuild(there)
+    assert sorted(octets_of(root)) == before
+    assert all(damage.unneeded for damage in damages(root))
+
+
+def octets_of_readable(root: Path) -> list[bytes]:
+    found = []
+    with Reader(root) as reader:
+        for located in reader.lookup.stored_order():
+            with contextlib.suppress(PoparchiveError):
+                found.append(reader.raw(located))
+    return found
+
+
+def test_pulls_go_on_when_the_open_pack_is_lost(root: Path) -> None:
+    """What nobody has stays named; the pack stays as it is, and new mail goes into another."""
+    there = layout.open_layout(root)
+    pack = there.pack(there.packs()[-1])
+    pack.write_bytes(pack.read_bytes()[:100])
+    before = {damage.identity for damage in damages(root) if damage.message}
+    assert before
+    repair(root, has=[])
+    fill(root, mails(40, 43))
+    assert pack.stat().st_size == 100
+    assert {damage.identity for damage in damages(root) if damage.message} == before

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from poparchive.archive import scrub
+from poparchive.archive.optimize import Limits, optimize
 from poparchive.archive.scrub import DAY_S, Scrub
 from poparchive.archive.verify import Counts, Damage, Kind, Share, StoppedError, verify
 from poparchive.archive.writer import Writer
@@ -378,3 +379,22 @@ def test_ids_are_those_of_the_octets(root: Path) -> None:
     assert counts.messages == 24
     assert counts.message_octets == sum(map(len, mails(0, 24)))
     assert len({hashlib.sha256(one).digest() for one in mails(0, 24)}) == 24
+
+
+def test_what_optimize_made_is_proved_too(root: Path) -> None:
+    """Frames with their own tables and a dictionary; the dictionary damaged, all that need it are named."""
+    optimize(root, Limits(), lambda *_: None, frame_bytes=6000)
+    assert damages(root) == []
+    there = layout.open_layout(root)
+    number = there.packs()[-1]
+    (start, _), *rest = frames(root, number)
+    expected = needed(root, number, start)
+    reader = PackReader(there)
+    for at, _ in rest:
+        if reader.frame(number, at).header.dictionary:
+            expected |= needed(root, number, at)
+    reader.close()
+    assert len(expected) > len(needed(root, number, start))
+    change(there.pack(number), start + HEADER_BYTES + 40)
+    found = damages(root)
+    assert set(named(found)) == expected

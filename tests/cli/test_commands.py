@@ -290,3 +290,73 @@ def test_a_full_disk_is_a_clear_error_and_a_whole_archive(tmp_path: Path) -> Non
         made.run("pull")
     assert sorted(octets_of(made.archive)) == sorted(sent)
     assert damages(made.archive) == []
+
+
+def test_verify_takes_shares(made: Product, tmp_path: Path) -> None:
+    """status tells of the last full round and of one under way; wrong shares are refused."""
+    copy = copy_of(made, tmp_path)
+    assert copy.json("status")[-1]["verified"] is None
+    copy.run("verify", "--sample", "1%")
+    copy.run("verify", "--within", "30d")
+    assert b"the round since" in copy.run("status").stdout
+    for _ in range(3):
+        copy.run("verify", "--sample", "100")
+    assert copy.json("status")[-1]["verified"] is not None
+    for wrong in (["--sample", "0%"], ["--sample", "x"], ["--within", "1h"]):
+        assert b"wants a" in copy.run("verify", *wrong, code=2).stderr
+    copy.run("verify", "--sample", "5%", "--within", "30d", code=2)
+    copy.run("verify", "--from", str(tmp_path), code=2)
+
+
+def test_known_damage_is_shown_by_status(made: Product, tmp_path: Path) -> None:
+    """Until a run finds it mended; the exit code says so too."""
+    copy = copy_of(made, tmp_path)
+    pack = layout.open_layout(copy.archive).pack(1)
+    octets = bytearray(pack.read_bytes())
+    octets[len(octets) // 2] ^= 1
+    pack.write_bytes(octets)
+    copy.run("verify", code=1)
+    said = copy.run("status", code=1)
+    assert b"damaged: " in said.stderr
+    assert copy.json("status", code=1)[-1]["damages"]
+
+
+def test_repair_from_a_second_copy(made: Product, tmp_path: Path) -> None:
+    """Exit 0 when all is whole again; the damaged pack stays beside it, and verify says so."""
+    copy = copy_of(made, tmp_path)
+    pack = layout.open_layout(copy.archive).pack(1)
+    octets = bytearray(pack.read_bytes())
+    octets[len(octets) // 2] ^= 1
+    pack.write_bytes(octets)
+    said = copy.run("verify", "--repair", "--from", str(made.archive))
+    assert b"made whole" in said.stderr
+    assert b"may be removed" in copy.run("verify").stderr
+    assert len(list(pack.parent.glob("*.damaged-*"))) == 1
+
+
+def test_repair_from_the_server(tmp_path: Path) -> None:
+    """What the archive lost and the server still has is fetched and stored again."""
+    mails = [b"Subject: %d\r\n\r\n%s\r\n" % (n, os.urandom(900).hex().encode()) for n in range(6)]
+    with running(Pop3Server({"anna": Mailbox(mails, password="secret")})) as server:
+        keys: dict[str, object] = {"host": "127.0.0.1", "port": server.port}
+        here = product(tmp_path, {"anna": keys}, tls="none", allow_insecure=True)
+        here.run("pull")
+        pack = layout.open_layout(here.archive).pack(1)
+        octets = bytearray(pack.read_bytes())
+        octets[len(octets) // 2] ^= 1
+        pack.write_bytes(octets)
+        said = here.run("verify", "--repair")
+        assert b"6 messages were stored again, from servers" in said.stderr
+        assert server.asked("DELE") == []
+    assert sorted(octets_of(here.archive)) == sorted(mails)
+    found = here.json("verify", code=1)
+    assert [row["kind"] for row in found] == ["pack"]
+
+
+def copy_of(made: Product, directory: Path) -> Product:
+    """The same archive once more, to damage."""
+    copy = Product(directory)
+    subprocess.run(["cp", "-a", made.archive, directory], check=True)
+    text = made.config.read_text().replace(str(made.archive), str(copy.archive))
+    copy.config.write_text(text)
+    return copy

@@ -8,7 +8,6 @@ archive but ``archive.toml``; times of last change stay, as when a disk forgets.
 
 import os
 import random
-import sqlite3
 import sys
 import tempfile
 from collections import Counter
@@ -21,6 +20,7 @@ from poparchive.archive import framing
 from poparchive.archive.read import Reader
 from poparchive.archive.repair import Needs, Repair
 from poparchive.archive.verify import Damage, Kind
+from poparchive.archive.verify.findings import DATABASE_ERRORS
 from poparchive.archive.writer import Writer
 from poparchive.errors import PoparchiveError
 from poparchive.store import layout, parity
@@ -158,7 +158,7 @@ class Subject:
                     else:
                         if octets not in self.messages:
                             yield None
-        except (PoparchiveError, sqlite3.DatabaseError):
+        except (PoparchiveError, *DATABASE_ERRORS):
             return
 
     def repair(self, found: list[Damage]) -> None:

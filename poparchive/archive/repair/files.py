@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 from poparchive.archive.verify.findings import Counts
 from poparchive.archive.verify.packs import PackWalk
@@ -96,14 +97,14 @@ def patch(
     return _take(layout, number, length, target)
 
 
-def _copy(source: object, out: object, start: int, end: int) -> None:
-    source.seek(start)  # type: ignore[attr-defined]
-    out.seek(start)  # type: ignore[attr-defined]
+def _copy(source: BinaryIO, out: BinaryIO, start: int, end: int) -> None:
+    source.seek(start)
+    out.seek(start)
     while start < end:
-        piece = source.read(min(_PIECE_BYTES, end - start))  # type: ignore[attr-defined]
+        piece = source.read(min(_PIECE_BYTES, end - start))
         if not piece:
             return
-        out.write(piece)  # type: ignore[attr-defined]
+        out.write(piece)
         start += len(piece)
 
 

@@ -1,7 +1,6 @@
 """The order of a repair: what is nearest and proves itself comes first, strangers last."""
 
 import contextlib
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -16,7 +15,7 @@ from poparchive.archive.repair.files import Say
 from poparchive.archive.repair.needs import Needs
 from poparchive.archive.repair.restore import Restorer
 from poparchive.archive.spool import Spooled
-from poparchive.archive.verify.findings import Kind
+from poparchive.archive.verify.findings import DATABASE_ERRORS, Kind
 from poparchive.errors import PoparchiveError
 from poparchive.index.lookup import CatalogMissingError, Lookup
 from poparchive.store import journal, parity
@@ -83,7 +82,7 @@ class Repair:
             self._say(f"the journal is whole again; {path} is what it was")
 
     def _applied(self) -> Position | None:
-        with contextlib.suppress(CatalogMissingError, sqlite3.DatabaseError, ValueError, KeyError):
+        with contextlib.suppress(CatalogMissingError, *DATABASE_ERRORS, ValueError, KeyError):
             lookup = Lookup(self._layout.catalog)
             try:
                 return read_position(lookup.position())
@@ -102,7 +101,7 @@ class Repair:
                     elif isinstance(record, RetiredRecord):
                         found.pop(record.number, None)
         except StoreError:
-            with contextlib.suppress(CatalogMissingError, sqlite3.DatabaseError):
+            with contextlib.suppress(CatalogMissingError, *DATABASE_ERRORS):
                 lookup = Lookup(self._layout.catalog)
                 found |= lookup.packs()
                 lookup.close()
@@ -170,7 +169,12 @@ class Repair:
                 if restorer.restored:
                     self._say(f"{restorer.restored} messages were stored again, from {name}")
                     self._catch_up()
-        except (PoparchiveError, sqlite3.DatabaseError) as error:
+            with contextlib.closing(Restorer(self._layout, broken)) as last:
+                left = last.leave(int(time.time()))
+            if left:
+                self._say("pulls go on in a new pack")
+                self._catch_up()
+        except (PoparchiveError, *DATABASE_ERRORS) as error:
             self._say(f"messages cannot be stored again: {error}")
 
     def _catch_up(self) -> None:
@@ -206,7 +210,7 @@ class Repair:
             return
         with reader:
             for identity in sorted(wanted):
-                with contextlib.suppress(PoparchiveError, sqlite3.DatabaseError):
+                with contextlib.suppress(PoparchiveError, *DATABASE_ERRORS):
                     located = reader.lookup.by_id(identity)
                     if located is not None:
                         yield gather(reader.octets(located), self._layout)

@@ -34,6 +34,7 @@ class Restorer:
     def __init__(self, layout: Layout, broken: set[int]) -> None:
         """``broken`` are packs that cannot be gone on with."""
         self._layout = layout
+        self._broken = broken
         self._catalog = Catalog(layout.catalog)
         last = open_pack(self._catalog)
         self._packs = PackWriter(layout, None if last and last.number in broken else last)
@@ -54,25 +55,55 @@ class Restorer:
 
     def add(self, identity: bytes, message: bytes | Spooled, now: int) -> None:
         """Store a message whose octets have this hash, and those of its blobs that cannot be read."""
+        # Split as when it came: the catalog knows its parts, and the blobs that they are in.
+        small = isinstance(message, bytes)
         builder = recipe.Builder()
-        for piece in pieces(message, parse(message).leaves()):
+        blobs: dict[bytes, bytes] = {}
+        keep = blobs.__setitem__ if small else self._blob
+        made = hashlib.sha256()
+        for piece in pieces(message, parse(message).leaves(), prove=not small):
             if isinstance(piece, Literal):
-                builder.literal(message[piece.start : piece.end])
+                octets = message[piece.start : piece.end]
+                builder.literal(octets)
+                made.update(octets)
                 continue
             digest = sha256(piece.content)
             reference = recipe.Reference(
                 digest, len(piece.content), piece.line, piece.lf, piece.closed
             )
             builder.reference(reference)
+            made.update(reference.make(piece.content))
             if digest not in self._blobs and not self._there(digest):
-                self._blobs.add(digest)
-                blob = Object(ObjectKind.BLOB, digest, piece.content)
-                self._frames.add([(blob, codec.compresses(piece.content))])
-        self._frames.add([(Object(ObjectKind.RECIPE, identity, builder.finish()), True)])
+                keep(digest, piece.content)
+        if made.digest() == identity:
+            for digest, content in blobs.items():
+                self._blob(digest, content)
+            octets = builder.finish()
+        else:
+            octets = recipe.of_literal(message[0 : len(message)])
+        self._frames.add([(Object(ObjectKind.RECIPE, identity, octets), True)])
         self._pending += min(len(message), _BATCH_BYTES)
         self.restored += 1
         if self._pending >= _BATCH_BYTES:
             self.commit(now)
+
+    def _blob(self, digest: bytes, content: bytes) -> None:
+        self._blobs.add(digest)
+        blob = Object(ObjectKind.BLOB, digest, content)
+        self._frames.add([(blob, codec.compresses(content))])
+
+    def leave(self, now: int) -> bool:
+        """Begin a pack if the one that pulls append to is broken, so that they can go on; say whether."""
+        last = open_pack(self._catalog)
+        if last is None or last.number not in self._broken:
+            return False
+        self._packs.begin()
+        self._note(now)
+        return True
+
+    def _note(self, now: int) -> None:
+        states = self._packs.commit()
+        self._journal.append([PackRecord(s.number, s.length, s.sealed) for s in states], now)
 
     def commit(self, now: int) -> None:
         """Prove what was added from the pack itself, and note it in the journal."""

@@ -4,12 +4,11 @@ A damaged entry ends the proof of those behind it, not the reading: they are rea
 for what they say of packs and messages.
 """
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 from poparchive.archive.indexer import changes_of, read_position
-from poparchive.archive.verify.findings import Counts, Damage, Kind
+from poparchive.archive.verify.findings import DATABASE_ERRORS, Counts, Damage, Kind
 from poparchive.index.lookup import Lookup
 from poparchive.index.shadow import Shadow
 from poparchive.store import journal
@@ -45,7 +44,7 @@ class ChainCheck:
         if self._lookup is not None:
             try:
                 applied = self.applied = read_position(self.shadow.hold(self._layout.catalog))
-            except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
+            except (*DATABASE_ERRORS, ValueError, KeyError, TypeError) as error:
                 yield Damage(f"{self._layout.catalog}: {error}; {_REBUILD}", kind=Kind.CATALOG)
         try:
             yield from self._walk(applied)
@@ -110,7 +109,7 @@ class ChainCheck:
                     Kind.JOURNAL,
                     located.id,
                 )
-        except sqlite3.DatabaseError:
+        except DATABASE_ERRORS:
             # The catalog's own damage is found where it is looked at.
             return
 
@@ -130,5 +129,5 @@ class ChainCheck:
         try:
             for what in self.shadow.differences():
                 yield Damage(f"{path}: {what}; {_REBUILD}", kind=Kind.CATALOG)
-        except sqlite3.DatabaseError as error:
+        except DATABASE_ERRORS as error:
             yield Damage(f"{path}: {error}; {_REBUILD}", kind=Kind.CATALOG)

@@ -1,7 +1,6 @@
 """One verification from beginning to end: journal, packs with their messages, databases."""
 
 import contextlib
-import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,7 +13,15 @@ from poparchive.archive.read import Reader
 from poparchive.archive.verify import databases, names
 from poparchive.archive.verify.chain import ChainCheck
 from poparchive.archive.verify.databases import REBUILD, REBUILD_SEARCH
-from poparchive.archive.verify.findings import Bad, Counts, Damage, Kind, Progress, StoppedError
+from poparchive.archive.verify.findings import (
+    DATABASE_ERRORS,
+    Bad,
+    Counts,
+    Damage,
+    Kind,
+    Progress,
+    StoppedError,
+)
 from poparchive.archive.verify.lost import Lost
 from poparchive.archive.verify.messages import MessageCheck
 from poparchive.archive.verify.packs import PackWalk, leftovers
@@ -28,7 +35,7 @@ from poparchive.store.layout import Layout, open_layout
 from poparchive.store.packread import PackReader
 
 _NO_LIMIT = 1 << 62
-_UNUSABLE = (sqlite3.DatabaseError, PoparchiveError)
+_UNUSABLE = (*DATABASE_ERRORS, PoparchiveError)
 """What asking a damaged catalog ends in."""
 
 
@@ -121,7 +128,7 @@ class _Run:
             )
         except CatalogMissingError as error:
             yield Damage(f"{error}", kind=Kind.SEARCH)
-        except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+        except (*DATABASE_ERRORS, TypeError, ValueError) as error:
             yield Damage(f"{self._layout.search}: {error}; {REBUILD_SEARCH}", kind=Kind.SEARCH)
         try:
             self._reader = self._stack.enter_context(Reader(self._layout.root, self._layout))
@@ -130,7 +137,7 @@ class _Run:
             self._reader = None
             self._sound = False
             yield Damage(str(error), kind=Kind.CATALOG)
-        except sqlite3.DatabaseError as error:
+        except DATABASE_ERRORS as error:
             self._reader = None
             yield self._unusable(error)
 
@@ -345,7 +352,7 @@ class _Run:
             return
         try:
             differs = self._proof.differs(self._expected.sum(), self._lost.keys())
-        except sqlite3.DatabaseError as error:
+        except DATABASE_ERRORS as error:
             differs = str(error)
         if differs:
             yield Damage(f"{path}: {differs}; {REBUILD_SEARCH}", kind=Kind.SEARCH)

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from poparchive.archive.scrub import Scrub
-from poparchive.archive.verify.findings import Damage, Kind
+from poparchive.archive.verify.findings import DATABASE_ERRORS, Damage, Kind
 from poparchive.index.engine import open_catalog
 from poparchive.index.lookup import Lookup
 from poparchive.index.shadow import schema_of
@@ -78,7 +78,7 @@ def catalog_structure(layout: Layout, lookup: Lookup, scratch: Path) -> Iterator
                     yield Damage(
                         f"{path}: has other tables than it should; {REBUILD}", kind=Kind.CATALOG
                     )
-    except sqlite3.DatabaseError as error:
+    except DATABASE_ERRORS as error:
         yield Damage(f"{path}: {error}; {REBUILD}", kind=Kind.CATALOG)
 
 
@@ -93,5 +93,5 @@ def search_structure(layout: Layout, proof: IndexProof) -> Iterator[Damage]:
     try:
         for text in proof.problems():
             yield Damage(f"{path}: {text}; {REBUILD_SEARCH}", kind=Kind.SEARCH)
-    except sqlite3.DatabaseError as error:
+    except DATABASE_ERRORS as error:
         yield Damage(f"{path}: {error}; {REBUILD_SEARCH}", kind=Kind.SEARCH)
