@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -249,6 +250,24 @@ def test_migrations_and_tables_agree(tmp_path: Path) -> None:
     connection = sqlite3.connect(path)
     assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (HEAD,)
     connection.close()
+
+
+def test_a_migration_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is cut leaves the catalog as it was, so that the next start can migrate it."""
+    scripts = tmp_path / "alembic"
+    shutil.copytree(migrations(), scripts)
+    first = scripts / "versions" / "0001_the_first_catalog.py"
+    text = first.read_text()
+    assert "\ndef downgrade" in text
+    first.write_text(text.replace("\ndef downgrade", "    raise MemoryError\n\n\ndef downgrade"))
+    path = tmp_path / "catalog.sqlite"
+    with monkeypatch.context() as patched:
+        patched.setattr("poparchive.index.engine.migrations", lambda: scripts)
+        with pytest.raises(MemoryError):
+            migrate(path)
+    assert schema_of(path) == {}
+    migrate(path)
+    assert "uidls" in schema_of(path)
 
 
 def test_every_flip_in_the_archive_is_named(root: Path) -> None:
