@@ -68,6 +68,8 @@ def verify(root: Path, counts: Counts, progress: Progress) -> Iterator[Damage]:
         return
     with reader:
         try:
+            for said in _unsound(reader.lookup.connection):
+                yield Damage(f"{layout.catalog}: {said}; `poparchive rebuild` makes it anew")
             yield from check.catalog(reader)
             yield from check.messages(reader)
             yield from check.search(reader.lookup)
@@ -211,6 +213,11 @@ class _Check:
             yield Damage(str(error))
             return
         try:
+            for said in _unsound(index):
+                raise sqlite3.DatabaseError(said)
+            # Every word and where it stands, as a search would read them.
+            index.execute("CREATE VIRTUAL TABLE temp.words USING fts5vocab(main, mail, 'row')")
+            index.execute("SELECT sum(cnt) FROM temp.words").fetchone()
             mark = index.execute("SELECT entry FROM watermark").fetchone()[0]
             rows = index.execute("SELECT count(*) FROM mail_docsize").fetchone()[0]
             if mark >= self.last.number and rows != lookup.count_messages():
@@ -222,3 +229,9 @@ class _Check:
             yield Damage(f"{path}: {error}; `poparchive rebuild --search-only` makes it anew")
         finally:
             index.close()
+
+
+def _unsound(database: sqlite3.Connection) -> list[str]:
+    """What SQLite finds wrong in the structure of a database: one thing, or nothing."""
+    (said,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    return [] if said == "ok" else [" ".join(said.split())]

@@ -270,6 +270,18 @@ def test_a_migration_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "uidls" in schema_of(path)
 
 
+@pytest.mark.parametrize("name", ["catalog.sqlite", "search.sqlite"])
+def test_every_lost_page_of_a_database_is_named(root: Path, name: str) -> None:
+    """Whichever page of a database reads as zeros: verify says which database it is."""
+    fill(root, [sample(n, body_bytes=3000) for n in range(6)])
+    path = root / name
+    whole = path.read_bytes()
+    assert damages(root) == []
+    for at in range(0, len(whole), 4096):
+        path.write_bytes(whole[:at] + bytes(4096) + whole[at + 4096 :])
+        assert [one for one in damages(root) if name in one.what], at
+
+
 def test_every_flip_in_the_archive_is_named(root: Path) -> None:
     """A changed octet anywhere in pack or journal is found by verify."""
     fill(root, [sample(n, body_bytes=200) for n in range(3)])
