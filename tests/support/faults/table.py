@@ -41,14 +41,19 @@ def all_outcomes(
                 yield outcome
 
 
-def sample(stage: Stage, played: Played, count: int) -> Iterator[Outcome]:
-    """Try ``count`` faults of each kind, spread over the run."""
+def sample(stage: Stage, played: Played, count: int, first: int) -> Iterator[Outcome]:
+    """Try ``count`` faults spread over the run, and half as many losses of power.
+
+    The kinds take turns, beginning with number ``first``: commands that begin with different ones try
+    all of them together.
+    """
     where = points(played.operations)
-    step = len(where) / (count * len(HOWS))
-    for turn in range(count * len(HOWS)):
-        # The kinds take turns, so that each meets all phases of the run.
-        how, at = HOWS[turn % len(HOWS)], where[int(turn * step)]
+    for turn in range(count):
+        how, at = (
+            HOWS[(first + turn) % len(HOWS)],
+            where[(2 * turn + 1) * len(where) // (2 * count)],
+        )
         if outcome := stage.spoil(how, at):
             yield outcome
-    losses = where[:: max(1, len(where) // (2 * count))]
+    losses = where[len(where) // count :: 2 * len(where) // count]
     yield from stage.power_losses(played, losses, 1)
