@@ -15,8 +15,8 @@ from tests.crash.report import PAGE, cells
 from tests.support.faults.powerloss import Disk, Luck
 from tests.support.faults.runner import Runner
 from tests.support.faults.scenes import SCENES
-from tests.support.faults.shim import Kind, Operation, missing
-from tests.support.faults.stage import staged
+from tests.support.faults.shim import How, Kind, Operation, missing
+from tests.support.faults.stage import Outcome, staged
 from tests.support.faults.table import FAULTS, sample
 
 needs_faults = pytest.mark.skipif(bool(missing()), reason=missing())
@@ -62,6 +62,27 @@ FORGOTTEN: dict[str, Callable[[Operation], bool]] = {
     "the journal's": lambda one: one.kind is Kind.SYNC and "journal/" in one.path,
     "the directories'": lambda one: one.kind is Kind.SYNC_DIRECTORY,
 }
+
+
+@needs_faults
+def test_killed_before_a_sync_and_then_without_power(runner: Runner) -> None:
+    """What a killed pull has written and not synced is read by the next one, which deletes mail from
+    the server because of it: not before it is synced."""
+    with staged(SCENES["pull, deleting"], runner) as stage:
+        syncs = [
+            one.number
+            for one in stage.play().operations
+            if one.kind is Kind.SYNC and "journal/" in one.path
+        ]
+        outcomes: list[Outcome] = []
+        for at in syncs[-3:]:
+            again = stage.play_again(How.KILL, at)
+            assert again
+            last = again.operations[-1].number
+            deleted = max((when for when, _ in again.deleted), default=last)
+            outcomes += stage.power_losses(again, {deleted, deleted + 1, last}, 1)
+    assert [one for one in outcomes if one.verdict] == []
+    assert len(outcomes) > 3
 
 
 @needs_faults

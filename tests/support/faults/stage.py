@@ -69,7 +69,6 @@ class Stage:
         self._template = room / "template"
         scene.make(self)
         shutil.move(self.archive, self._template)
-        self._on_server = self._mail
 
     def _product(self, name: str, account: dict[str, object]) -> Product:
         directory = self._room / name
@@ -95,20 +94,39 @@ class Stage:
         shutil.rmtree(made.archive, ignore_errors=True)
         shutil.copytree(self._template, made.archive)
         disk = Disk(made.archive)
-        orders = Orders.given(made.archive, self._orders_at, how, at)
-        self._box.restock(self._on_server)
-        self._box.clock = lambda: orders.finished
+        self._box.restock(self._mail)
         self._server.log.clear()
+        return disk, *self._run(how, at)
+
+    def _run(self, how: How, at: int) -> tuple[Orders, int, str]:
+        """Run the command on the archive and the mailbox as they are."""
+        made = self._product_of_scene
+        orders = Orders.given(made.archive, self._orders_at, how, at)
+        self._box.clock = lambda: orders.finished
         arguments = ["--config", str(made.config), *self._scene.arguments]
         code, said = self._runner.run(orders, arguments, helper=self._scene.helper)
         self._server.wait_idle(30)
-        return disk, orders, code, said
+        return orders, code, said
 
     def play(self) -> Played:
         """Play the scene without a fault."""
         disk, orders, code, said = self._play(How.NOTHING, 0)
         assert not code, said
         return Played(disk, orders.operations(), list(self._box.deleted))
+
+    def play_again(self, how: How, at: int) -> Played | None:
+        """Play it with a fault, and then once more without; return the second run, on the disk as the first
+        left it: what that had not synced may still be lost. None if the first was over before."""
+        disk, orders, _, _ = self._play(how, at)
+        if not orders.hits:
+            return None
+        for operation in orders.operations():
+            disk.apply(operation)
+        before = [(0, uidl) for _, uidl in self._box.deleted]
+        self._box.deleted = []
+        orders, code, said = self._run(How.NOTHING, 0)
+        assert not code, said
+        return Played(disk, orders.operations(), before + self._box.deleted)
 
     def spoil(self, how: How, at: int) -> Outcome | None:
         """Play it with a fault at an operation; None if it was over before."""
