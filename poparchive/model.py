@@ -1,7 +1,12 @@
 """Values that every part shares. Standard library only, frozen, no behaviour beyond naming."""
 
 import enum
-from typing import NamedTuple, NewType
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from operator import lt
+from typing import NamedTuple, NewType, Self, overload
 
 MessageId = NewType("MessageId", bytes)
 """SHA-256 (32 octets) of a message's octets: the message's identity everywhere."""
@@ -46,6 +51,68 @@ class Listed(NamedTuple):
     number: int
     uidl: bytes
     size_bytes: int
+
+
+def column(values: Iterable[int] = ()) -> "array[int]":
+    """A column of numbers below 2**64, eight octets each."""
+    return array("Q", values)
+
+
+def ascend(values: Sequence[int]) -> bool:
+    """Return whether each value is larger than the one before it."""
+    return all(map(lt, values, islice(values, 1, None)))
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Sequence[Listed]):
+    """A server's listing in columns of equal length, whose rows are made when they are asked for.
+
+    A drop may have a million messages: so each takes the octets of its UIDL and 60 more, where a
+    ``Listed`` of its own would take 150.
+    """
+
+    numbers: "array[int]" = field(default_factory=column)
+    uidls: list[bytes] = field(default_factory=list)
+    sizes: "array[int]" = field(default_factory=column)
+
+    @classmethod
+    def of(cls, entries: Iterable[Listed]) -> Self:
+        """Return the listing that has these rows."""
+        rows = list(entries)
+        return cls(
+            column(row.number for row in rows),
+            [row.uidl for row in rows],
+            column(row.size_bytes for row in rows),
+        )
+
+    def __len__(self) -> int:
+        return len(self.uidls)
+
+    def __iter__(self) -> Iterator[Listed]:
+        return map(Listed, self.numbers, self.uidls, self.sizes)
+
+    @overload
+    def __getitem__(self, at: int) -> Listed: ...
+    @overload
+    def __getitem__(self, at: slice) -> "Listing": ...
+    def __getitem__(self, at: int | slice) -> "Listed | Listing":
+        if isinstance(at, slice):
+            return Listing(self.numbers[at], self.uidls[at], self.sizes[at])
+        return Listed(self.numbers[at], self.uidls[at], self.sizes[at])
+
+    def __add__(self, other: "Listing") -> "Listing":
+        return Listing(
+            self.numbers + other.numbers, self.uidls + other.uidls, self.sizes + other.sizes
+        )
+
+    def pick(self, places: Iterable[int]) -> "Listing":
+        """Return the rows at these places, in this order."""
+        chosen = column(places)
+        return Listing(
+            column(map(self.numbers.__getitem__, chosen)),
+            list(map(self.uidls.__getitem__, chosen)),
+            column(map(self.sizes.__getitem__, chosen)),
+        )
 
 
 class LedgerRow(NamedTuple):

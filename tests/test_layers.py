@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
 
 HOMES = {
     "zstandard": ({"store"}, "the store alone decides what is compressed and how"),
+    "zfec": ({"store"}, "parity is made and used beside the packs that it heals"),
     "sqlalchemy": ({"index"}, "nothing else knows that the catalog is a database"),
     "alembic": ({"index"}, "migrations belong to the catalog"),
     "apscheduler": ({"schedule"}, "pulls know nothing of time tables"),

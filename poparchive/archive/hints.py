@@ -1,7 +1,9 @@
 """A small file of hints beside the archive: nothing in it is needed, and nothing is believed of it.
 
 It lies in ``servers.json`` and is read and written by whoever holds the archive's lock. Losing it, or a
-part of it, loses no mail and no proof.
+part of it, loses no mail and no proof. So it is put in place whole and not synced: what a power loss
+takes is a round trip, a warning, or one log-in that the server finds too early and refuses, and those
+are cheaper than a sync for each of them.
 """
 
 import contextlib
@@ -9,7 +11,7 @@ import json
 from pathlib import Path
 
 from poparchive.store.errors import WriteError
-from poparchive.store.fsio import write_durably
+from poparchive.store.fsio import write_whole
 
 NAME = "servers.json"
 _LONGEST_BYTES = 64 << 20
@@ -28,7 +30,7 @@ def read(root: Path) -> dict[str, object]:
 
 
 def write(root: Path, hints: dict[str, object]) -> None:
-    """Replace the file, durably. A disk that is full keeps the old one: hints are worth no error."""
+    """Replace the file. A disk that is full keeps the old one: hints are worth no error."""
     octets = json.dumps(hints, indent=1, sort_keys=True, ensure_ascii=True).encode()
     with contextlib.suppress(WriteError):
-        write_durably(root / NAME, octets + b"\n")
+        write_whole(root / NAME, octets + b"\n")

@@ -12,6 +12,7 @@ from poparchive.archive.texts import Texts
 from poparchive.index.catalog import Catalog, Changes
 from poparchive.index.facts import MessageFacts
 from poparchive.index.fulltext import Mark
+from poparchive.index.moves import NOTHING_MOVED, Moved
 from poparchive.model import Fate, Location
 from poparchive.store.journal import START, JournalEntry, Position
 from poparchive.store.records import (
@@ -21,6 +22,7 @@ from poparchive.store.records import (
     FateRecord,
     ListedRecord,
     PackRecord,
+    RetiredRecord,
     RunRecord,
 )
 
@@ -42,14 +44,18 @@ class Indexer:
         return self._texts.reads_ahead
 
     def apply(
-        self, entry: JournalEntry, messages: Sequence[Stored], blobs: Mapping[bytes, Location]
+        self,
+        entry: JournalEntry,
+        messages: Sequence[Stored],
+        blobs: Mapping[bytes, Location],
+        moved: Moved = NOTHING_MOVED,
     ) -> None:
         """Apply one entry; ``messages`` are its new ones, in the order of their records.
 
         The catalog is synced when this returns; the index may lag until ``flush``.
         """
         self.begin(entry, messages)
-        self.finish(entry, self.facts(), blobs)
+        self.finish(entry, self.facts(), blobs, moved)
 
     def begin(self, entry: JournalEntry, messages: Sequence[Stored]) -> None:
         """Let the messages of the next entry be read."""
@@ -60,12 +66,20 @@ class Indexer:
         return self._texts.facts()
 
     def finish(
-        self, entry: JournalEntry, facts: Sequence[MessageFacts], blobs: Mapping[bytes, Location]
+        self,
+        entry: JournalEntry,
+        facts: Sequence[MessageFacts],
+        blobs: Mapping[bytes, Location],
+        moved: Moved = NOTHING_MOVED,
     ) -> None:
-        """Apply an entry whose facts are there. The catalog is synced when this returns."""
+        """Apply an entry whose facts are there. The catalog is synced when this returns.
+
+        ``moved`` is what the catalog knows already and what the entry's packs hold a newer copy of.
+        """
         changes = changes_of(entry)
         changes.messages = facts
         changes.blobs = blobs
+        changes.moved = moved
         self._texts.index(self._catalog.apply(changes), mark_of(entry))
 
     def index_again(self, entry: JournalEntry, messages: Sequence[Stored]) -> None:
@@ -100,6 +114,8 @@ def changes_of(entry: JournalEntry) -> Changes:
                 changes.accounts.append((number, name, host, user))
             case PackRecord(number, length, sealed):
                 changes.packs.append((number, length, sealed))
+            case RetiredRecord(number):
+                changes.retired.append(number)
             case RunRecord():
                 row = dataclasses.asdict(record)
                 row["id"] = row.pop("number")

@@ -16,12 +16,15 @@ from typing import NamedTuple
 
 from poparchive.archive.indexer import Indexer
 from poparchive.archive.spool import Spooled
-from poparchive.archive.storer import BATCH_S, Batch, Received, Storer
+from poparchive.archive.storer import BATCH_S, Batch, Received, Storer, noted
 from poparchive.store.errors import StoreError
 from poparchive.store.records import Record
 
 IN_FLIGHT_BYTES = 9 << 20
 """What was received and is not read yet: two batches and most of the next; little enough for memory."""
+
+_NOTED_BYTES = 200
+"""What a UIDL or a fate takes on its way into the catalog, about."""
 
 GROUP_MESSAGES = 250
 _GROUP_BYTES = 2 << 20
@@ -75,8 +78,11 @@ class Ingest:
         self._inbox.put(received)
 
     def note(self, record: Record | LateRecord) -> None:
-        """Queue a record."""
+        """Queue a record. Never blocks; whoever has many asks ``full`` between."""
         self._check()
+        if weight := _weight(record):
+            with self._lock:
+                self._in_flight += weight
         self._inbox.put(record)
 
     def full(self) -> bool:
@@ -183,6 +189,7 @@ class Ingest:
             if isinstance(item, Future):
                 self._waiting.append(item)
             elif item is not None and not isinstance(item, Received | _Nothing):
+                weight += _weight(item)
                 self._storer.note(item() if callable(item) else item)
             # Accounts that end together share a batch: it has three syncs.
             asked = self._waiting and self._inbox.empty()
@@ -274,6 +281,8 @@ def _refuse(done: Done, error: BaseException) -> None:
         done.set_exception(error)
 
 
-def _weight(received: Received) -> int:
-    """How much memory a message holds while it is on its way."""
-    return (1 << 20) if isinstance(received.octets, Spooled) else len(received.octets)
+def _weight(item: Received | Record | LateRecord) -> int:
+    """How much memory a message or a record holds while it is on its way."""
+    if isinstance(item, Received):
+        return (1 << 20) if isinstance(item.octets, Spooled) else len(item.octets)
+    return 0 if callable(item) else noted(item) * _NOTED_BYTES

@@ -20,9 +20,9 @@ from poparchive.mime.structure import Octets, header_end, parse
 from poparchive.mime.text import Extract, extract
 from poparchive.model import Location
 from poparchive.store import recipe
-from poparchive.store.errors import DamageError, MissingObjectError
+from poparchive.store.errors import DamageError, MissingObjectError, PackGoneError
 from poparchive.store.layout import Layout, open_layout
-from poparchive.store.pack import PackReader
+from poparchive.store.packread import PackReader
 
 IN_MEMORY_BYTES = 32 << 20
 """Larger messages are hashed in a first reading and served in a second, so that memory stays small."""
@@ -116,16 +116,45 @@ class Reader:
         self._packs.drop()
 
     def _join(self, message: Located) -> Iterator[bytes]:
-        at = Location(message.pack, message.frame, message.offset, message.length)
-        return recipe.join(self._packs.read(at), self._blob)
+        place = Location(message.pack, message.frame, message.offset, message.length)
+        try:
+            made = self._packs.read(place)
+        except PackGoneError:
+            place = self._place_now(message, place)
+            made = self._packs.read(place)
+        return recipe.join(made, lambda reference: self._blob(reference, place))
 
-    def _blob(self, identity: bytes) -> bytes:
+    def _place_now(self, message: Located, before: Location) -> Location:
+        """Return where ``optimize`` has put a message since its place was looked up."""
+        now = self.lookup.by_id(message.id)
+        place = Location(now.pack, now.frame, now.offset, now.length) if now else before
+        if place == before:
+            raise PackGoneError(
+                f"message {message.id.hex()}: pack {before.pack}, which holds it, is missing;"
+                " run `poparchive verify`"
+            )
+        return place
+
+    def _blob(self, reference: recipe.Reference, place: Location) -> bytes:
+        """Return a blob that the recipe at ``place`` refers to."""
+        if not reference.id:
+            return self._packs.read(place._replace(offset=reference.at, length=reference.length))
+        found = self._blob_place(reference.id)
+        try:
+            return self._packs.read(found)
+        except PackGoneError:
+            now = self._blob_place(reference.id)
+            if now == found:
+                raise
+            return self._packs.read(now)
+
+    def _blob_place(self, identity: bytes) -> Location:
         found = self.lookup.blob(identity)
         if found is None:
             raise MissingObjectError(
                 f"blob {identity.hex()} is not in the catalog; run `poparchive rebuild`"
             )
-        return self._packs.read(Location(*found))
+        return Location(*found)
 
     def _check(self, message: Located, digest: bytes) -> None:
         if digest != message.id:

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from poparchive.archive import scrub
+from poparchive.archive.scrub import Scrub
 from poparchive.index.lookup import CatalogMissingError, open_read_only
+from poparchive.index.versions import refuse_newer_catalog
 from poparchive.model import Fate
 from poparchive.store.fsio import is_locked
 from poparchive.store.layout import Layout, open_layout
@@ -31,7 +34,7 @@ class AccountStatus:
 @dataclass(frozen=True, slots=True)
 class ArchiveStatus:
     """Sizes in octets; ``indexed`` is how many messages the search index knows, ``pulling`` whether a
-    writer is at work."""
+    writer is at work, ``scrub`` what was verified and found."""
 
     messages: int
     raw_bytes: int
@@ -41,6 +44,7 @@ class ArchiveStatus:
     indexed: int
     accounts: tuple[AccountStatus, ...]
     pulling: bool
+    scrub: Scrub
 
 
 def status(root: Path) -> ArchiveStatus:
@@ -53,8 +57,9 @@ def status(root: Path) -> ArchiveStatus:
     except CatalogMissingError:
         if layout.journals():
             raise
-        return ArchiveStatus(0, 0, stored, 0, 0, 0, (), is_locked(layout.lock))
+        return ArchiveStatus(0, 0, stored, 0, 0, 0, (), is_locked(layout.lock), Scrub())
     try:
+        refuse_newer_catalog(connection, layout.catalog)
         query = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM messages"
         messages, raw = connection.execute(query).fetchone()
         accounts = connection.execute('SELECT id, name, host, "user" FROM accounts ORDER BY name')
@@ -85,6 +90,7 @@ def status(root: Path) -> ArchiveStatus:
         _indexed(layout),
         tuple(found),
         is_locked(layout.lock),
+        scrub.read(root),
     )
 
 

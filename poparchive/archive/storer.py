@@ -17,16 +17,18 @@ from poparchive.index.catalog import Catalog
 from poparchive.mime.split import Body, Literal, pieces
 from poparchive.mime.structure import Octets, Part, parse
 from poparchive.model import Location, MessageId
-from poparchive.store import frame, recipe
+from poparchive.store import codec, recipe
 from poparchive.store.digest import sha256
 from poparchive.store.errors import DamageError
 from poparchive.store.frame import Object, ObjectKind
 from poparchive.store.journal import JournalEntry, JournalWriter
-from poparchive.store.pack import PackReader, PackWriter
-from poparchive.store.recipe import Placed
+from poparchive.store.pack import PackWriter
+from poparchive.store.packread import PackReader
+from poparchive.store.recipe import Placed, Reference
 from poparchive.store.records import (
     ArchivedRecord,
     DuplicateRecord,
+    FateRecord,
     ListedRecord,
     PackRecord,
     Record,
@@ -34,8 +36,8 @@ from poparchive.store.records import (
 
 BATCH_BYTES = 3 << 20
 BATCH_MESSAGES = 400
-BATCH_LISTED = 20_000
-"""UIDLs that were listed for the first time: a drop of a million is noted in pieces."""
+BATCH_NOTED = 20_000
+"""UIDLs that were listed for the first time, and fates: a drop of a million is noted in pieces."""
 BATCH_S = 2.0
 _SAMPLED_BYTES = 1 << 10
 
@@ -74,7 +76,7 @@ class _Open:
     records: list[Record] = field(default_factory=list)
     messages: list[tuple[MessageId, Octets, Part, Sequence[Placed]]] = field(default_factory=list)
     octets: int = 0
-    listed: int = 0
+    noted: int = 0
     began: float = 0.0
 
 
@@ -101,7 +103,7 @@ class Storer:
         batch = self._open
         return bool(batch.records) and (
             batch.octets >= BATCH_BYTES
-            or batch.listed >= BATCH_LISTED
+            or batch.noted >= BATCH_NOTED
             or len(batch.messages) >= BATCH_MESSAGES
             or time.monotonic() - batch.began >= BATCH_S
         )
@@ -111,8 +113,7 @@ class Storer:
         if not self._open.records:
             self._open.began = time.monotonic()
         self._open.records.append(record)
-        if isinstance(record, ListedRecord):
-            self._open.listed += len(record.listed)
+        self._open.noted += noted(record)
 
     def take(self, received: Sequence[Received]) -> None:
         """Put messages into the batch; what is kept already costs a record."""
@@ -162,7 +163,7 @@ class Storer:
                 else:
                     self._refer(builder, piece, ids[id(piece)], known, blobs)
             made, placed = builder.finish(), builder.placed
-            if b"".join(recipe.join(made, contents.__getitem__)) != octets:
+            if b"".join(recipe.join(made, lambda one: contents[one.id])) != octets:
                 # Base64 that does not come back as it was. No blob may be in a pack that no recipe names.
                 for one, _ in blobs:
                     del self._pending_blobs[one.id]
@@ -196,7 +197,8 @@ class Storer:
                 " it was not kept. The disk or the memory may be faulty."
             )
 
-    def _blob(self, identity: bytes) -> bytes:
+    def _blob(self, reference: Reference) -> bytes:
+        identity = reference.id
         place = (
             self._frames.blobs.get(identity)
             or self._pending_blobs.get(identity)
@@ -224,11 +226,11 @@ class Storer:
             solid = (
                 not piece.line
                 or len(piece.content) < _SAMPLED_BYTES
-                or frame.compresses(piece.content)
+                or codec.compresses(piece.content)
             )
             blobs.append((Object(ObjectKind.BLOB, identity, piece.content), solid))
         builder.reference(
-            recipe.Reference(identity, len(piece.content), piece.line, piece.lf, piece.closed)
+            Reference(identity, len(piece.content), piece.line, piece.lf, piece.closed)
         )
 
     def _recipe(self, identity: MessageId, made: bytes, blobs: list[tuple[Object, bool]]) -> None:
@@ -268,6 +270,17 @@ class Storer:
         self._pending_messages.difference_update(batch.ids)
         for identity in batch.blobs:
             self._pending_blobs.pop(identity, None)
+
+
+def noted(record: Record) -> int:
+    """How many UIDLs a record notes, or the fates of how many."""
+    match record:
+        case ListedRecord():
+            return len(record.listed)
+        case FateRecord():
+            return 1
+        case _:
+            return 0
 
 
 def _identity(octets: bytes | Spooled) -> MessageId:

@@ -7,29 +7,27 @@ what is queued.
 import contextlib
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from poparchive.archive.indexer import Indexer, read_position
+from poparchive.archive.indexer import Indexer
 from poparchive.archive.ingest import Done, Ingest
+from poparchive.archive.opening import open_indexes, open_pack
 from poparchive.archive.read import Reader
-from poparchive.archive.replay import Replay, believed, rebuild, remove_database
 from poparchive.archive.spool import Spooled, SpoolWriter
-from poparchive.archive.storer import BATCH_LISTED, Received, Storer
+from poparchive.archive.storer import BATCH_NOTED, Received, Storer
 from poparchive.archive.tally import Tally
-from poparchive.archive.texts import Texts
 from poparchive.errors import PoparchiveError
-from poparchive.index.catalog import Catalog
-from poparchive.index.fulltext import FulltextWriter, IndexOutdatedError
 from poparchive.index.lookup import NotFoundError
 from poparchive.model import Fate, LedgerRow, MessageId
 from poparchive.store import layout as layouts
 from poparchive.store.errors import StoreError
 from poparchive.store.fsio import Lock, writing
-from poparchive.store.journal import JournalWriter, Position
-from poparchive.store.pack import PACK_BYTES, PackReader, PackState, PackWriter
+from poparchive.store.journal import JournalWriter
+from poparchive.store.pack import PACK_BYTES, PackWriter
+from poparchive.store.packread import PackReader
 from poparchive.store.records import AccountRecord, FateRecord, ListedRecord, RunRecord
 
 
@@ -59,12 +57,10 @@ class Writer:
             lock = lock or Lock(self.layout.lock)
             stack.callback(lock.release)
             _empty(self.layout.spool)
-            self._catalog, self._texts, position = _open_indexes(self.layout, lock)
+            self._catalog, self._texts, position = open_indexes(self.layout, lock)
             stack.callback(self._catalog.close)
             stack.callback(self._texts.close)
-            packs = self._catalog.packs()
-            last = PackState(*packs[-1]) if packs else None
-            writer = PackWriter(self.layout, last, pack_bytes=pack_bytes)
+            writer = PackWriter(self.layout, open_pack(self._catalog), pack_bytes=pack_bytes)
             stack.callback(writer.close)
             journal = JournalWriter(self.layout, position)
             stack.callback(journal.close)
@@ -119,16 +115,22 @@ class Writer:
         self._ingest.note(AccountRecord(number, name, host, user))
         return number
 
-    def ledger(self, account: int) -> list[LedgerRow]:
-        """Return what is known of an account's UIDLs."""
+    def ledger(self, account: int) -> Iterator[LedgerRow]:
+        """Yield what is known of an account's UIDLs, in the order they were first listed.
+
+        It is what the catalog held when the first row was asked for; one thread walks it, to its end.
+        """
         return self._catalog.ledger(account)
 
     def listed(self, account: int, pairs: Sequence[tuple[bytes, int]]) -> range:
-        """Note (UIDL, LIST size) pairs seen for the first time; return their ledger numbers."""
+        """Note (UIDL, LIST size) pairs seen for the first time; return their ledger numbers.
+
+        Never blocks; whoever notes many asks ``full`` between.
+        """
         numbers = range(self._next_ledger, self._next_ledger + len(pairs))
         self._next_ledger = numbers.stop
-        for start in range(0, len(pairs), BATCH_LISTED):
-            some = tuple(pairs[start : start + BATCH_LISTED])
+        for start in range(0, len(pairs), BATCH_NOTED):
+            some = tuple(pairs[start : start + BATCH_NOTED])
             self._ingest.note(ListedRecord(account, numbers.start + start, some))
         return numbers
 
@@ -203,33 +205,6 @@ class Writer:
                 else:
                     proved.add(key)
         return proved, damages
-
-
-def _open_indexes(layout: layouts.Layout, lock: Lock) -> tuple[Catalog, Texts, Position]:
-    """Open both databases and bring them up to the journal; what is missing is made again."""
-    if layout.journals() and not layout.catalog.exists():
-        rebuild(layout)
-    with contextlib.ExitStack() as stack:
-        catalog = Catalog(layout.catalog)
-        stack.callback(catalog.close)
-        fulltext = _open_fulltext(layout, read_position(catalog.position()))
-        mark = fulltext.watermark
-        texts = Texts(fulltext, layout.search, keep=(lock.fileno(),))
-        stack.callback(texts.close)
-        position = Replay(layout, catalog, Indexer(catalog, texts)).catch_up(mark)
-        stack.pop_all()
-    return catalog, texts, position
-
-
-def _open_fulltext(layout: layouts.Layout, position: Position) -> FulltextWriter:
-    """Open the search index; one that is not this archive's, or of another version, is begun anew."""
-    with contextlib.suppress(IndexOutdatedError):
-        fulltext = FulltextWriter.open(layout.search)
-        if believed(layout, fulltext.watermark, position):
-            return fulltext
-        fulltext.close()
-    remove_database(layout.search)
-    return FulltextWriter.open(layout.search)
 
 
 def _empty(directory: Path) -> None:

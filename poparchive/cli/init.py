@@ -26,6 +26,9 @@ leave_on_server = "forever"       # or "30d" after it was archived, or "delete" 
 # connections = 20                # at a time, in all
 # connections_per_host = 10       # at a time, to one server
 
+# [care]
+# verify = "30d"                  # the daemon reads all of the archive again within that time
+
 # An account. `poparchive account add` writes such a table below.
 # [accounts.office]
 # host = "pop.example.com"

@@ -193,8 +193,10 @@ def pull(
         memory = Memory(root)
         screen, contexts = _Screen(bars, hosts), contexts or Contexts()
         puller = partial(Puller, opening, options, screen, contexts, memory)
-        results = asyncio.run(_pull(puller, jobs, stop))
-        memory.save()
+        try:
+            results = asyncio.run(_pull(puller, jobs, stop))
+        finally:
+            memory.save()
         if results is None:
             raise KeyboardInterrupt
     return results

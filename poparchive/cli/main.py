@@ -88,6 +88,12 @@ def _let_go_of_output() -> None:
         os.close(nowhere)
 
 
+def _is_database_damage(error: BaseException) -> bool:
+    """Whether SQLite says so; it was imported by whoever asked it."""
+    sqlite3 = sys.modules.get("sqlite3")
+    return sqlite3 is not None and isinstance(error, sqlite3.DatabaseError)
+
+
 def _report(error: Exception) -> int:
     """Prints what went wrong and returns the exit code."""
     from poparchive.cli.output import problem, verbosity, visible
@@ -108,6 +114,11 @@ def _report(error: Exception) -> int:
                 f"{os.fsdecode(each.filename)}: " if isinstance(each.filename, str | bytes) else ""
             )
             text = f"{where}{each.strerror or each}"
+        elif _is_database_damage(each):
+            text = (
+                f"catalog.sqlite or search.sqlite: {each}; make room, or look at the disk if there is"
+                " some, and run the command again; `poparchive verify` says more, rebuild mends it"
+            )
         else:
             text = f"this is a bug in poparchive: {type(each).__name__}: {each}"
             if not verbosity():

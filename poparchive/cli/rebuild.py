@@ -15,7 +15,7 @@ def rebuild(
     ] = False,
 ) -> None:
     """Make catalog and search index again. Searches go on with the old ones meanwhile."""
-    from poparchive.archive.replay import rebuild as make
+    from poparchive.archive.rebuild import rebuild as make
     from poparchive.store.fsio import Lock
     from poparchive.store.journal import JournalEntry
     from poparchive.store.layout import open_layout

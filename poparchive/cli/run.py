@@ -11,6 +11,10 @@ LOCKED_S = 60
 """When another command had the archive, accounts that were due are tried again so soon."""
 
 
+CARE = "daily verification"
+"""The task that is no account's: names of accounts have no blanks."""
+
+
 def run(context: typer.Context) -> None:
     """Pull every account on its schedule until SIGTERM or SIGINT; what came until then is kept."""
     from poparchive import observe
@@ -35,6 +39,11 @@ def run(context: typer.Context) -> None:
     stopping = threading.Event()
 
     def pull(names: list[str]) -> None:
+        if scrubber is not None and CARE in names:
+            scrubber.start_if_due()
+        names = [name for name in names if name != CARE]
+        if not names:
+            return
         stop = jobs.Stop()
         current.append(stop)
         try:
@@ -79,15 +88,26 @@ def run(context: typer.Context) -> None:
 
     current: list[jobs.Stop] = []
     failures: dict[str, int] = {}
-    schedule = Schedule([task(account) for account in config.accounts], pull)
+    tasks = [task(account) for account in config.accounts]
+    scrubber = None
+    if config.care.verify is not None:
+        from poparchive.cli.care import CHECK_S, Scrubber
+
+        scrubber = Scrubber(root, config.care.verify)
+        tasks.append(Task(CARE, every_s=CHECK_S))
+    schedule = Schedule(tasks, pull)
 
     def stop() -> None:
         stopping.set()
         for one in tuple(current):
             one.set()
+        if scrubber is not None:
+            scrubber.stop()
         schedule.stop()
 
     with signals.ending(stop):
         observe.event("started", accounts=len(config.accounts), archive=str(root))
-        schedule.run([account.name for account in config.accounts])
+        schedule.run([task.name for task in tasks])
+        if scrubber is not None:
+            scrubber.join()
         observe.event("stopped")

@@ -37,10 +37,12 @@ def search(
 ) -> None:
     """Find messages, newest first."""
     from poparchive.index.search import Searcher
+    from poparchive.store.format import check_format
 
     if sort not in _SORTS:
         raise UsageError(f"--sort {sort!r}: there are {', '.join(_SORTS)}")
     root = Settings.of(context).archive_dir()
+    check_format(root)
     text = " ".join(query or [])
     with Searcher(root / "catalog.sqlite", root / "search.sqlite") as searcher:
         if explain:

@@ -10,8 +10,12 @@ from poparchive.cli.paths import Settings
 from poparchive.errors import PoparchiveError
 
 if TYPE_CHECKING:
+    from poparchive.archive.scrub import Scrub
     from poparchive.archive.status import AccountStatus
     from poparchive.config import Account
+
+
+SHOWN_DAMAGES = 10
 
 
 def status(
@@ -20,7 +24,8 @@ def status(
 ) -> int:
     """Show each account's last and next pull, messages, gaps and errors, and the archive's size.
 
-    Exits with 1 if an account's last pull failed or has gaps, or if an OAuth2 account needs a log-in.
+    Exits with 1 if an account's last pull failed or has gaps, if an OAuth2 account needs a log-in, or if
+    damage of the archive is known.
     """
     from poparchive.archive.status import status as count
     from poparchive.config import exceptions_of
@@ -33,7 +38,9 @@ def status(
     pulled = {a.name for a in found.accounts}
     exceptions = {name: exceptions_of(account) for name, account in configured.items()}
     remarks = _remarks(configured)
-    code = int(bool(bad) or any(needed for _, needed in remarks.values()))
+    code = int(
+        bool(bad) or bool(found.scrub.damages) or any(needed for _, needed in remarks.values())
+    )
     waiting = [name for name in configured if name not in pulled]
     if as_json:
         for a in found.accounts:
@@ -44,6 +51,7 @@ def status(
         row |= {"catalog_bytes": found.catalog_bytes, "search_bytes": found.search_bytes}
         row["exceptions"] = {name: found for name, found in exceptions.items() if found}
         row |= {"indexed": found.indexed, "never_pulled": waiting, "pulling": found.pulling}
+        row |= _verified(found.scrub)
         row |= {"logins": {name: text for name, (text, _) in remarks.items()}}
         output.result(output.json_line(row))
         return code
@@ -72,9 +80,38 @@ def status(
         f" catalog {output.human_size(found.catalog_bytes)},"
         f" search index {output.human_size(found.search_bytes)}"
     )
+    output.result(_scrubbed(found.scrub))
+    for damage in found.scrub.damages[:SHOWN_DAMAGES]:
+        output.problem(f"damaged: {output.visible(damage)}")
+    if len(found.scrub.damages) > SHOWN_DAMAGES:
+        output.problem("there is more; `poparchive verify` names all")
     for text, _ in remarks.values():
         output.problem(text)
     return code
+
+
+def _scrubbed(scrub: "Scrub") -> str:
+    """What was verified, in a sentence."""
+    text = (
+        f"verified in full: {output.human_date(scrub.full)}"
+        if scrub.full
+        else "never verified in full"
+    )
+    if scrub.began:
+        part = 100 * scrub.done // max(1, scrub.total)
+        text += f"; the round since {output.human_date(scrub.began)} has read {part}%"
+    return text
+
+
+def _verified(scrub: "Scrub") -> dict[str, object]:
+    """The same for programs."""
+    part = scrub.done / scrub.total if scrub.began and scrub.total else None
+    return {
+        "verified": output.rfc3339(scrub.full) if scrub.full else None,
+        "round_began": output.rfc3339(scrub.began) if scrub.began else None,
+        "round_done": None if part is None else round(part, 3),
+        "damages": scrub.damages,
+    }
 
 
 def _remarks(configured: "dict[str, Account]") -> dict[str, tuple[str, bool]]:

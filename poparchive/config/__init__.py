@@ -9,10 +9,20 @@ from poparchive.config.exceptions import exceptions_of
 from poparchive.config.load import load, parse
 from poparchive.config.oauth import OAuth
 from poparchive.config.schedule import Cron, Every, Schedule
-from poparchive.config.values import Account, Config, LeaveOnServer, Limits, PasswordRef, Proxy, Tls
+from poparchive.config.values import (
+    Account,
+    Care,
+    Config,
+    LeaveOnServer,
+    Limits,
+    PasswordRef,
+    Proxy,
+    Tls,
+)
 
 __all__ = [
     "Account",
+    "Care",
     "Config",
     "ConfigError",
     "Cron",

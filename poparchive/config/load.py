@@ -14,7 +14,7 @@ from poparchive.config.lines import Key, key_lines
 from poparchive.config.oauth import parse_oauth
 from poparchive.config.schedule import parse_schedule
 from poparchive.config.units import size_bytes
-from poparchive.config.values import Account, Config, Limits, Tls
+from poparchive.config.values import Account, Care, Config, Limits, Tls
 
 Parser = Callable[[object, Path], object]
 
@@ -58,8 +58,9 @@ LIMITS_KEYS: Mapping[str, Parser] = {
     "connections": _alone(lambda value: values.parse_whole(value, 1, 1000)),
     "connections_per_host": _alone(lambda value: values.parse_whole(value, 1, 1000)),
 }
+CARE_KEYS: Mapping[str, Parser] = {"verify": _alone(values.parse_verify)}
 TOP_KEYS: Mapping[str, Parser] = {"archive": values.parse_path}
-TABLES = ("defaults", "limits", "accounts")
+TABLES = ("defaults", "limits", "care", "accounts")
 TLS_ONLY = (
     "tls_fingerprint", "ca_file", "tls_minimum", "tls_legacy", "client_certificate", "client_key",
 )  # fmt: skip
@@ -129,6 +130,7 @@ class _Reader:
         top = {key: value for key, value in tree.items() if key not in TABLES}
         settings, _ = self._table(top, (), TOP_KEYS, also=TABLES)
         limits, _ = self._table(tree.get("limits", {}), ("limits",), LIMITS_KEYS)
+        care, _ = self._table(tree.get("care", {}), ("care",), CARE_KEYS)
         defaults, wrong = self._table(tree.get("defaults", {}), ("defaults",), ACCOUNT_KEYS)
         accounts = self._accounts(tree.get("accounts", {}), defaults, wrong)
         if self.problems:
@@ -138,6 +140,7 @@ class _Reader:
             accounts=tuple(accounts),
             defaults=MappingProxyType(defaults),
             limits=Limits(**limits),
+            care=Care(**care),
             path=self.path,
         )
 

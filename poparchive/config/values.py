@@ -112,6 +112,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Care:
+    """What the daemon does for the archive besides pulling. The fields are the keys of ``[care]``."""
+
+    verify: int | None = None
+    """Seconds within which all of the archive is to be read again; None for never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A whole configuration, proved consistent. Accounts stand in the order of the file.
 
@@ -122,6 +130,7 @@ class Config:
     accounts: tuple[Account, ...]
     defaults: Mapping[str, object]
     limits: Limits
+    care: Care
     path: Path
 
     def account(self, name: str) -> Account:
@@ -248,6 +257,18 @@ def parse_seconds(value: object) -> int:
     if isinstance(seconds, bool) or not isinstance(seconds, int) or not 1 <= seconds <= 86400:
         raise ValueError(
             f'must be seconds or a time such as "90s", up to a day, not {shown(value)}'
+        )
+    return seconds
+
+
+def parse_verify(value: object) -> int | None:
+    """``never``, or a time of a week to a year, such as ``30d``."""
+    if value == "never":
+        return None
+    seconds = duration_s(value) if isinstance(value, str) else None
+    if seconds is None or not 7 * 86_400 <= seconds <= 366 * 86_400:
+        raise ValueError(
+            f'must be "never", or a time from a week to a year such as "30d", not {shown(value)}'
         )
     return seconds
 

@@ -2,32 +2,25 @@
 
 Speaks RFC 1939 with UIDL, TOP and APOP, RFC 2449 (CAPA, RESP-CODES, PIPELINING), RFC 2595 (STLS)
 and RFC 5034 (AUTH). Strict where a client could be wrong: commands are at most 255 octets
-long, and what a client sends together with STLS is dropped. Replies are gathered while there are
-more commands to read, so that a pipelining client gets them in large writes.
+long, and what a client sends together with STLS is dropped.
 """
 
 import asyncio
 import contextlib
 import enum
 import hashlib
-import socket
 import ssl
-import struct
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from poparchive.demo import auth
 from poparchive.demo.auth import Denied, Desk, same
-from poparchive.demo.behaviour import CONNECT, Behaviour, Leave, Quit
-from poparchive.demo.mailbox import Mailbox, Message, top, wire
+from poparchive.demo.behaviour import CONNECT, Behaviour, Quit
+from poparchive.demo.connection import Connection, HangUp
+from poparchive.demo.mailbox import Mailbox, Message, top
 
 COMMAND_BYTES = 255
 """RFC 2449 section 4: a command with its CR LF."""
-LINE_BYTES = 64 * 1024
-"""A client that sends this much without a line end is no POP3 client; SASL tokens stay below."""
-READ_BYTES = 64 * 1024
-FLUSH_BYTES = 256 * 1024
-"""Replies are sent when so much has gathered, even if there are more commands to answer."""
 
 
 class State(enum.Enum):
@@ -37,10 +30,6 @@ class State(enum.Enum):
 
 class _Refused(Exception):  # noqa: N818 -- an answer, not a failure
     """The command is answered with -ERR and this text."""
-
-
-class _HangUp(Exception):  # noqa: N818 -- an end, not a failure
-    """The conversation is over; what has been gathered is still sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +57,8 @@ class Session:
         self._number = number
         self._behaviour = behaviour
         self._scripted = bool(behaviour.replies or behaviour.gates or behaviour.hang_up_at)
-        self._budget = behaviour.hang_up_after_bytes
-        self._reader = reader
-        self._writer = writer
-        self._received = bytearray()
-        self._replies = bytearray()
-        self._secure = writer.get_extra_info("sslcontext") is not None
+        self._connection = Connection(behaviour, reader, writer)
+        self._send = self._connection.send
         self._stamp = f"<{number}.{id(self):x}@localhost>" if self._knows("APOP") else ""
         self._state = State.AUTHORIZATION
         self._user = ""
@@ -85,31 +70,18 @@ class Session:
     async def run(self) -> None:
         """Talk until either side ends it; the connection is closing then. Raises no OSError."""
         # The client may go at any time and in any way; that is its right and removes nothing.
-        with contextlib.suppress(OSError, _HangUp):
+        with contextlib.suppress(OSError, HangUp):
             try:
                 await self._converse()
             finally:
-                self._writer.write(self._replies)
-                await self._leave()
-
-    async def _leave(self) -> None:
-        leave, writer = self._behaviour.leave, self._writer
-        if leave is Leave.CLOSE:
-            writer.close()
-            return
-        await writer.drain()
-        if leave is Leave.RESET:
-            at_once = struct.pack("ii", 1, 0)  # do not linger: what TCP does then is a reset
-            connection: socket.socket = writer.get_extra_info("socket")
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
-        writer.transport.abort()
+                await self._connection.leave()
 
     async def _converse(self) -> None:
         if not await self._scripted_answer(CONNECT, ""):
             self._send(f"+OK poparchive demo ready {self._stamp}".rstrip().encode() + b"\r\n")
         await self._flood(CONNECT, "")
         while True:
-            line = await self._line()
+            line = await self._connection.line()
             await self._answer(line)
 
     async def _answer(self, line: bytes) -> None:
@@ -134,13 +106,13 @@ class Session:
         if self._behaviour.floods:
             await self._flood(command, argument)
         if command in self._behaviour.swallow_after:
-            self._received.clear()
+            self._connection.drop()
 
     async def _flood(self, command: str, argument: str) -> None:
         floods = self._behaviour.floods
         flood = floods.get(f"{command} {argument}") or floods.get(command)
         while flood:
-            await self._flush()
+            await self._connection.flush()
             self._send(flood.octets)
             await asyncio.sleep(flood.pause_s)
 
@@ -149,53 +121,14 @@ class Session:
         behaviour = self._behaviour
         for name in (f"{command} {argument}", command):
             if name in behaviour.gates:
-                await self._flush()
+                await self._connection.flush()
                 await behaviour.gates[name].passed()
             if name in behaviour.hang_up_at:
-                raise _HangUp
+                raise HangUp
             if name in behaviour.replies:
                 self._send(behaviour.replies[name])
                 return True
         return False
-
-    # Octets in and out
-
-    async def _line(self) -> bytes:
-        """The next line without its end. Sends what has gathered when it has to wait."""
-        received = self._received
-        while (end := received.find(b"\n")) < 0:
-            if len(received) > LINE_BYTES:
-                self._send(b"-ERR line too long\r\n")
-                raise _HangUp
-            await self._flush()
-            data = await self._reader.read(READ_BYTES)
-            if not data:
-                raise _HangUp
-            received += data
-        line = bytes(received[:end])
-        del received[: end + 1]
-        return line.removesuffix(b"\r")
-
-    def _send(self, octets: bytes) -> None:
-        if self._budget is not None:
-            if len(octets) >= self._budget:
-                self._replies += octets[: self._budget]
-                self._budget = 0
-                raise _HangUp
-            self._budget -= len(octets)
-        self._replies += octets
-
-    async def _flush(self) -> None:
-        if self._replies:
-            self._writer.write(bytes(self._replies))
-            self._replies.clear()
-            await self._writer.drain()
-
-    async def _send_body(self, chunks: Iterable[bytes]) -> None:
-        for piece in wire(chunks):
-            self._send(piece)
-            if len(self._replies) >= FLUSH_BYTES:
-                await self._flush()
 
     # Commands of any state
 
@@ -208,7 +141,7 @@ class Session:
             capabilities.append("USER")
             if mechanisms := self._mechanisms():
                 capabilities.append(f"SASL {' '.join(mechanisms)}")
-            if self._house.tls and not self._secure:
+            if self._house.tls and not self._connection.tls:
                 capabilities.append("STLS")
         left_out = self._behaviour.unknown | self._behaviour.unannounced
         lines = [
@@ -217,7 +150,7 @@ class Session:
             if not left_out & {word := name.split()[0], "AUTH" if word == "SASL" else word}
         ]
         self._send(b"+OK capabilities follow\r\n")
-        await self._send_body([f"{line}\r\n".encode() for line in lines])
+        await self._connection.send_body([f"{line}\r\n".encode() for line in lines])
 
     async def _quit(self, _argument: str) -> None:
         behaviour = self._behaviour.quit
@@ -227,19 +160,15 @@ class Session:
             self._send(b"+OK bye\r\n")
         elif behaviour is Quit.REFUSE:
             self._send(b"-ERR some deleted messages not removed\r\n")
-        raise _HangUp
+        raise HangUp
 
     # AUTHORIZATION
 
     async def _stls(self, _argument: str) -> None:
-        if self._secure or not self._house.tls:
+        if self._connection.tls or not self._house.tls:
             raise _Refused("no TLS to start")
         self._send(b"+OK begin TLS\r\n")
-        await self._flush()
-        # Octets that came before the handshake may be anybody's (RFC 2595 section 5).
-        self._received.clear()
-        await self._writer.start_tls(self._house.tls)
-        self._secure = True
+        await self._connection.start_tls(self._house.tls)
 
     async def _take_user(self, argument: str) -> None:
         self._user = argument
@@ -258,7 +187,7 @@ class Session:
         self._log_in(user, proved)
 
     def _desk(self) -> Desk:
-        tls = self._writer.get_extra_info("ssl_object")
+        tls = self._connection.tls
         return auth.desk(self._house.mailboxes, tls, self._house.certificate, self._behaviour.sasl)
 
     def _mechanisms(self) -> list[str]:
@@ -279,7 +208,7 @@ class Session:
 
     async def _challenged(self, challenge: bytes) -> bytes:
         self._send(b"+ %b\r\n" % challenge)
-        return await self._line()
+        return await self._connection.line()
 
     def _log_in(self, user: str, proved: Callable[[str], bool]) -> None:
         refusal = self._behaviour.refuse_login
@@ -333,7 +262,7 @@ class Session:
             self._send(b"+OK " + line(self._find(argument)))
             return
         self._send(b"+OK listing follows\r\n")
-        await self._send_body([b"".join(line(number) for number, _ in self._present())])
+        await self._connection.send_body([b"".join(line(number) for number, _ in self._present())])
 
     def _handed_out(self, argument: str) -> Message:
         number = self._find(argument)
@@ -344,10 +273,10 @@ class Session:
     async def _retr(self, argument: str) -> None:
         self._retrs += 1
         if self._retrs == self._behaviour.hang_up_at_retr:
-            self._budget = self._behaviour.hang_up_retr_bytes
+            self._connection.budget = self._behaviour.hang_up_retr_bytes
         message = self._handed_out(argument)
         self._send(b"+OK %d octets\r\n" % self._size(message))
-        await self._send_body(message.chunks())
+        await self._connection.send_body(message.chunks())
 
     async def _top(self, argument: str) -> None:
         number, _, lines = argument.partition(" ")
@@ -355,7 +284,7 @@ class Session:
             raise _Refused("how many lines?")
         message = self._handed_out(number)
         self._send(b"+OK top of message follows\r\n")
-        await self._send_body(top(message.chunks(), int(lines)))
+        await self._connection.send_body(top(message.chunks(), int(lines)))
 
     async def _dele(self, argument: str) -> None:
         self._deleted.add(self._find(argument))

@@ -5,7 +5,7 @@ a rebuild alike. Row numbers follow from the order of records alone, so that a c
 again is equal to the one that was lost. One thread applies; any thread may ask.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Select,
+    Table,
     case,
     func,
     literal_column,
@@ -33,6 +34,7 @@ from poparchive.index.engine import (
 from poparchive.index.facts import MessageFacts
 from poparchive.index.freeids import FreeIds
 from poparchive.index.keys import hash_of, rowid_of
+from poparchive.index.moves import NOTHING_MOVED, Moved, Moves
 from poparchive.model import Fate, LedgerRow, Location, MessageId
 
 _LEDGER = select(
@@ -45,6 +47,7 @@ _LEDGER = select(
     # The other fates' reasons are for people; there may be a million.
     case((schema.uidls.c.fate == literal_column(f"{Fate.SKIPPED:d}"), schema.uidls.c.reason)),
 )
+_LEDGER_IN_ORDER = _LEDGER.order_by(schema.uidls.c.id)
 _FATES = {int(fate): fate for fate in Fate}
 _MESSAGE_ROWS = select(schema.messages.c.sha256, schema.messages.c.id)
 _BLOB_ROWS = select(schema.blobs.c.sha256, schema.blobs.c.id)
@@ -72,7 +75,11 @@ class Changes:
     """(ledger, message, archived or duplicate)"""
     fates: list[tuple[int, Fate, str]] = field(default_factory=list)
     runs: list[dict[str, Any]] = field(default_factory=list)
-    packs: list[tuple[int, int, bool]] = field(default_factory=list)
+    packs: list[tuple[int, int, int]] = field(default_factory=list)
+    """(number, committed length, how it is sealed)"""
+    retired: list[int] = field(default_factory=list)
+    """Packs that hold nothing any more."""
+    moved: Moved = NOTHING_MOVED
     messages: Sequence[MessageFacts] = ()
     """The new messages, in the order of their records."""
     blobs: Mapping[bytes, Location] = field(default_factory=dict)
@@ -121,17 +128,21 @@ class Catalog:
             rows = connection.execute(select(schema.accounts))
             return {row.name: (row.id, row.host, row.user) for row in rows}
 
-    def packs(self) -> list[tuple[int, int, bool]]:
-        """Return (number, committed length, sealed) of every pack, ascending."""
+    def packs(self) -> list[tuple[int, int, int]]:
+        """Return (number, committed length, how it is sealed) of every pack, ascending."""
         with self._engine.connect() as connection:
             rows = connection.execute(select(schema.packs).order_by(schema.packs.c.id))
-            return [(row.id, row.length, bool(row.sealed)) for row in rows]
+            return [(row.id, row.length, row.sealed) for row in rows]
 
-    def ledger(self, account: int) -> list[LedgerRow]:
-        """Return all that is known of an account's UIDLs, in the order they were first listed."""
+    def ledger(self, account: int) -> Iterator[LedgerRow]:
+        """Yield all that is known of an account's UIDLs, in the order they were first listed.
+
+        It is what the catalog held when the first row was asked for.
+        """
         with self._engine.connect() as connection:
-            rows = rows_where(connection, _LEDGER, schema.uidls.c.account, [account])
-            return sorted(_ledger(rows))
+            yield from _ledger(
+                rows_where(connection, _LEDGER_IN_ORDER, schema.uidls.c.account, [account])
+            )
 
     def kept_unnamed(self, account: int) -> set[MessageId]:
         """Return the ids of messages that an account's rows with an empty UIDL lead to."""
@@ -147,7 +158,7 @@ class Catalog:
     def ledger_rows(self, numbers: Sequence[int]) -> list[LedgerRow]:
         """Return the rows with these ledger numbers."""
         with self._engine.connect() as connection:
-            return _ledger(rows_where(connection, _LEDGER, schema.uidls.c.id, numbers))
+            return list(_ledger(rows_where(connection, _LEDGER, schema.uidls.c.id, numbers)))
 
     def known_messages(self, ids: Sequence[bytes]) -> set[bytes]:
         """Return those of the message ids that are kept."""
@@ -156,6 +167,19 @@ class Catalog:
     def known_blobs(self, ids: Sequence[bytes]) -> set[bytes]:
         """Return those of the blob ids that are stored."""
         return self._known(_BLOB_ROWS, schema.blobs.c.sha256, ids)
+
+    def blob_keys(self, ids: Sequence[bytes]) -> dict[bytes, int]:
+        """Return the row id of each blob that is stored."""
+        with self._engine.connect() as connection:
+            return dict(rows_where(connection, _BLOB_ROWS, schema.blobs.c.sha256, ids))
+
+    def messages_like(self, prefix: bytes) -> list[tuple[bytes, int]]:
+        """Return the id and row id of the messages whose ids begin so."""
+        identity = schema.messages.c.sha256
+        low, high = prefix.ljust(32, b"\0"), prefix.ljust(32, b"\xff")
+        with self._engine.connect() as connection:
+            rows = connection.execute(_MESSAGE_ROWS.where(identity.between(low, high)))
+            return [(row[0], row[1]) for row in rows]
 
     def message_places(self, ids: Sequence[bytes]) -> dict[bytes, tuple[int, Location]]:
         """Return the row id of each message that is kept, and where its recipe is."""
@@ -198,7 +222,11 @@ class Catalog:
             for number, name, host, user in changes.accounts:
                 _replace(connection, schema.accounts, number, name=name, host=host, user=user)
             for number, length, sealed in changes.packs:
-                _replace(connection, schema.packs, number, length=length, sealed=int(sealed))
+                _replace(connection, schema.packs, number, length=length, sealed=sealed)
+            for number in changes.retired:
+                connection.execute(schema.packs.delete().where(schema.packs.c.id == number))
+            _move(connection, schema.messages, changes.moved.messages)
+            _move(connection, schema.blobs, changes.moved.blobs)
             ids = self._messages(connection, changes)
             new = {m.sha256: key for m, key in zip(changes.messages, ids, strict=True)}
             self._uidls(connection, changes, new)
@@ -312,11 +340,16 @@ def _next(connection: Connection, column: Any) -> int:
     return (connection.scalar(select(func.max(column))) or 0) + 1
 
 
-def _ledger(rows: Iterable[Any]) -> list[LedgerRow]:
-    return [
-        LedgerRow(key, uidl.encode("latin-1"), size, _FATES[fate], message, settled, rule)
-        for key, uidl, size, fate, message, settled, rule in rows
-    ]
+def _move(connection: Connection, table: Table, moved: Sequence[Moves]) -> None:
+    for moves in moved:
+        for some in moves.chunks():
+            rows = [(key, *place) for key, place in some]
+            update_rows(connection, table, Location._fields, rows)
+
+
+def _ledger(rows: Iterable[Any]) -> Iterator[LedgerRow]:
+    for key, uidl, size, fate, message, settled, rule in rows:
+        yield LedgerRow(key, uidl.encode("latin-1"), size, _FATES[fate], message, settled, rule)
 
 
 def _replace(connection: Connection, table: Any, key: int, **values: Any) -> None:

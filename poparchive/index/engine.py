@@ -26,11 +26,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from poparchive.errors import PoparchiveError
-from poparchive.index import bulk, failures, schema
+from poparchive.index import bulk, failures, schema, versions
 
-HEAD = "0001"
-"""The newest migration. A test keeps it equal to what alembic finds."""
-
+HEAD = versions.CATALOG
 
 _VERSION_TABLE = (
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
@@ -123,7 +121,7 @@ def update_rows(
     connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[tuple[object, ...]]
 ) -> None:
     """Set the named columns; the first value of a row is its id, the others those columns' values."""
-    changed = ", ".join(f"{name} = column{at}" for at, name in enumerate(names, 2))
+    changed = ", ".join(f'"{name}" = column{at}' for at, name in enumerate(names, 2))
     for some in bulk.chunks(rows):
         marks, parameters = bulk.values(some)
         update = f"UPDATE {table.name} SET {changed} FROM (VALUES {marks}) WHERE id = column1"  # noqa: S608
@@ -143,10 +141,14 @@ def rows_where(
 
 
 def _version(path: Path) -> str | None:
-    """Return the migration the file has, without importing alembic: it takes a quarter second."""
+    """Return the migration the file has, without importing alembic: it takes a quarter second.
+
+    Raises ``NewerDatabaseError`` if this program does not know it.
+    """
     if not path.exists():
         return None
     with _explaining(path), contextlib.closing(sqlite3.connect(path)) as connection:
+        versions.refuse_newer_catalog(connection, path)
         tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'")
         if not tables.fetchone():
             return None
@@ -199,8 +201,8 @@ def migrate(path: Path) -> None:
         command.upgrade(config, "head")
     except CommandError as error:
         raise CatalogError(
-            f"{path}: the catalog was made by a newer poparchive ({error}). Install that version,"
-            " or remove the file and run `poparchive rebuild`."
+            f"{path}: the catalog cannot be brought up to version {HEAD} ({error}). Remove the file and"
+            " run `poparchive rebuild`."
         ) from error
     except DBAPIError as error:
         raise _explained(path, error.orig or error) or CatalogError(

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from poparchive.errors import PoparchiveError
-from poparchive.index import bulk, failures
+from poparchive.index import bulk, failures, versions
 from poparchive.index.fold import fold
-
-VERSION = 2
-"""Raised when the same text would be indexed otherwise; an index of another version is made anew."""
 
 COLUMNS = ("body", "subject", "sender", "recipients", "attachments", "flags")
 """The body first: FTS5 writes two octets less for every word of a document's first column."""
+
+OPTIONS = f"{', '.join(COLUMNS)}, content='', tokenize='unicode61 remove_diacritics 2'"
+"""What makes the table. The text is not kept in it."""
 
 ATTACHMENT = "hasattachment"
 """The flag of a message with attachments; no word that people search for."""
@@ -36,7 +36,7 @@ work than with FTS5's defaults, and a smaller file."""
 
 
 class IndexOutdatedError(PoparchiveError):
-    """The index was made by another version, or is damaged; ``rebuild`` makes it anew."""
+    """The index was made by an earlier version, or is damaged; ``rebuild`` makes it anew."""
 
 
 class IndexWriteError(PoparchiveError):
@@ -73,7 +73,7 @@ class FulltextWriter:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open the index, making it if it is not there."""
+        """Open the index, making it if it is not there. Raises ``NewerDatabaseError``."""
         try:
             path.touch(mode=0o600)
         except OSError as error:
@@ -88,6 +88,7 @@ class FulltextWriter:
             cached_statements=bulk.CACHED_STATEMENTS,
         )
         try:
+            versions.refuse_newer_index(connection, path)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
@@ -95,7 +96,7 @@ class FulltextWriter:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
                 _create(connection)
-            elif version != VERSION:
+            elif version != versions.SEARCH:
                 raise IndexOutdatedError(f"{path}: the index has version {version}")
         except sqlite3.DatabaseError as error:
             connection.close()
@@ -103,7 +104,7 @@ class FulltextWriter:
                 # Made anew it would be refused again, and what is there may be whole.
                 raise _refused(path, error) from error
             raise IndexOutdatedError(f"{path}: {error}") from error
-        except IndexOutdatedError:
+        except (IndexOutdatedError, versions.NewerDatabaseError):
             connection.close()
             raise
         return cls(connection, path)
@@ -174,13 +175,11 @@ def _refused(path: Path, error: sqlite3.Error) -> IndexWriteError:
 
 
 def _create(connection: sqlite3.Connection) -> None:
-    columns = ", ".join(COLUMNS)
-    options = "content='', tokenize='unicode61 remove_diacritics 2'"
     connection.execute("BEGIN")
-    connection.execute(f"CREATE VIRTUAL TABLE mail USING fts5({columns}, {options})")
+    connection.execute(f"CREATE VIRTUAL TABLE mail USING fts5({OPTIONS})")
     for name, value in _SETTINGS.items():
         connection.execute("INSERT INTO mail(mail, rank) VALUES (?, ?)", (name, value))
     connection.execute("CREATE TABLE watermark(entry INTEGER NOT NULL, position TEXT)")
     connection.execute("INSERT INTO watermark VALUES (0, NULL)")
-    connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute(f"PRAGMA user_version = {versions.SEARCH}")
     connection.execute("COMMIT")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from poparchive.errors import PoparchiveError
 from poparchive.index.keys import hash_of
+from poparchive.index.versions import NewerDatabaseError, refuse_newer_catalog
+from poparchive.model import Fate
 
 
 class NotFoundError(PoparchiveError):
@@ -19,6 +21,10 @@ class NotFoundError(PoparchiveError):
 
 class CatalogMissingError(PoparchiveError):
     """There is no catalog to read."""
+
+
+class CatalogDamagedError(PoparchiveError):
+    """A row of the catalog is not what was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,18 @@ class Located:
     length: int
 
 
+_KINDS = (int, bytes, int, int, str, str, int, int, int, int)
+
+
+def located(row: tuple[object, ...]) -> Located:
+    """Make a message of a row of ``_COLUMNS``. SQLite lets anything stand in any column."""
+    if tuple(map(type, row)) != _KINDS or any(map((0).__gt__, row[6:])):  # type: ignore[arg-type]
+        raise CatalogDamagedError(
+            f"the catalog's row {row[0]} is damaged; `poparchive rebuild` makes it anew"
+        )
+    return Located(*row)  # type: ignore[arg-type]  # looked at in the line above
+
+
 _COLUMNS = (
     "m.id, m.sha256, m.date, m.size_bytes, m.subject, m.sender,"
     ' m.pack, m.frame, m."offset", m.length'
@@ -53,10 +71,15 @@ def open_read_only(path: Path) -> sqlite3.Connection:
         raise CatalogMissingError(
             f"{path}: not there. Run `poparchive pull`, or `poparchive rebuild` if it was lost."
         )
-    quoted = str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    connection = sqlite3.connect(f"file:{quoted}?mode=ro", uri=True)
+    connection = sqlite3.connect(uri(path), uri=True)
     connection.execute("PRAGMA busy_timeout=10000")
     return connection
+
+
+def uri(path: Path) -> str:
+    """Return how SQLite is told to open a database for reading only."""
+    quoted = str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return f"file:{quoted}?mode=ro"
 
 
 class Lookup:
@@ -64,6 +87,11 @@ class Lookup:
 
     def __init__(self, path: Path) -> None:
         self.connection = open_read_only(path)
+        try:
+            refuse_newer_catalog(self.connection, path)
+        except NewerDatabaseError:
+            self.connection.close()
+            raise
 
     def close(self) -> None:
         self.connection.close()
@@ -120,15 +148,101 @@ class Lookup:
             values = (account,)
         query = f'SELECT {_COLUMNS} FROM messages m{where} ORDER BY m.pack, m.frame, m."offset"'  # noqa: S608
         for row in self.connection.execute(query, values):
-            yield Located(*row)
+            yield located(row)
 
-    def in_frame(self, pack: int, frame: int) -> list[Located]:
-        """Return the messages that need a frame, for their recipe or for a blob."""
-        return self._rows(
-            "WHERE (m.pack = ?1 AND m.frame = ?2) OR m.id IN (SELECT p.message FROM parts p"
-            " JOIN blobs b ON b.id = p.blob WHERE b.pack = ?1 AND b.frame = ?2)",
-            (pack, frame),
+    def in_range(self, pack: int, start: int, end: int) -> Iterator[Located]:
+        """Yield the messages with their recipe in frames that begin in a range of a pack, as they lie."""
+        query = (
+            f"SELECT {_COLUMNS} FROM messages m WHERE m.pack = ? AND m.frame >= ? AND m.frame < ?"  # noqa: S608
+            ' ORDER BY m.frame, m."offset"'
         )
+        for row in self.connection.execute(query, (pack, start, end)):
+            yield located(row)
+
+    def needing(self, pack: int, start: int, end: int) -> Iterator[int]:
+        """Yield the row ids of messages that need a frame that begins in a range of a pack, for their
+        recipe or for a blob. Reads all blobs."""
+        query = (
+            "SELECT id FROM messages WHERE pack = ?1 AND frame >= ?2 AND frame < ?3"
+            " UNION SELECT p.message FROM parts p JOIN blobs b ON b.id = p.blob"
+            " WHERE b.pack = ?1 AND b.frame >= ?2 AND b.frame < ?3"
+        )
+        for (key,) in self.connection.execute(query, (pack, start, end)):
+            yield key
+
+    def frame_behind(self, pack: int, start: int) -> int | None:
+        """Return where the first frame behind an octet of a pack begins that anything is said to be in."""
+        query = (
+            "SELECT min(f) FROM (SELECT min(frame) AS f FROM messages WHERE pack = ?1 AND frame > ?2"
+            " UNION ALL SELECT min(frame) FROM blobs WHERE pack = ?1 AND frame > ?2)"
+        )
+        found: int | None = self.connection.execute(query, (pack, start)).fetchone()[0]
+        return found
+
+    def facts_of(self, key: int) -> tuple[tuple[object, ...], list[tuple[object, ...]]]:
+        """Return what the catalog says of a message: its row but for the place, and its parts."""
+        row = self.connection.execute(
+            "SELECT sha256, date, size_bytes, message_id_hash, subject, sender, parsed"
+            " FROM messages WHERE id = ?",
+            (key,),
+        ).fetchone()
+        parts = self.connection.execute(
+            "SELECT p.number, p.segment, b.sha256, p.type, p.name, p.size_bytes FROM parts p"
+            " LEFT JOIN blobs b ON b.id = p.blob WHERE p.message = ? ORDER BY p.number, p.segment",
+            (key,),
+        ).fetchall()
+        return row, parts
+
+    def of_entries(self, first: int, last: int) -> Iterator[tuple[Located, tuple[str, ...]]]:
+        """Yield the messages that these journal entries first named, with their accounts, sorted by
+        account and date."""
+        query = (
+            f"SELECT {_COLUMNS}, group_concat(DISTINCT a.name) AS names FROM messages m"  # noqa: S608
+            " LEFT JOIN uidls u ON u.message = m.id LEFT JOIN accounts a ON a.id = u.account"
+            " WHERE m.entry BETWEEN ? AND ? GROUP BY m.id ORDER BY names, m.date, m.id"
+        )
+        for *row, names in self.connection.execute(query, (first, last)):
+            yield located(tuple(row)), tuple(sorted((names or "").split(",")))
+
+    def sources(self, identity: bytes) -> list[tuple[str, bytes, int]]:
+        """Return (account, UIDL, LIST size) of where a message came from and may still be."""
+        rows = self.connection.execute(
+            "SELECT a.name, u.uidl, u.size_bytes FROM uidls u JOIN accounts a ON a.id = u.account"
+            " JOIN messages m ON m.id = u.message WHERE m.sha256 = ? AND u.fate IN (?, ?)",
+            (identity, int(Fate.ARCHIVED), int(Fate.DUPLICATE)),
+        )
+        return [(name, uidl.encode("latin-1"), size) for name, uidl, size in rows]
+
+    def strays(self) -> list[str]:
+        """Name rows that belong to nothing."""
+        queries = {
+            "parts of no message": "parts WHERE message NOT IN (SELECT id FROM messages)",
+            "blobs of no part": "blobs WHERE id NOT IN (SELECT blob FROM parts WHERE blob IS NOT NULL)",
+            "messages of no UIDL": "messages WHERE id NOT IN"
+            " (SELECT message FROM uidls WHERE message IS NOT NULL)",
+        }
+        found = []
+        for what, query in queries.items():
+            (count,) = self.connection.execute(f"SELECT count(*) FROM {query}").fetchone()  # noqa: S608
+            if count:
+                found.append(f"there are {count} {what}")
+        return found
+
+    def nowhere(self) -> bool:
+        """Whether a message is said to be in no pack that there is."""
+        query = "SELECT 1 FROM messages WHERE pack NOT IN (SELECT id FROM packs) LIMIT 1"
+        return self.connection.execute(query).fetchone() is not None
+
+    def packs(self) -> dict[int, tuple[int, bool]]:
+        """Return the committed length of every pack, and whether it is sealed."""
+        rows = self.connection.execute("SELECT id, length, sealed FROM packs")
+        return {number: (length, bool(sealed)) for number, length, sealed in rows}
+
+    def position(self) -> str | None:
+        """Return how far the catalog has come, as the archive wrote it."""
+        query = "SELECT value FROM state WHERE key = 'position'"
+        row = self.connection.execute(query).fetchone()
+        return str(row[0]) if row else None
 
     def blob(self, identity: bytes) -> tuple[int, int, int, int] | None:
         """Return (pack, frame, offset, length) of a blob."""
@@ -141,11 +255,6 @@ class Lookup:
     def accounts(self) -> list[str]:
         """Return the names of all accounts."""
         return [row[0] for row in self.connection.execute("SELECT name FROM accounts ORDER BY 1")]
-
-    def has_ledger(self, number: int) -> bool:
-        """Whether the ledger has a row with this number."""
-        query = "SELECT 1 FROM uidls WHERE id = ?"
-        return self.connection.execute(query, (number,)).fetchone() is not None
 
     def count_messages(self) -> int:
         """Return the number of distinct messages."""
@@ -169,4 +278,4 @@ class Lookup:
 
     def _rows(self, where: str, values: tuple[object, ...]) -> list[Located]:
         query = f"SELECT {_COLUMNS} FROM messages m {where}"  # noqa: S608
-        return [Located(*row) for row in self.connection.execute(query, values)]
+        return [located(row) for row in self.connection.execute(query, values)]

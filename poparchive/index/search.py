@@ -17,6 +17,7 @@ from poparchive.index.keys import GRANULE_S
 from poparchive.index.lookup import open_read_only
 from poparchive.index.plan import Statement, plan
 from poparchive.index.query import And, Node, Or, Words, parse
+from poparchive.index.versions import refuse_newer_catalog, refuse_newer_index
 
 CANDIDATES = 2000
 """By relevance, this many of the newest matches are ranked: ranking all hits of a common word among
@@ -53,12 +54,14 @@ class Searcher:
 
     def __init__(self, catalog: Path, search: Path) -> None:
         self._connection = open_read_only(search)
+        refuse_newer_index(self._connection, search)
         quoted = str(catalog.absolute())
         for character in "%?#":
             quoted = quoted.replace(character, f"%{ord(character):02x}")
         if not catalog.exists():
             raise SearchError(f"{catalog}: not there; run `poparchive rebuild`")
         self._connection.execute("ATTACH ? AS cat", (f"file:{quoted}?mode=ro",))
+        refuse_newer_catalog(self._connection, catalog, "cat")
 
     def __enter__(self) -> Self:
         return self

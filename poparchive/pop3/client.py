@@ -8,14 +8,15 @@ that made it. What a server refuses raises ``ReplyError`` and the session goes o
 import ssl
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import chain
 
-from poparchive.model import Listed
+from poparchive.model import Listed, Listing
 from poparchive.pop3 import commands as c
 from poparchive.pop3.commands import Command, Verb, command
 from poparchive.pop3.dialogue import Capabilities, Dialogue
 from poparchive.pop3.endpoint import Endpoint, Timeouts
-from poparchive.pop3.errors import Pop3Error, ProtocolError, Where
+from poparchive.pop3.errors import LostBehindCapaError, Pop3Error, ProtocolError, Where
 from poparchive.pop3.headhash import Heads
 from poparchive.pop3.login import Login, begin, log_in
 from poparchive.pop3.pipeline import (
@@ -51,6 +52,8 @@ class Session:
         """What else is known of such servers."""
         self.without_uidl = False
         """The last listing had no UIDLs; what stands for them is made of headers, or empty."""
+        self.loses_behind_capa = False
+        """On a connection before this one it answered CAPA and nothing that had come with it."""
         self._dialogue = dialogue
         self._window = window
         self._capa_due = False
@@ -84,7 +87,7 @@ class Session:
         known = self.profile.pipelines
         return self._dialogue.pipelining if known is None else known
 
-    async def listing(self) -> list[Listed]:
+    async def listing(self) -> Listing:
         """UIDL and LIST in one, in the order of UIDL.
 
         A message that only UIDL names has size 0; one that only LIST names has an empty UIDL. Where the
@@ -94,10 +97,11 @@ class Session:
         uidls = Uidls(sizes)
         asked = [command(c.LIST), command(c.UIDL)]
         if self._capa_due:
-            asked.insert(0, command(c.CAPA))
+            # Last, because some servers lose what comes behind it.
+            asked.append(command(c.CAPA))
         self._capa_due = False
         readers: dict[Verb, Reader] = {c.LIST: sizes, c.UIDL: uidls}
-        answers = await self._dialogue.ask(*asked, readers=readers)
+        answers = await self._dialogue.ask(*asked, readers=readers, at_once=self.pipelining)
         refused = {
             asked.verb: reply for asked, reply in answers.refusals if asked.verb is not c.CAPA
         }
@@ -109,14 +113,15 @@ class Session:
         uidls.close()
         return await self._told_apart(uidls.listed)
 
-    async def _told_apart(self, listed: Sequence[Listed]) -> list[Listed]:
+    async def _told_apart(self, listed: Listing) -> Listing:
         """Messages of a server without UIDL, with what TOP tells in its place."""
         if not self.profile.top or (self.capabilities and "TOP" not in self.capabilities):
-            return list(listed)
+            return listed
         heads = Heads()
-        await self._run((c.top(one.number, 0) for one in listed), heads)
+        await self._run((c.top(number, 0) for number in listed.numbers), heads)
         found = heads.by_number
-        return [one._replace(uidl=found.get(one.number, b"")) for one in listed]
+        uidls = [found.get(number, b"") for number in listed.numbers]
+        return Listing(listed.numbers, uidls, listed.sizes)
 
     async def retrieve(
         self,
@@ -179,9 +184,11 @@ class Session:
 
     async def _begin(self) -> None:
         """A server may say more after the log-in (perdition), or less."""
+        if not self.capabilities:
+            return
         if self.pipelining:
             self._capa_due = True
-        elif self.capabilities:
+        else:
             await self._dialogue.ask(command(c.CAPA))
 
 
@@ -202,22 +209,31 @@ async def connect(
     made, which takes longer than the rest. A ``fingerprint`` of the endpoint overrides it.
     """
     where = Where(endpoint.host, endpoint.port, account)
-    try:
+
+    async def enter(login: Login) -> Session:
         wish = parse_auth(login.auth)
         connection = await open_connection(endpoint, where, timeouts, context, spool_bytes)
-    except Pop3Error as error:
-        error.at(where)
-        raise
-    try:
-        dialogue = Dialogue(connection, where)
         try:
+            dialogue = Dialogue(connection, where)
             await begin(dialogue, endpoint, context)
             auth = await log_in(dialogue, login, wish, allow_clear=endpoint.allow_insecure)
             session = Session(dialogue, auth, window)
             await session._begin()
-        except Pop3Error as error:
-            error.at(where)
+        except BaseException:
+            await connection.hang_up()
             raise
+        return session
+
+    try:
+        try:
+            session = await enter(login)
+        except LostBehindCapaError:
+            session = await enter(replace(login, known=None))
+            session.loses_behind_capa = True
+    except Pop3Error as error:
+        error.at(where)
+        raise
+    try:
         yield session
     finally:
-        await connection.hang_up()
+        await session._dialogue.connection.hang_up()

@@ -52,7 +52,9 @@ class Dialogue:
         """
         answers = Questions(readers)
         at_once = self.pipelining if at_once is None else at_once
-        await self.connection.run(asked, answers, DEEP if at_once else ONE_AT_A_TIME)
+        window = DEEP if at_once else ONE_AT_A_TIME
+        behind_capa = at_once and len(asked) > 1 and asked[0].verb is c.CAPA
+        await self.connection.run(asked, answers, window, behind_capa=behind_capa)
         if (body := answers.bodies.get(c.CAPA)) is not None:
             self.capabilities = MappingProxyType(parse_capabilities(body))
         return answers

@@ -57,3 +57,6 @@ class Timeouts:
     """For each status line, from the reply before it or from the command."""
     stall_s: float = 90
     """While a multi-line reply is under way: the time in which 100 octets for each second must come."""
+    lost_s: float = 20
+    """For the first answer behind that to CAPA where all went out in one write: then it counts as lost.
+    Dovecot needs 12 s to report a locked mailbox, and 17 s to refuse a password for the tenth time."""

@@ -92,6 +92,10 @@ class TimedOutError(Pop3Error):
     retry_after_s = 300
 
 
+class LostBehindCapaError(TimedOutError):
+    """The server answered CAPA, and then nothing that had come in the same write."""
+
+
 class ClosedError(Pop3Error):
     """The server hung up, or the network did."""
 

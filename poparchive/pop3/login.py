@@ -28,7 +28,7 @@ class Login:
 
     user: str
     secret: Callable[[], str] | None = field(repr=False)
-    """Gives the password. Called once for each session, when it is needed, in a worker thread.
+    """Gives the password. Called once for each connection, when it is needed, in a worker thread.
     None where a token or the client's certificate takes its place."""
     auth: str = "auto"
     """A name of ``sasl.table.Auth``."""
@@ -37,7 +37,8 @@ class Login:
     because the server has just refused the last."""
     known: Capabilities | None = None
     """What the server offered at the last log-in. Under TLS, if it pipelines, that is taken for granted,
-    so that CAPA and the log-in share a write; the answer to CAPA counts all the same."""
+    so that CAPA and the log-in share a write; the answer to CAPA counts all the same. Of a server that
+    loses what comes with CAPA (``Session.loses_behind_capa``) it is to be None."""
 
 
 async def begin(dialogue: Dialogue, endpoint: Endpoint, context: ssl.SSLContext | None) -> None:
@@ -278,9 +279,22 @@ class _Entry:
         return end_point(certificate)
 
     def _advice(self, way: Auth, ways: Sequence[Auth], *, secure: bool) -> str:
-        """Servers that keep hashes of passwords cannot do what they announce; a person can tell."""
-        if self._wish is not Auth.AUTO or not secure or WAYS[way].bare:
+        """Servers that keep hashes of passwords cannot do what they announce; a person can tell.
+
+        Nothing else is tried by itself. Without TLS, whoever is on the line could refuse what hides the
+        password in order to be told it.
+        """
+        if self._wish is not Auth.AUTO or WAYS[way].bare:
             return ""
+        if not secure:
+            bare = [each for each in ways if WAYS[each].bare]
+            if not bare:
+                return ""
+            other = Auth.USER if Auth.USER in bare else bare[0]
+            return (
+                f"; if the password is right, the server cannot check it by {sasl_name(way)}:"
+                f' set auth = "{other}", which sends it in the clear to whoever is on the line'
+            )
         others = [f'"{each}"' for each in ways if WAYS[each].bare or each is WAYS[way].unbound]
         if not others:
             return ""

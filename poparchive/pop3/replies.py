@@ -7,9 +7,9 @@ RFC 1939 fixes is read from them. What cannot be read raises ``ProtocolError``.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import chain, repeat
 
-from poparchive.model import Listed
+from poparchive.model import Listing, ascend, column
 from poparchive.pop3.errors import ProtocolError
 
 LISTING_LINE_MAX_BYTES = 1_024
@@ -19,7 +19,7 @@ LISTING_MAX_BYTES = 256 * 1024 * 1024
 """Most octets of one listing: some millions of messages, and an end to a server gone mad."""
 
 LISTING_MAX_LINES = 3_000_000
-"""Most lines of one listing: each takes some 200 octets of memory, however short it is."""
+"""Most lines of one listing: each takes some 200 octets of memory until it is compared."""
 
 SHOWN_MAX_CHARS = 500
 """How much of a server's text an error message repeats."""
@@ -167,23 +167,30 @@ class _Lines:
             command=self._command,
         )
 
-    def _keep(self, numbers: Sequence[int], values: Sequence[bytes]) -> None:
+    def _keep(self, found: Sequence[int], values: Sequence[bytes]) -> None:
         raise NotImplementedError
 
 
 class Sizes(_Lines):
-    """LIST: ``by_number`` has the octets of each message."""
+    """LIST: ``numbers`` and ``sizes``, two columns in the server's order."""
 
     def __init__(self) -> None:
         super().__init__("LIST", _LIST_USUAL, _LIST_LINE)
-        self.by_number: dict[int, int] = {}
+        self.numbers = column()
+        self.sizes = column()
 
-    def _keep(self, numbers: Sequence[int], values: Sequence[bytes]) -> None:
-        self.by_number.update(zip(numbers, map(int, values), strict=True))
+    @property
+    def by_number(self) -> dict[int, int]:
+        """The octets of each message; the last line counts, if a number has several."""
+        return dict(zip(self.numbers, self.sizes, strict=True))
+
+    def _keep(self, found: Sequence[int], values: Sequence[bytes]) -> None:
+        self.numbers.extend(found)
+        self.sizes.extend(map(int, values))
 
 
 class Uidls(_Lines):
-    """UIDL, joined with what LIST said before: ``listed``, in the server's order.
+    """UIDL, joined with what LIST said before: ``listed``, in the server's order, once it is closed.
 
     A message that only UIDL names has size 0. One that only LIST names comes last, with an empty
     UIDL: whoever decides what to fetch must see that it is there. A line sent twice counts once;
@@ -192,30 +199,37 @@ class Uidls(_Lines):
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__("UIDL", _UIDL_USUAL, _UIDL_LINE)
-        self._sizes = sizes.by_number
-        self.listed: list[Listed] = []
+        self._sizes = sizes
+        self._numbers = column()
+        self._uidls: list[bytes] = []
+        self.listed = Listing()
 
-    def _keep(self, numbers: Sequence[int], values: Sequence[bytes]) -> None:
-        # Taken out: with a million messages their numbers and sizes are held once and not twice.
-        sizes = map(self._sizes.pop, numbers, repeat(0))
-        self.listed += map(Listed, numbers, values, sizes)
+    def _keep(self, found: Sequence[int], values: Sequence[bytes]) -> None:
+        self._numbers.extend(found)
+        self._uidls += values
 
     def close(self) -> None:
         super().close()
-        # The second line for a number finds no size any more; so if all have one, none is repeated.
-        if not all(entry.size_bytes for entry in self.listed):
-            self._join()
-        for number in sorted(self._sizes):
-            self.listed.append(Listed(number, b"", self._sizes[number]))
+        if self._numbers == self._sizes.numbers and ascend(self._numbers):
+            # Nearly all servers: both listings name the same messages in the same order, each once.
+            self.listed = Listing(self._numbers, self._uidls, self._sizes.sizes)
+        else:
+            self.listed = self._joined()
 
-    def _join(self) -> None:
-        firsts: dict[int, Listed] = {}
-        for entry in self.listed:
-            first = firsts.setdefault(entry.number, entry)
-            if first.uidl != entry.uidl:
+    def _joined(self) -> Listing:
+        sizes = self._sizes.by_number
+        named: dict[int, bytes] = {}
+        for number, uidl in zip(self._numbers, self._uidls, strict=True):
+            first = named.setdefault(number, uidl)
+            if first != uidl:
                 raise ProtocolError(
-                    f"UIDL names message {entry.number} twice: "
-                    f"{visible(first.uidl)} and {visible(entry.uidl)}",
+                    f"UIDL names message {number} twice: {visible(first)} and {visible(uidl)}",
                     command="UIDL",
                 )
-        self.listed = list(firsts.values())
+        unnamed = sorted(sizes.keys() - named.keys())
+        every = column(chain(named, unnamed))
+        return Listing(
+            every,
+            [*named.values(), *repeat(b"", len(unnamed))],
+            column(sizes.get(number, 0) for number in every),
+        )

@@ -2,17 +2,12 @@
 
 Octets go from the socket straight into the conversation's buffer, and events from there straight
 to the taker, all inside the event loop's read callback: no task is switched per message. Everything
-here runs on one event loop; nothing is thread-safe. Errors of the operating system and of OpenSSL
-are translated here and nowhere else.
+here runs on one event loop; nothing is thread-safe.
 """
 
 import asyncio
-import os
-import re
-import socket
 import ssl
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 
 from poparchive.pop3 import proxy, tls
 from poparchive.pop3.commands import Command, State
@@ -20,7 +15,7 @@ from poparchive.pop3.endpoint import Endpoint, Timeouts, TlsMode
 from poparchive.pop3.errors import (
     ClosedError,
     CommandError,
-    ConnectError,
+    LostBehindCapaError,
     Pop3Error,
     TimedOutError,
     TlsError,
@@ -28,6 +23,7 @@ from poparchive.pop3.errors import (
 )
 from poparchive.pop3.pipeline import Pipeline, Taker, Window
 from poparchive.pop3.protocol import SPOOL_BYTES, Conversation
+from poparchive.pop3.translate import reason, translated
 
 Tap = Callable[[bool, bytes], None]
 """Is told of all octets of a connection, secrets too: whether they are ours, and which."""
@@ -68,6 +64,7 @@ class Connection(asyncio.BufferedProtocol):
         self._progress_s = 0.0
         self._progress_mark = (0, False)  # replies answered, one is under way
         self._came_bytes = 0  # since then
+        self._capa_answered = -1  # how many replies have come by then, if all went out with CAPA
         self._making_room: asyncio.Task[None] | None = None  # while nothing is read
         self.tls: ssl.SSLObject | None = None
         """Tells of the server's certificate, once that was checked; None in the clear."""
@@ -94,9 +91,18 @@ class Connection(asyncio.BufferedProtocol):
         tls = self._transport and self._transport.get_extra_info("ssl_object")
         return tls.getpeercert(binary_form=True) if tls else None
 
-    async def run(self, commands: Iterable[Command], taker: Taker, window: Window) -> None:
+    async def run(
+        self,
+        commands: Iterable[Command],
+        taker: Taker,
+        window: Window,
+        *,
+        behind_capa: bool = False,
+    ) -> None:
         """Send ``commands`` through ``window`` and give what comes to ``taker``, until all are
-        answered. On any error, of the taker's too, and when cancelled, the connection is closed."""
+        answered. On any error, of the taker's too, and when cancelled, the connection is closed.
+
+        ``behind_capa``: the first is CAPA, and the others may be lost (``LostBehindCapaError``)."""
         if self._failure:
             raise self._failure
         if self._taker:
@@ -104,6 +110,7 @@ class Connection(asyncio.BufferedProtocol):
         self._taker = taker
         self._pipeline = Pipeline(commands, window)
         self._finished = self._loop.create_future()
+        self._capa_answered = self._conversation.answered + 1 if behind_capa else -1
         self._progressed()
         self._watch()
         try:
@@ -118,6 +125,9 @@ class Connection(asyncio.BufferedProtocol):
             raise
         finally:
             self._taker = None
+            # It holds what was not asked for, a million messages perhaps; and this connection, which asyncio
+            # has in a circle of objects, may be collected much later.
+            self._pipeline = Pipeline((), window)
             if self._timer:
                 self._timer.cancel()
             if self._making_room:
@@ -150,7 +160,7 @@ class Connection(asyncio.BufferedProtocol):
         if refused := tls.client_certificate_error(exc, self._endpoint):
             closed = refused
         elif exc:
-            closed = ClosedError(f"{closed.detail} ({_reason(exc)})", command=closed.command)
+            closed = ClosedError(f"{closed.detail} ({reason(exc)})", command=closed.command)
         self._fail(closed)
         if not self._lost.done():
             self._lost.set_result(None)
@@ -242,9 +252,12 @@ class Connection(asyncio.BufferedProtocol):
             self._progress_s = now_s
         in_body = self._conversation.in_body
         limit_s = times.stall_s if in_body else times.reply_s
+        lost = not in_body and self._conversation.answered == self._capa_answered
+        if lost:
+            limit_s = min(limit_s, times.lost_s)
         left_s = self._progress_s + limit_s - now_s
         if left_s > 0:
-            later_s = min(left_s, times.stall_s, times.reply_s)
+            later_s = min(left_s, times.stall_s, times.reply_s, times.lost_s)
             self._timer = self._loop.call_later(later_s, self._watch)
             return
         what = self._conversation.current
@@ -255,7 +268,7 @@ class Connection(asyncio.BufferedProtocol):
             did = "send its greeting" if what == "greeting" else f"answer {what}"
             text = f"the server did not {did} within {limit_s:g} s"
             text += self._conversation.last_said()
-        self._fail(TimedOutError(text, command=what))
+        self._fail((LostBehindCapaError if lost else TimedOutError)(text, command=what))
 
     async def start_tls(self, context: ssl.SSLContext | None) -> None:
         """After +OK to STLS."""
@@ -263,7 +276,7 @@ class Connection(asyncio.BufferedProtocol):
             raise self._failure
         assert self._transport
         try:
-            with _translated(self._endpoint, self._where, self._timeouts):
+            with translated(self._endpoint, self._where, self._timeouts):
                 made = tls.context_for(self._endpoint, context)
                 async with asyncio.timeout(self._timeouts.connect_s):
                     self._transport = await self._loop.start_tls(
@@ -320,7 +333,7 @@ async def open_connection(
         raise TlsError("TLS is switched off, which needs allow_insecure = true").at(where)
     connection = Connection(endpoint, where, timeouts, spool_bytes, tap)
     try:
-        with _translated(endpoint, where, timeouts):
+        with translated(endpoint, where, timeouts):
             made = tls.context_for(endpoint, context) if implicit else None
             async with asyncio.timeout(timeouts.connect_s):
                 await _connect(connection, endpoint, made, timeouts.connect_s + 1)
@@ -357,41 +370,3 @@ async def _connect(
             ssl_handshake_timeout=handshake_s,
             happy_eyeballs_delay=0.25,
         )
-
-
-@contextmanager
-def _translated(endpoint: Endpoint, where: Where, timeouts: Timeouts) -> Iterator[None]:
-    """What the system, OpenSSL and asyncio raise while connecting, as our errors."""
-    try:
-        with tls.connecting_to(endpoint):
-            yield
-    except Pop3Error as error:
-        error.at(where)
-        raise
-    except TimeoutError as error:
-        through = f" through the proxy {endpoint.proxy}" if endpoint.proxy else ""
-        text = f"no connection within {timeouts.connect_s:g} s{through}"
-        raise TimedOutError(text).at(where) from error
-    except ssl.SSLError as error:
-        raise tls.handshake_error(error, endpoint).at(where) from error
-    except ConnectionError as error:
-        if error.errno:
-            raise ConnectError(f"cannot connect: {_reason(error)}").at(where) from error
-        # asyncio's own, without a word.
-        text = "the server closed the connection in the middle of the TLS handshake"
-        raise ClosedError(text).at(where) from error
-    except (OSError, UnicodeError) as error:
-        raise ConnectError(f"cannot connect: {_reason(error)}").at(where) from error
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, ssl.SSLError):
-        return tls.reason_of(error)
-    if isinstance(error, socket.gaierror):
-        return f"no address for this name ({error.strerror})"
-    if isinstance(error, OSError) and error.errno:
-        # asyncio puts words of its own into strerror.
-        return os.strerror(error.errno).lower()
-    # Where several addresses failed differently, asyncio has a text of all their errors.
-    numbers = dict.fromkeys(re.findall(r"\[Errno (\d+)\]", str(error)))
-    return ", ".join(os.strerror(int(n)).lower() for n in numbers) or str(error)

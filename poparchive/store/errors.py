@@ -15,6 +15,10 @@ class MissingObjectError(DamageError):
     """A recipe or the catalog names an object that the packs do not hold."""
 
 
+class PackGoneError(DamageError):
+    """A pack is not there. ``optimize`` may have moved what it held since its place was looked up."""
+
+
 class FormatError(StoreError):
     """The archive was written by a newer version, or it is no archive."""
 

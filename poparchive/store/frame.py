@@ -1,36 +1,34 @@
 """Frames: many objects in one compressed, self-describing, self-checking unit.
 
-The struct formats are those of ``docs/store-format.md``. ``encode`` decodes what it made before it
-returns it, so that no compressor's error ever reaches a pack.
+The struct formats are those of ``docs/store-format.md``. Pulls write frames of version 1: ``encode`` decodes
+what it made before it returns it, so that no compressor's error ever reaches a pack. ``optimize`` writes
+version 2, made by ``encode_tightly``, and reads it all again from the new pack before it counts.
 """
 
 import enum
 import hashlib
 import struct
-import threading
+import sys
 import zlib
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import zstandard
-
+from poparchive.store.codec import Dictionary, compress, compress_tightly, decompress
 from poparchive.store.errors import DamageError, FormatError
 
 MAGIC = b"PAFR"
-VERSION = 1
+PLAIN = 1
+TIGHT = 2
+NEWEST = TIGHT
 _HEAD = struct.Struct("<4sBBBBIIIIQQ")
 _CRC = struct.Struct("<I")
 _DIGEST_BYTES = 32
 HEADER_BYTES = _HEAD.size + _CRC.size + _DIGEST_BYTES
 _ENTRY = struct.Struct("<BI8s")
 PREFIX_BYTES = 8
-
-LEVEL = 5
-"""Level 5 stores 6% less than level 3 and still compresses faster than POP3 servers deliver."""
-
-MAX_RAW_BYTES = 1 << 30
-"""No writer makes a frame near this; a header that claims more is damage, not a reason to allocate."""
+SHORT_PREFIX_BYTES = 4
 
 
 class Kind(enum.IntEnum):
@@ -77,8 +75,11 @@ class Entry:
 class Header:
     """A frame's header, checked against its CRC."""
 
+    version: int
     kind: Kind
     codec: Codec
+    dictionary: int
+    """Where in the pack the frame begins whose payload is the dictionary; 0 for none."""
     count: int
     extra_length: int
     table_length: int
@@ -93,67 +94,108 @@ class Header:
         return self.extra_length + self.table_length + self.stored_length
 
 
-class _Coders(threading.local):
-    """zstd contexts are large and not to be shared between threads: one of each a thread."""
+def encode(
+    objects: Sequence[Object],
+    *,
+    compressed: bool = True,
+    dictionary: tuple[Dictionary, int] | None = None,
+) -> bytes:
+    """Return a frame of version 1, header and all. The payload was decoded again and found equal.
 
-    def __init__(self) -> None:
-        self.compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=False)
-        self.sampler = zstandard.ZstdCompressor(level=1, write_checksum=False)
-        self.decompressor = zstandard.ZstdDecompressor()
-
-
-_coders = _Coders()
-
-
-def compresses(octets: bytes) -> bool:
-    """Tell from a sample whether compressing these octets is worth it."""
-    sample = octets[: 1 << 14] if len(octets) <= 1 << 16 else octets[len(octets) // 2 :][: 1 << 14]
-    return len(_coders.sampler.compress(sample)) < len(sample) * 0.97
-
-
-def compress(octets: bytes) -> bytes:
-    """One zstd frame (RFC 8878) with the content size in it."""
-    return _coders.compressor.compress(octets)
-
-
-def decompress(octets: bytes, raw_length: int) -> bytes:
-    """Undo ``compress``; anything else than ``raw_length`` octets is damage."""
-    if raw_length > MAX_RAW_BYTES:
-        raise DamageError(f"a payload claims {raw_length} octets")
-    try:
-        raw = _coders.decompressor.decompress(octets, max_output_size=raw_length)
-    except zstandard.ZstdError as error:
-        raise DamageError(f"a payload does not decompress: {error}") from error
-    if len(raw) != raw_length:
-        raise DamageError("a payload has another length than its header says")
-    return raw
-
-
-def encode(objects: Sequence[Object], *, compressed: bool = True) -> bytes:
-    """Return the frame, header and all. The payload was decoded again and found equal."""
+    ``dictionary`` comes with where in the pack the frame begins that holds it.
+    """
     payload = b"".join([o.octets for o in objects])
     table = b"".join([_ENTRY.pack(o.kind, len(o.octets), o.id[:PREFIX_BYTES]) for o in objects])
-    stored, codec = payload, Codec.STORED
+    stored, codec, place = payload, Codec.STORED, 0
     if compressed:
-        stored = compress(payload)
-        codec = Codec.ZSTD
-        if len(stored) >= len(payload):
-            stored, codec = payload, Codec.STORED
-        elif decompress(stored, len(payload)) != payload:
+        known, place = dictionary or (None, 0)
+        packed = known.compress(payload) if known else compress(payload)
+        if len(packed) >= len(payload):
+            place = 0
+        elif decompress(packed, len(payload), known) != payload:
             raise DamageError("zstd did not give back what it was given; the memory may be faulty")
-    return _assemble(Kind.OBJECTS, codec, len(objects), table, len(payload), stored)
+        else:
+            stored, codec = packed, Codec.ZSTD
+    return _assemble(PLAIN, Kind.OBJECTS, codec, place, len(objects), table, len(payload), stored)
+
+
+class Slot(NamedTuple):
+    """An object of a payload that is at hand: its kind, id and length."""
+
+    kind: ObjectKind
+    id: bytes
+    length: int
+
+
+def encode_tightly(
+    slots: Sequence[Slot],
+    payload: bytes | bytearray,
+    dictionary: tuple[Dictionary, int] | None = None,
+) -> bytes:
+    """Return a frame of version 2, as small as it gets. Nothing was decoded: whoever writes it reads
+    it again."""
+    known, place = dictionary or (None, 0)
+    stored = known.compress_tightly(payload) if known else compress_tightly(payload)
+    table = b"".join(
+        (
+            bytes(one.kind for one in slots),
+            _lengths(one.length for one in slots).tobytes(),
+            *(one.id[:SHORT_PREFIX_BYTES] for one in slots),
+        )
+    )
+    return _assemble(
+        TIGHT,
+        Kind.OBJECTS,
+        Codec.ZSTD,
+        place,
+        len(slots),
+        compress_tightly(table),
+        len(payload),
+        stored,
+    )
+
+
+def _lengths(values: Iterable[int] = ()) -> "array[int]":
+    """A column of 4 octets each, little-endian wherever this runs."""
+    column = array("I", values)
+    if sys.byteorder == "big":
+        column.byteswap()
+    return column
+
+
+def encode_dictionary(octets: bytes) -> bytes:
+    """Return a frame that holds a dictionary and no objects."""
+    stored = compress_tightly(octets)
+    return _assemble(PLAIN, Kind.DICTIONARY, Codec.ZSTD, 0, 0, b"", len(octets), stored)
 
 
 def encode_seal(pack_digest: bytes) -> bytes:
     """Return the last frame of a pack; ``pack_digest`` is the hash of all octets before it."""
-    return _assemble(Kind.SEAL, Codec.STORED, 0, b"", len(pack_digest), pack_digest)
+    return _assemble(PLAIN, Kind.SEAL, Codec.STORED, 0, 0, b"", len(pack_digest), pack_digest)
 
 
 def _assemble(
-    kind: Kind, codec: Codec, count: int, table: bytes, raw_length: int, stored: bytes
+    version: int,
+    kind: Kind,
+    codec: Codec,
+    dictionary: int,
+    count: int,
+    table: bytes,
+    raw_length: int,
+    stored: bytes,
 ) -> bytes:
     head = _HEAD.pack(
-        MAGIC, VERSION, kind, codec, 0, 0, count, 0, len(table), raw_length, len(stored)
+        MAGIC,
+        version,
+        kind,
+        codec,
+        0,
+        dictionary,
+        count,
+        0,
+        len(table),
+        raw_length,
+        len(stored),
     )
     head += _CRC.pack(zlib.crc32(head))
     digest = hashlib.sha256(head)
@@ -163,7 +205,7 @@ def _assemble(
 
 
 def decode_header(octets: bytes) -> Header:
-    """Read a header of ``HEADER_BYTES``. The digest is for ``decode``, which has the body."""
+    """Read a header of ``HEADER_BYTES``. The digest is for ``check``, which has the body."""
     head = octets[: _HEAD.size]
     if len(octets) < HEADER_BYTES or not head.startswith(MAGIC):
         raise DamageError("no frame begins here")
@@ -173,16 +215,19 @@ def decode_header(octets: bytes) -> Header:
     _, version, kind, codec, flags, dictionary, count, extra, table, raw, stored = _HEAD.unpack(
         head
     )
-    if version != VERSION or flags or dictionary or kind not in (Kind.OBJECTS, Kind.SEAL):
+    if version > NEWEST or kind not in iter(Kind) or codec not in iter(Codec) or flags:
         raise FormatError(
-            f"a frame has version {version}, kind {kind}, flags {flags}, dictionary {dictionary}:"
-            " it was written by a newer poparchive. Install a newer version."
+            f"a frame has version {version}, kind {kind}, codec {codec} and flags {flags}; this poparchive"
+            f" reads frames up to version {NEWEST}, kind {Kind.SEAL}, codec {Codec.ZSTD} and without"
+            " flags. Install a newer version."
         )
-    if codec not in (Codec.STORED, Codec.ZSTD) or table != count * _ENTRY.size:
+    if version == PLAIN and table != count * _ENTRY.size:
         raise DamageError("a frame's header does not agree with itself")
     return Header(
+        version,
         Kind(kind),
         Codec(codec),
+        dictionary,
         count,
         extra,
         table,
@@ -193,27 +238,56 @@ def decode_header(octets: bytes) -> Header:
     )
 
 
-def decode(header: Header, body: bytes) -> tuple[bytes, bytes]:
-    """Check the digest over the whole frame and return (table, decoded payload)."""
+def check(header: Header, body: bytes) -> tuple[bytes, bytes]:
+    """Check the digest over the whole frame and return (table, payload), both as they are stored."""
     digest = hashlib.sha256(header.head)
     digest.update(body)
     if digest.digest() != header.digest:
         raise DamageError("a frame's octets do not have the hash that was written with them")
     start = header.extra_length + header.table_length
-    table = body[header.extra_length : start]
-    stored = body[start:]
+    return body[header.extra_length : start], body[start:]
+
+
+def decode(header: Header, stored: bytes, dictionary: Dictionary | None = None) -> bytes:
+    """Return the payload, decoded."""
     if header.codec is Codec.STORED:
-        return table, stored
-    return table, decompress(stored, header.raw_length)
+        return stored
+    return decompress(stored, header.raw_length, dictionary)
 
 
-def entries(table: bytes) -> list[Entry]:
+def entries(header: Header, table: bytes) -> list[Entry]:
     """Read a table. An object of a kind that this version does not know is refused."""
+    rows = _ENTRY.iter_unpack(table) if header.version == PLAIN else _columns(header.count, table)
     found = []
     offset = 0
-    for kind, length, prefix in _ENTRY.iter_unpack(table):
-        if kind not in (ObjectKind.BLOB, ObjectKind.RECIPE):
-            raise FormatError(f"an object has the unknown kind {kind}. Install a newer version.")
-        found.append(Entry(ObjectKind(kind), prefix, offset, length))
+    for kind, length, prefix in rows:
+        if kind not in _OBJECT_KINDS:
+            raise FormatError(
+                f"an object has the kind {kind}; this poparchive knows kinds up to {ObjectKind.RECIPE}."
+                " Install a newer version."
+            )
+        found.append(Entry(_OBJECT_KINDS[kind], prefix, offset, length))
         offset += length
     return found
+
+
+_OBJECT_KINDS = {int(kind): kind for kind in ObjectKind}
+_COLUMNS_BYTES = 1 + 4 + SHORT_PREFIX_BYTES
+
+
+def _columns(count: int, table: bytes) -> Iterable[tuple[int, int, bytes]]:
+    if not count:
+        return []
+    octets = decompress(table, count * _COLUMNS_BYTES)
+    lengths = _lengths()
+    lengths.frombytes(octets[count : 5 * count])
+    if sys.byteorder == "big":
+        lengths.byteswap()
+    prefixes = octets[5 * count :]
+    size = SHORT_PREFIX_BYTES
+    return zip(
+        octets[:count],
+        lengths,
+        [prefixes[at : at + size] for at in range(0, size * count, size)],
+        strict=True,
+    )

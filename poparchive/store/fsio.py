@@ -46,16 +46,30 @@ def sync_directory(path: Path) -> None:
 
 def write_durably(path: Path, octets: bytes, *, mode: int = 0o600) -> None:
     """Put a whole file in place: after this returns it survives a power loss, or is not there."""
-    temporary = path.with_name(path.name + ".new")
     with writing(path):
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-        try:
-            write_all(fd, octets)
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        temporary.rename(path)
+        _put(path, octets, mode, sync=True)
         sync_directory(path.parent)
+
+
+def write_whole(path: Path, octets: bytes) -> None:
+    """Put a whole file in place for other processes, and for this one after a crash.
+
+    Not synced: a power loss may leave the file as it was, or empty.
+    """
+    with writing(path):
+        _put(path, octets, 0o600, sync=False)
+
+
+def _put(path: Path, octets: bytes, mode: int, *, sync: bool) -> None:
+    temporary = path.with_name(path.name + ".new")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        write_all(fd, octets)
+        if sync:
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+    temporary.rename(path)
 
 
 def write_all(fd: int, octets: bytes | memoryview) -> None:
@@ -88,11 +102,17 @@ LEFT_BEHIND_S = 20
 """So long a lock is waited for whose holder was killed: its helper ends when it has noticed."""
 
 
+BRIEFLY_S = 300
+"""So long a lock is waited for whose holder says that it soon lets go; a bound, for it may hang."""
+
+
 class Lock:
     """The archive's one writer: an flock that the kernel gives back whatever happens to us."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, briefly: bool = False, wait_s: float = 0) -> None:
+        """Take it, or raise ``LockedError``: after ``wait_s``, unless the holder holds it ``briefly``."""
         self._path = path
+        self._wait_s = wait_s
         with writing(path):
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -102,17 +122,19 @@ class Lock:
             os.close(self._fd)
             raise LockedError(f"{path.parent}: the archive is locked by {_holder(held)}") from None
         who = {"pid": os.getpid(), "host": socket.gethostname(), "since": int(time.time())}
+        who["briefly"] = briefly
         with writing(path):
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, json.dumps(who).encode() + b"\n", 0)
 
     def _take(self) -> None:
-        end = time.monotonic() + LEFT_BEHIND_S
+        began = time.monotonic()
         while True:
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                if time.monotonic() > end or not _is_dead(os.pread(self._fd, 4096, 0)):
+                patience_s = max(self._wait_s, _worth_waiting_s(os.pread(self._fd, 4096, 0)))
+                if time.monotonic() - began > patience_s:
                     raise
                 time.sleep(0.02)
             else:
@@ -163,18 +185,20 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def _is_dead(held: bytes) -> bool:
-    """Whether the process that wrote its name into the lock ran here and does not any more."""
+def _worth_waiting_s(held: bytes) -> float:
+    """How long to wait for who wrote its name into the lock: it ran here and does not any more, or it
+    said that it soon lets go."""
     try:
         who = json.loads(held)
-        if who["host"] != socket.gethostname():
-            return False
-        os.kill(int(who["pid"]), 0)
+        if who.get("briefly"):
+            return BRIEFLY_S
+        if who["host"] == socket.gethostname():
+            os.kill(int(who["pid"]), 0)
     except ProcessLookupError:
-        return True
-    except (OSError, OverflowError, ValueError, KeyError, TypeError):
-        return False
-    return False
+        return LEFT_BEHIND_S
+    except (OSError, OverflowError, ValueError, KeyError, TypeError, AttributeError):
+        return 0
+    return 0
 
 
 def _holder(held: bytes) -> str:

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from poparchive.store import frame, records
-from poparchive.store.errors import DamageError, FormatError, WriteError
+from poparchive.store import codec, frame, records
+from poparchive.store.errors import DamageError, FormatError, StoreError, WriteError
 from poparchive.store.fsio import read_exactly, sync_directory, write_all, writing
 from poparchive.store.layout import Layout
 from poparchive.store.records import Record
@@ -107,13 +107,13 @@ class JournalWriter:
         if self._broken:
             raise WriteError(f"{self._layout.root}: an earlier write to the journal failed")
         raw = records.encode(batch)
-        stored, codec = frame.compress(raw), frame.Codec.ZSTD
+        stored, coding = codec.compress(raw), frame.Codec.ZSTD
         if len(stored) >= len(raw):
-            stored, codec = raw, frame.Codec.STORED
+            stored, coding = raw, frame.Codec.STORED
         before = self._position
         number = before.entry + 1
         head = _ENTRY.pack(
-            ENTRY_MAGIC, VERSION, codec, 0, number, time, len(raw), len(stored), before.hash
+            ENTRY_MAGIC, VERSION, coding, 0, number, time, len(raw), len(stored), before.hash
         )
         octets = head + _CRC.pack(zlib.crc32(head)) + stored
         digest = hashlib.sha256(octets).digest()
@@ -193,6 +193,47 @@ def read(layout: Layout, position: Position = START) -> Iterator[JournalEntry]:
             position = entry.after
 
 
+def next_whole(layout: Layout, file: int, offset: int) -> Position | None:
+    """Return the place before the first whole entry behind an octet of a file, to read on behind damage.
+
+    Nothing is proved by it about what lies between. None if no file has one from there on.
+    """
+    for number in layout.journals():
+        if number < file:
+            continue
+        path = layout.journal(number)
+        try:
+            fd = os.open(path, os.O_RDONLY)
+        except OSError:
+            continue
+        try:
+            size = os.fstat(fd).st_size
+            at = offset + 1 if number == file else 0
+            with contextlib.suppress(DamageError):
+                octets = read_exactly(fd, size - at, at, path) if at < size else b""
+                found = octets.find(ENTRY_MAGIC)
+                while found >= 0:
+                    before = _before(fd, number, at + found, size, path)
+                    if before is not None:
+                        return before
+                    found = octets.find(ENTRY_MAGIC, found + 1)
+        finally:
+            os.close(fd)
+    return None
+
+
+def _before(fd: int, file: int, at: int, size: int, path: Path) -> Position | None:
+    """The position before the entry at ``at``, if there is a whole one."""
+    try:
+        head = read_exactly(fd, _ENTRY.size, at, path)
+        fields = _ENTRY.unpack(head)
+        position = Position(file, at, fields[4] - 1, fields[8])
+        _read_entry(fd, position, size, path)
+    except StoreError:
+        return None
+    return position
+
+
 def _read_file(
     layout: Layout, number: int, position: Position, *, last: bool
 ) -> Iterator[JournalEntry]:
@@ -229,11 +270,19 @@ def _read_entry(fd: int, position: Position, size: int, path: Path) -> JournalEn
         raise TornEntryError(path, at, "the journal ends inside an entry")
     octets = read_exactly(fd, ENTRY_HEADER_BYTES, at, path)
     head = octets[: _ENTRY.size]
-    magic, version, codec, flags, number, time, raw, stored, previous = _ENTRY.unpack(head)
+    magic, version, coding, flags, number, time, raw, stored, previous = _ENTRY.unpack(head)
     if magic != ENTRY_MAGIC or zlib.crc32(head) != _CRC.unpack_from(octets, _ENTRY.size)[0]:
         raise TornEntryError(path, at, "an entry's header is damaged")
     if version != VERSION or flags:
-        raise FormatError(f"{path}: entry {number} has version {version}: needs a newer poparchive")
+        raise FormatError(
+            f"{path}: entry {number} has version {version} and flags {flags}; this poparchive reads"
+            f" version {VERSION} without flags. Install a newer version."
+        )
+    if coding not in iter(frame.Codec):
+        raise FormatError(
+            f"{path}: entry {number} has codec {coding}; this poparchive knows codecs up to"
+            f" {frame.Codec.ZSTD}. Install a newer version."
+        )
     end = at + ENTRY_HEADER_BYTES + stored + _HASH_BYTES
     if end > size:
         raise TornEntryError(path, at, f"the journal ends inside entry {number}")
@@ -244,11 +293,13 @@ def _read_entry(fd: int, position: Position, size: int, path: Path) -> JournalEn
     if previous != position.hash or number != position.entry + 1:
         raise DamageError(f"{path}: entry {number} does not follow the entry before it")
     payload = rest[:stored]
-    if codec == frame.Codec.ZSTD:
-        payload = frame.decompress(payload, raw)
-    return JournalEntry(
-        number, time, records.decode(payload), Position(position.file, end, number, digest)
-    )
+    if coding == frame.Codec.ZSTD:
+        payload = codec.decompress(payload, raw)
+    try:
+        batch = records.decode(payload)
+    except (DamageError, FormatError) as error:
+        raise type(error)(f"{path}: entry {number}: {error}") from error
+    return JournalEntry(number, time, batch, Position(position.file, end, number, digest))
 
 
 def _nothing_follows(fd: int, offset: int, size: int, path: Path) -> bool:
@@ -271,6 +322,9 @@ def _check_header(layout: Layout, number: int, octets: bytes) -> None:
         raise DamageError(f"{path}: the journal file's header is damaged")
     _, version, flags, archive, named, _ = _HEAD.unpack(head)
     if version != VERSION or flags:
-        raise FormatError(f"{path}: version {version}, flags {flags}: needs a newer poparchive")
+        raise FormatError(
+            f"{path}: the journal file has version {version} and flags {flags}; this poparchive reads"
+            f" version {VERSION} without flags. Install a newer version."
+        )
     if archive != layout.id or named != number:
         raise DamageError(f"{path}: belongs to another archive or has another number")

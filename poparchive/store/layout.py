@@ -3,17 +3,16 @@
 The identity binds packs and journal to the archive: a file copied in from another one is noticed.
 """
 
-import re
 import time
 import tomllib
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from poparchive import __version__
 from poparchive.store.errors import FormatError
+from poparchive.store.format import FORMAT
 from poparchive.store.fsio import sync_directory, write_durably, writing
-
-FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +26,10 @@ class Layout:
     @property
     def lock(self) -> Path:
         return self.root / "lock"
+
+    @property
+    def optimize_lock(self) -> Path:
+        return self.root / "optimize.lock"
 
     @property
     def catalog(self) -> Path:
@@ -43,6 +46,14 @@ class Layout:
     def pack(self, number: int) -> Path:
         return self.root / "packs" / f"{number % 256:02x}" / f"{number:08d}.pack"
 
+    def new_pack(self, number: int) -> Path:
+        """A pack that ``optimize`` has not finished."""
+        return self.pack(number).with_suffix(".pack.new")
+
+    def parity(self, number: int) -> Path:
+        """Where what heals a sealed pack lies, if there is any."""
+        return self.pack(number).with_suffix(".parity")
+
     def journal(self, number: int) -> Path:
         return self.root / "journal" / f"{number:08d}.journal"
 
@@ -50,13 +61,18 @@ class Layout:
         """Return the numbers of all packs on disk, ascending."""
         return _numbers(self.root / "packs", "*/*.pack")
 
+    def new_packs(self) -> list[int]:
+        """Return the numbers of those that ``optimize`` has not finished."""
+        return _numbers(self.root / "packs", "*/*.pack.new")
+
     def journals(self) -> list[int]:
         """Return the numbers of all journal files on disk, ascending."""
         return _numbers(self.root / "journal", "*.journal")
 
 
 def _numbers(directory: Path, pattern: str) -> list[int]:
-    return sorted(int(p.stem) for p in directory.glob(pattern) if p.stem.isdigit())
+    stems = (path.name.partition(".")[0] for path in directory.glob(pattern))
+    return sorted(int(stem) for stem in stems if stem.isdigit())
 
 
 def create(root: Path) -> Layout:
@@ -76,6 +92,7 @@ def create(root: Path) -> Layout:
     text = (
         "# An archive of poparchive. docs/store-format.md says how to read it without the program.\n"
         f'format = {FORMAT}\nid = "{identity}"\ncreated = {stamp}\n'
+        f'made_by = "poparchive {__version__}"\n'
     )
     write_durably(root / "archive.toml", text.encode())
     return Layout(root, identity.bytes, created)
@@ -87,6 +104,8 @@ def open_layout(root: Path) -> Layout:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
         version = int(values["format"])
+        if version > FORMAT:
+            raise _newer(root, version, values.get("made_by"))
         identity = uuid.UUID(values["id"]).bytes
         created = int(values["created"].timestamp())
     except FileNotFoundError:
@@ -97,20 +116,12 @@ def open_layout(root: Path) -> Layout:
         raise FormatError(f"{path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FormatError(f"{path}: not readable as an archive's description: {error}") from error
-    if version > FORMAT:
-        raise FormatError(
-            f"{root}: the archive has format {version}; this poparchive reads up to {FORMAT}."
-            " Install a newer version."
-        )
     return Layout(root, identity, created)
 
 
-def quick_root_check(root: Path) -> None:
-    """Refuse a directory that is no archive, without the cost of a TOML parser."""
-    try:
-        text = (root / "archive.toml").read_text(encoding="utf-8")
-    except OSError:
-        text = ""
-    match = re.search(r"^format *= *(\d+)", text, re.MULTILINE)
-    if match is None or int(match[1]) > FORMAT:
-        open_layout(root)
+def _newer(root: Path, version: int, made_by: object) -> FormatError:
+    maker = f" and was made by {made_by}" if isinstance(made_by, str) else ""
+    return FormatError(
+        f"{root}: the archive has format {version}{maker}; this is poparchive {__version__}, which"
+        f" reads up to format {FORMAT}. Install a newer version."
+    )

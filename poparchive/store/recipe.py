@@ -5,14 +5,16 @@ octets that went in, which the archive proves for each message before it relies 
 """
 
 import binascii
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from poparchive.store import varint
-from poparchive.store.errors import DamageError
+from poparchive.store.errors import DamageError, FormatError
 
-_LITERAL, _BLOB, _BASE64 = 1, 2, 3
+_LITERAL, _BLOB, _BASE64, _BLOB_HERE, _BASE64_HERE = 1, 2, 3, 4, 5
 _END_LF, _END_CLOSED = 1, 2
+_ID_BYTES = 32
+_AT_BYTES = 4
 
 
 class Literal(NamedTuple):
@@ -22,13 +24,17 @@ class Literal(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """A blob, as it is (``line`` 0) or in base64 with lines of ``line`` characters."""
+    """A blob, as it is (``line`` 0) or in base64 with lines of ``line`` characters.
+
+    Without an ``id`` it is known by where it begins in the payload of the recipe's own frame: ``at``.
+    """
 
     id: bytes
     length: int
     line: int = 0
     lf: bool = False
     closed: bool = False
+    at: int = 0
 
     @property
     def made_bytes(self) -> int:
@@ -69,7 +75,7 @@ def encode_base64(blob: bytes, line: int, end: bytes, *, closed: bool) -> bytes:
 class Builder:
     """Writes one recipe, operation by operation. Neighbouring literals become one.
 
-    ``placed`` tells the references so far, as ``references`` does of the finished recipe.
+    ``placed`` tells the references so far.
     """
 
     def __init__(self) -> None:
@@ -86,13 +92,7 @@ class Builder:
         self._flush()
         self.placed.append(Placed(self._made, reference.id, reference.length))
         self._made += reference.made_bytes
-        out = self._out
-        out.append(_BASE64 if reference.line else _BLOB)
-        out += reference.id
-        varint.put(out, reference.length)
-        if reference.line:
-            varint.put(out, reference.line)
-            out.append(_END_LF * reference.lf | _END_CLOSED * reference.closed)
+        _put(self._out, reference)
 
     def finish(self) -> bytes:
         self._flush()
@@ -103,6 +103,39 @@ class Builder:
             self._out.append(_LITERAL)
             varint.put_bytes(self._out, self._literal)
             self._literal.clear()
+
+
+def _put(out: bytearray, reference: Reference) -> None:
+    if reference.id:
+        out.append(_BASE64 if reference.line else _BLOB)
+        out += reference.id
+    else:
+        out.append(_BASE64_HERE if reference.line else _BLOB_HERE)
+        out += reference.at.to_bytes(_AT_BYTES, "little")
+    varint.put(out, reference.length)
+    if reference.line:
+        varint.put(out, reference.line)
+        out.append(_END_LF * reference.lf | _END_CLOSED * reference.closed)
+
+
+def write(operations: Iterable[Operation]) -> tuple[bytes, list[int]]:
+    """Return the recipe of these operations, and where in it each ``at`` is to be put by ``put_at``."""
+    out = bytearray()
+    ats = []
+    for operation in operations:
+        if isinstance(operation, Literal):
+            out.append(_LITERAL)
+            varint.put_bytes(out, operation.octets)
+            continue
+        if not operation.id:
+            ats.append(len(out) + 1)
+        _put(out, operation)
+    return bytes(out), ats
+
+
+def put_at(payload: bytearray, position: int, at: int) -> None:
+    """Put a blob's place into a recipe that is part of ``payload``."""
+    payload[position : position + _AT_BYTES] = at.to_bytes(_AT_BYTES, "little")
 
 
 def of_literal(octets: bytes) -> bytes:
@@ -122,43 +155,45 @@ def operations(recipe: bytes) -> Iterator[Operation]:
             octets, at = varint.get_bytes(recipe, at)
             yield Literal(octets)
             continue
-        if code not in (_BLOB, _BASE64):
-            raise DamageError(f"a recipe has the unknown operation {code}")
-        identity = recipe[at : at + 32]
-        if len(identity) < 32:
-            raise DamageError("a recipe ends inside an id")
-        length, at = varint.get(recipe, at + 32)
-        if code == _BLOB:
-            yield Reference(identity, length)
+        if not _BLOB <= code <= _BASE64_HERE:
+            raise FormatError(
+                f"a recipe has the operation {code}; this poparchive knows operations up to"
+                f" {_BASE64_HERE}. Install a newer version."
+            )
+        identity, place = b"", 0
+        if code in (_BLOB, _BASE64):
+            identity = _take(recipe, at, _ID_BYTES)
+            at += _ID_BYTES
+        else:
+            place = int.from_bytes(_take(recipe, at, _AT_BYTES), "little")
+            at += _AT_BYTES
+        length, at = varint.get(recipe, at)
+        if code in (_BLOB, _BLOB_HERE):
+            yield Reference(identity, length, at=place)
             continue
         line, at = varint.get(recipe, at)
         if at >= len(recipe) or not line or line % 4:
             raise DamageError("a recipe has a base64 operation that makes no lines")
         end = recipe[at]
         at += 1
-        yield Reference(identity, length, line, bool(end & _END_LF), bool(end & _END_CLOSED))
+        closed = bool(end & _END_CLOSED)
+        yield Reference(identity, length, line, bool(end & _END_LF), closed, place)
 
 
-def references(recipe: bytes) -> list[Placed]:
-    """Return where in the message each blob's octets begin, in order."""
-    found = []
-    at = 0
-    for operation in operations(recipe):
-        if isinstance(operation, Reference):
-            found.append(Placed(at, operation.id, operation.length))
-            at += operation.made_bytes
-        else:
-            at += len(operation.octets)
-    return found
+def _take(recipe: bytes, at: int, length: int) -> bytes:
+    octets = recipe[at : at + length]
+    if len(octets) < length:
+        raise DamageError("a recipe ends inside an operation")
+    return octets
 
 
-def join(recipe: bytes, blob: Callable[[bytes], bytes]) -> Iterator[bytes]:
-    """Yield the message's octets in pieces no larger than a blob; ``blob`` fetches one by its id."""
+def join(recipe: bytes, blob: Callable[[Reference], bytes]) -> Iterator[bytes]:
+    """Yield the message's octets in pieces no larger than a blob; ``blob`` fetches what is referred to."""
     for operation in operations(recipe):
         if isinstance(operation, Literal):
             yield operation.octets
         else:
-            octets = blob(operation.id)
+            octets = blob(operation)
             if len(octets) != operation.length:
                 raise DamageError(f"blob {operation.id.hex()} has a length that its recipe denies")
             yield operation.make(octets)

@@ -3,6 +3,7 @@
 One class a record type; the code numbers are those of ``docs/store-format.md``.
 """
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -73,14 +74,41 @@ class RunRecord:
     error: str
 
 
+class Sealed(enum.IntEnum):
+    """Whether a pack is finished, and by whom."""
+
+    NO = 0
+    YES = 1
+    TIGHTLY = 2
+    """By ``optimize``, which need not look at it again."""
+
+
 @dataclass(frozen=True, slots=True)
 class PackRecord:
     """A pack is synced up to ``length``."""
 
     number: int
     length: int
-    sealed: bool
+    sealed: Sealed
 
+
+@dataclass(frozen=True, slots=True)
+class RetiredRecord:
+    """A pack holds nothing that is not in others, and may be removed."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class LaterRecord:
+    """Something that a later version wrote and that others may pass over: ``code`` from 128 on."""
+
+    code: int
+    octets: bytes
+
+
+LATER = 128
+"""Records with a code from here on begin with their length."""
 
 Record = (
     AccountRecord
@@ -90,6 +118,8 @@ Record = (
     | FateRecord
     | RunRecord
     | PackRecord
+    | RetiredRecord
+    | LaterRecord
 )
 
 
@@ -123,6 +153,11 @@ def encode(records: Sequence[Record]) -> bytes:
                 varint.put_bytes(out, record.error.encode())
             case PackRecord(number, length, sealed):
                 _numbers(out, 7, number, length, int(sealed))
+            case RetiredRecord(number):
+                _numbers(out, 8, number)
+            case LaterRecord(code, octets):
+                out.append(code)
+                varint.put_bytes(out, octets)
     return bytes(out)
 
 
@@ -142,9 +177,13 @@ def decode(octets: bytes) -> list[Record]:
     while cursor.at < len(octets):
         code = octets[cursor.at]
         cursor.at += 1
+        if code >= LATER:
+            found.append(LaterRecord(code, cursor.string()))
+            continue
         if code not in _READERS:
             raise FormatError(
-                f"a journal record has the unknown code {code}; a newer version made it"
+                f"a journal record has the code {code}; this poparchive knows codes up to {max(_READERS)}."
+                " Install a newer version."
             )
         found.append(_READERS[code](cursor))
     return found
@@ -209,7 +248,10 @@ def _fate(c: _Cursor) -> Record:
     try:
         return FateRecord(ledger, Fate(number), reason)
     except ValueError:
-        raise FormatError(f"a journal record has the unknown fate {number}") from None
+        raise FormatError(
+            f"a journal record has the fate {number}; this poparchive knows fates up to {max(Fate)}."
+            " Install a newer version."
+        ) from None
 
 
 def _run(c: _Cursor) -> Record:
@@ -218,7 +260,27 @@ def _run(c: _Cursor) -> Record:
 
 
 def _pack(c: _Cursor) -> Record:
-    return PackRecord(c.number(), c.number(), bool(c.number()))
+    number, length, sealed = c.number(), c.number(), c.number()
+    try:
+        return PackRecord(number, length, Sealed(sealed))
+    except ValueError:
+        raise FormatError(
+            f"a journal record has a pack sealed in the way {sealed}; this poparchive knows ways up to"
+            f" {max(Sealed)}. Install a newer version."
+        ) from None
 
 
-_READERS = {1: _account, 2: _listed, 3: _archived, 4: _duplicate, 5: _fate, 6: _run, 7: _pack}
+def _retired(c: _Cursor) -> Record:
+    return RetiredRecord(c.number())
+
+
+_READERS = {
+    1: _account,
+    2: _listed,
+    3: _archived,
+    4: _duplicate,
+    5: _fate,
+    6: _run,
+    7: _pack,
+    8: _retired,
+}

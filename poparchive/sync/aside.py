@@ -4,17 +4,25 @@ Some servers hang up, stall or lose step at one certain message, and some messag
 this, nothing behind such a message would ever be fetched.
 """
 
-from collections.abc import Sequence
+from collections import Counter
 
 from poparchive.model import Fate, Listed
 from poparchive.pop3 import ClosedError, Pop3Error, ProtocolError, TimedOutError, TooLargeError
-from poparchive.sync.plan import Policy, size_rule
+from poparchive.sync.plan import Numbered, Policy, size_rule
 
 _VERDICTS_MOST = 20
 """Each costs a session, and a server that is wrong with every message is not to be asked for ever."""
 
-Wanted = tuple[Listed, int | None]
-"""A message and its ledger number; None until it has come, where nothing else tells it from others."""
+_Key = tuple[int, bytes, int]
+
+
+def _key(entry: Listed) -> _Key:
+    """What a message is known by from one session of a pull to the next.
+
+    Its number is not part of it: a session that deleted mail shifts those of the rest. Without UIDL there
+    is nothing better than number and size; from such a mailbox nothing is deleted.
+    """
+    return (0 if entry.uidl else entry.number, entry.uidl, entry.size_bytes)
 
 
 class Aside:
@@ -24,18 +32,34 @@ class Aside:
         self.verdicts = 0
         """Grows whenever a new session will be another one than the last."""
         self._policy = policy
-        self._suspects: set[Listed] = set()
-        self._left: set[Listed] = set()
+        self._suspects: set[_Key] = set()
+        self._left = Counter[_Key]()
 
-    def parts(self, wanted: Sequence[Wanted]) -> list[list[Wanted]]:
-        """What to ask for in a session, one part after the other.
+    def arrange(self, wanted: Numbered) -> tuple[Numbered, int]:
+        """What to ask for in a session, and how many at its end each alone.
 
         Suspects come last, and alone: then what is wrong with one is not taken for the fault of the
         message before it, whose end is proved by what comes behind.
         """
-        left = [one for one in wanted if one[0] not in self._left]
-        others = [one for one in left if one[0] not in self._suspects]
-        return [others, *([one] for one in left if one[0] in self._suspects)]
+        sizes = {size for _, _, size in (*self._left, *self._suspects)}
+        if not sizes:
+            return wanted, 0
+        gone = Counter(self._left)
+        left, alone = set(), []
+        # There may be a million messages, so most are passed over by their size.
+        for at, size in enumerate(wanted.entries.sizes):
+            if size not in sizes:
+                continue
+            key = _key(wanted.entries[at])
+            if gone[key]:
+                # Of those with one key the first that is wanted failed: any before it have come.
+                gone[key] -= 1
+                left.add(at)
+            elif key in self._suspects:
+                alone.append(at)
+        apart = left.union(alone)
+        others = (at for at in range(len(wanted)) if at not in apart)
+        return wanted.pick([*others, *alone]), len(alone)
 
     def judge(self, entry: Listed, error: Pop3Error) -> tuple[Fate, str] | None:
         """The session ended with ``error`` when ``entry`` was the next to come. Return the entry's fate
@@ -45,11 +69,12 @@ class Aside:
         if not isinstance(error, known) or self.verdicts == _VERDICTS_MOST:
             return None
         self.verdicts += 1
+        key = _key(entry)
         if isinstance(error, TooLargeError):
-            self._left.add(entry)
+            self._left[key] += 1
             return Fate.SKIPPED, size_rule(self._policy)
-        if entry not in self._suspects:
-            self._suspects.add(entry)
+        if key not in self._suspects:
+            self._suspects.add(key)
             return None
-        self._left.add(entry)
+        self._left[key] += 1
         return Fate.QUARANTINED, f"it ended the session: {error.detail}"

@@ -4,6 +4,7 @@ These are hints. They lead to a wait that the server asked for, to a warning, or
 share a write; nothing that is kept or deleted depends on them.
 """
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,9 @@ DAY_S = 86_400
 LONGEST_S = DAY_S
 """No server keeps an account out for longer, whatever it announces."""
 
+SHORT_S = 30
+"""A wait so short has passed when a process that crashed is there again."""
+
 _WORTH_TELLING = (
     "STLS", "PIPELINING", "UIDL", "TOP", "UTF8", "RESP-CODES", "AUTH-RESP-CODE",
 )  # fmt: skip
@@ -28,7 +32,7 @@ class Known:
 
     ``logged_in`` is when, in seconds since the epoch; ``not_before`` the earliest moment for the next
     time, ``server`` which it was. ``offered`` is what it could do before the log-in, ``capabilities``
-    after it.
+    after it. ``loses_behind_capa``: see ``Session``.
     """
 
     logged_in: int
@@ -38,6 +42,7 @@ class Known:
     offered: Capabilities = field(default_factory=dict)
     capabilities: Capabilities = field(default_factory=dict)
     server: str = ""
+    loses_behind_capa: bool = False
 
     def everything(self) -> set[str]:
         """All that it could do, mechanisms as ``SASL NAME``."""
@@ -46,27 +51,40 @@ class Known:
 
 
 class Memory:
-    """The hints of an archive's accounts, in its ``servers.json``. For one thread."""
+    """The hints of an archive's accounts, in its ``servers.json``. For one thread, an event loop's if any.
+
+    They are written by ``save``, once at the end of a pull. What must not be forgotten when the process is
+    killed before that is written at once, by a worker thread: until when a server wants no log-in.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._known = {
             name: known for name, row in hints.read(root).items() if (known := _known(row))
         }
+        self._changed = False
+        self._writing = asyncio.Lock()
 
     def of(self, account: str) -> Known | None:
         """Return what is known of an account's server."""
         return self._known.get(account)
 
     def offered(self, account: str, server: str) -> Capabilities | None:
-        """Return what this server offered at the last log-in, if it was under TLS and went well."""
+        """Return what this server offered at the last log-in, if it was under TLS and went well.
+
+        None too, if any account has met that this server loses what comes with CAPA.
+        """
         known = self._known.get(account)
-        return known.offered or None if known and known.tls and known.server == server else None
+        if not (known and known.tls and known.server == server):
+            return None
+        if any(one.loses_behind_capa and one.server == server for one in self._known.values()):
+            return None
+        return known.offered or None
 
     def forget(self, account: str) -> None:
         """Forget what the server offered; when it lets us log in again stays."""
         if known := self._known.get(account):
-            self._known[account] = replace(known, offered={}, capabilities={})
+            self._note(account, replace(known, offered={}, capabilities={}))
 
     def wait_s(self, account: str) -> int:
         """Return how many seconds the server still wants to pass before the next log-in.
@@ -77,13 +95,18 @@ class Memory:
         wait_s = known.not_before - int(time.time()) if known else 0
         return max(0, wait_s) if wait_s <= LONGEST_S else 0
 
-    def hold(self, account: str, seconds: int) -> None:
-        """Note that the server wants no log-in for so long. Synced when this returns."""
+    async def hold(self, account: str, seconds: int) -> None:
+        """Note that the server wants no log-in for so long. Written when this returns, unless it is short."""
         now = int(time.time())
         before = self._known.get(account) or Known(now)
         not_before = now + max(self.wait_s(account), min(seconds, LONGEST_S))
-        self._known[account] = replace(before, not_before=not_before)
-        self.save()
+        self._note(account, replace(before, not_before=not_before))
+        if seconds <= SHORT_S:
+            return
+        async with self._writing:
+            if self._changed:  # else whoever wrote while we waited has written this as well
+                self._changed = False
+                await asyncio.to_thread(hints.write, self._root, self._rows())
 
     def met(self, account: str, server: str, session: Session) -> list[str]:
         """Note a session whose listing has come; return what a person should know of the change."""
@@ -99,13 +122,23 @@ class Memory:
             dict(session.offered),
             dict(session.capabilities),
             server,
+            session.loses_behind_capa or bool(before and before.loses_behind_capa),
         )
-        self._known[account] = known
+        self._note(account, known)
         return [*lost(before, known), *expiring(before, known)] if before else []
 
     def save(self) -> None:
-        """Write what was noted. Synced when this returns."""
-        hints.write(self._root, {name: _row(known) for name, known in self._known.items()})
+        """Write what was noted. Not while a ``hold`` is under way."""
+        if self._changed:
+            self._changed = False
+            hints.write(self._root, self._rows())
+
+    def _note(self, account: str, known: Known) -> None:
+        self._known[account] = known
+        self._changed = True
+
+    def _rows(self) -> dict[str, object]:
+        return {name: _row(known) for name, known in self._known.items()}
 
 
 def lost(before: Known, now: Known) -> list[str]:
@@ -172,6 +205,7 @@ def _row(known: Known) -> dict[str, object]:
         "tls": known.tls,
         "offered": {name: list(words) for name, words in known.offered.items()},
         "capabilities": {name: list(words) for name, words in known.capabilities.items()},
+        "loses_behind_capa": known.loses_behind_capa,
     }
 
 
@@ -188,6 +222,7 @@ def _known(row: object) -> Known | None:
             _words(row["offered"]),
             _words(row["capabilities"]),
             str(row["server"]),
+            row.get("loses_behind_capa") is True,
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         return None

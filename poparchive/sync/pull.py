@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from poparchive.errors import PoparchiveError, TryLaterError, leaves
-from poparchive.model import Fate
 from poparchive.pop3 import (
     ClosedError,
     Endpoint,
     Login,
     LoginDelayError,
     Pop3Error,
+    Session,
     TimedOutError,
     Timeouts,
     Window,
@@ -28,10 +28,18 @@ from poparchive.pop3 import (
 )
 from poparchive.sync.aside import Aside
 from poparchive.sync.memory import Memory, login_delay_s
-from poparchive.sync.plan import Policy, plan
+from poparchive.sync.plan import Plan, Policy, plan
 from poparchive.sync.result import FAILED, STOPPED, Observer, Result
 from poparchive.sync.sink import Sink, Unnamed
-from poparchive.sync.steps import check_uidls, delete, flush, note, number_of, set_aside
+from poparchive.sync.steps import (
+    check_uidls,
+    delete,
+    flush,
+    note,
+    number_of,
+    set_aside,
+    settle_deleted,
+)
 
 if TYPE_CHECKING:
     # Importing it takes as long as a server needs to answer: see ``Puller``.
@@ -156,7 +164,7 @@ class Puller:
             result.outcome, result.error = FAILED, str(error)
             result.retry_after_s = getattr(error, "retry_after_s", None)
             if isinstance(error, LoginDelayError):
-                self._memory.hold(job.name, error.retry_after_s or 0)
+                await self._memory.hold(job.name, error.retry_after_s or 0)
             elif not result.sessions:
                 # Whatever the reason was: the next log-in is to ask first.
                 self._memory.forget(job.name)
@@ -222,33 +230,25 @@ class Puller:
         ) as session:
             offers = (session.offered, session.capabilities)
             if delay_s := max(session.profile.login_delay_s, *map(login_delay_s, offers)):
-                self._memory.hold(job.name, delay_s)
-            listing = await session.listing()
-            result.notes += self._memory.met(job.name, server_of(job), session)
-            result.listed = len(listing)
-            result.waited = not self._opened.is_set()
-            writer = await self._writer()
-            number = number_of(writer, job)
-            ledger = await asyncio.to_thread(writer.ledger, number)
-            check_uidls(session, ledger)
-            todo = plan(listing, ledger, job.policy, result.started, full=self._options.full)
+                await self._memory.hold(job.name, delay_s)
+            writer, number, todo = await self._planned(job, session, result)
             if self._options.dry_run:
-                skipped = {id(entry) for entry, _ in todo.skip}
-                result.wanted = len(todo.again) + sum(1 for e in todo.new if id(e) not in skipped)
+                result.wanted = todo.wanted
                 await session.quit()
                 return False
-            parts = aside.parts(note(writer, number, todo))
-            wanted = [one for part in parts for one in part]
+            wanted, alone = aside.arrange(await note(writer, number, todo))
             result.wanted += len(wanted)
-            self._observer.planned(job.name, len(wanted), sum(e.size_bytes for e, _ in wanted))
-            unnamed = Unnamed(writer, number, ledger)
+            self._observer.planned(job.name, len(wanted), sum(wanted.entries.sizes))
+            unnamed = Unnamed(writer, number, todo.refused)
             sink = Sink(writer, wanted, result, self._observer, unnamed)
             try:
-                for at, part in enumerate(parts):
-                    entries = [entry for entry, _ in part]
-                    most = job.policy.max_message_bytes
+                most = job.policy.max_message_bytes
+                many = len(wanted) - alone
+                await session.retrieve(wanted.entries[:many], sink, most)
+                for at in range(many, len(wanted)):
                     # What is asked for alone has nothing behind it that could run into it.
-                    await session.retrieve(entries, sink, most, suspicious=not at)
+                    one = wanted.entries[at : at + 1]
+                    await session.retrieve(one, sink, most, suspicious=False)
             except Pop3Error as error:
                 if sink.done < len(wanted):
                     set_aside(wanted[sink.done], sink, aside, error, result)
@@ -260,13 +260,31 @@ class Puller:
                 # Gmail takes RETR and QUIT for "popped": all that came is kept before QUIT.
                 await flush(writer)
             await session.quit()
-            for ledger_number in gone:
-                writer.settle(ledger_number, Fate.DELETED, "read again from disk and hashed equal")
             result.deleted += len(gone)
             if gone:
-                await flush(writer)
+                await settle_deleted(writer, gone)
             result.sessions += 1
             return session.profile.drain and sink.named > 0 and not self._options.full
+
+    async def _planned(
+        self, job: Job, session: Session, result: Result
+    ) -> tuple["Writer", int, Plan]:
+        """Ask for the listing and compare it; only what is to be done outlives this.
+
+        Returned with it are the archive and the account's number in it.
+        """
+        listing = await session.listing()
+        result.notes += self._memory.met(job.name, server_of(job), session)
+        result.listed = len(listing)
+        result.waited = not self._opened.is_set()
+        writer = await self._writer()
+        number = number_of(writer, job)
+        if session.without_uidl:
+            await asyncio.to_thread(check_uidls, session, writer.ledger(number))
+        full, now = self._options.full, result.started
+        ledger = writer.ledger(number)
+        todo = await asyncio.to_thread(plan, listing, ledger, job.policy, now, full=full)
+        return writer, number, todo
 
 
 def _cause(errors: BaseExceptionGroup) -> BaseException:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from poparchive.archive.spool import SpoolWriter
 from poparchive.model import Fate, LedgerRow, MessageId
 from poparchive.pop3 import Reply
-from poparchive.sync.aside import Wanted
+from poparchive.sync.plan import Numbered, Wanted
 from poparchive.sync.result import FAILED, Observer, Result
 
 if TYPE_CHECKING:
@@ -23,10 +23,11 @@ class Unnamed:
     account, made when it has come, and one for each that was refused.
     """
 
-    def __init__(self, writer: "Writer", account: int, ledger: Sequence[LedgerRow]) -> None:
+    def __init__(self, writer: "Writer", account: int, refused: Sequence[LedgerRow]) -> None:
+        """``refused`` has the rows of those that did not come in earlier pulls."""
         self._writer = writer
         self._account = account
-        self._rows = ledger
+        self._rows = refused
 
     @cached_property
     def _kept(self) -> set[MessageId]:
@@ -37,8 +38,7 @@ class Unnamed:
         """Ledger numbers by size, of what was refused before."""
         found: dict[int, list[int]] = {}
         for row in self._rows:
-            if not row.uidl and row.fate in (Fate.QUARANTINED, Fate.SKIPPED):
-                found.setdefault(row.size_bytes, []).append(row.id)
+            found.setdefault(row.size_bytes, []).append(row.id)
         return found
 
     def ledger(self, digest: bytes, size_bytes: int) -> int | None:
@@ -63,7 +63,7 @@ class Sink:
     def __init__(
         self,
         writer: "Writer",
-        wanted: Sequence[Wanted],
+        wanted: Numbered,
         result: Result,
         observer: Observer,
         unnamed: Unnamed,
@@ -119,10 +119,7 @@ class Sink:
         return self._writer.full()
 
     async def room(self) -> None:
-        loop = asyncio.get_running_loop()
-        free = asyncio.Event()
-        self._writer.when_room(partial(loop.call_soon_threadsafe, free.set))
-        await free.wait()
+        await room(self._writer)
 
     def count(self, octets: int) -> None:
         self._result.octets += octets
@@ -146,6 +143,14 @@ class Sink:
         else:
             self._writer.keep(ledger, spooled, self._result.tally)
         self.count(spool.size_bytes)
+
+
+async def room(writer: "Writer") -> None:
+    """Return when the archive can take in more."""
+    loop = asyncio.get_running_loop()
+    free = asyncio.Event()
+    writer.when_room(partial(loop.call_soon_threadsafe, free.set))
+    await free.wait()
 
 
 class Large:

@@ -11,7 +11,7 @@ from alembic.config import Config
 
 from alembic import command
 from poparchive.archive.read import Reader
-from poparchive.archive.replay import rebuild
+from poparchive.archive.rebuild import rebuild
 from poparchive.archive.spool import Spooled, SpoolWriter
 from poparchive.archive.storer import Received, Storer
 from poparchive.archive.tally import Tally
@@ -25,7 +25,8 @@ from poparchive.store import layout
 from poparchive.store.errors import LockedError
 from poparchive.store.fsio import Lock
 from poparchive.store.journal import START, JournalWriter
-from poparchive.store.pack import PackReader, PackWriter
+from poparchive.store.pack import PackWriter
+from poparchive.store.packread import PackReader
 from poparchive.store.recipe import encode_base64
 from tests.support.archives import damages, fill, octets_of, put, rows
 from tests.support.edge_mails import EDGE_MAILS as MAILS

@@ -115,7 +115,7 @@ def test_an_index_that_is_lost_or_behind_is_caught_up(
 ) -> None:
     """The catalog stays as it is; the messages behind the index's watermark are read from the packs."""
     monkeypatch.setattr("poparchive.archive.texts.cores", lambda: cores)
-    monkeypatch.setattr("poparchive.archive.writer.rebuild", None)
+    monkeypatch.setattr("poparchive.archive.opening.rebuild", None)
     root = tmp_path / "archive"
     fill(root, MAILS[:30])
     (root / "search.sqlite").rename(tmp_path / "behind")

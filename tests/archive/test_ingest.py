@@ -21,7 +21,8 @@ from poparchive.index.catalog import Catalog
 from poparchive.index.fulltext import FulltextWriter
 from poparchive.store import layout
 from poparchive.store.journal import START, JournalEntry, JournalWriter
-from poparchive.store.pack import PackReader, PackWriter
+from poparchive.store.pack import PackWriter
+from poparchive.store.packread import PackReader
 from tests.support.archives import damages, octets_of, rows
 
 WAIT_S = 60

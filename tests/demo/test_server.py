@@ -11,7 +11,7 @@ import pytest
 
 from poparchive.demo.mailbox import Mailbox, Repeated
 from poparchive.demo.server import Pop3Server, ServerError, running
-from tests.support.certificate import Certificate, certificate_missing, make_certificate
+from tests.support.certificate import Certificate, certificate_missing
 from tests.support.edge_mails import EDGE_MAILS
 from tests.support.rawclient import RawClient
 
@@ -36,11 +36,6 @@ def server(mailbox: Mailbox) -> Iterator[Pop3Server]:
 def client(server: Pop3Server) -> Iterator[RawClient]:
     with RawClient(server.host, server.port) as client:
         yield client
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 def test_poplib_gets_everything(server: Pop3Server) -> None:

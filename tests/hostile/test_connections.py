@@ -1,7 +1,9 @@
 """Servers, and whoever sits between, that break connections or tamper with TLS."""
 
 import hashlib
+import itertools
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,21 +13,15 @@ from poparchive.demo.mailbox import Mailbox
 from poparchive.demo.server import Pop3Server, running
 from poparchive.model import Fate
 from poparchive.pop3 import TlsMode
+from poparchive.sync.memory import Memory
 from poparchive.sync.plan import Policy
-from tests.support.certificate import Certificate, certificate_missing, make_certificate
-from tests.support.victim import IMPATIENT, SECRET, Victim, mails, serving
+from tests.support.certificate import Certificate, make_certificate
+from tests.support.victim import IMPATIENT, PATIENT, SECRET, Victim, mails, serving
 
 MAILS = mails(3)
 WIRE_BYTES = len(b"+OK 71 octets\r\n") + len(MAILS[1]) + len(b".\r\n")
 """Of one reply to RETR."""
 DELETING = Policy(leave_s=0)
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    if reason := certificate_missing():
-        pytest.skip(reason)
-    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 def fingerprint(certificate: Certificate) -> str:
@@ -130,6 +126,27 @@ def test_a_server_that_takes_stls_back(certificate: Certificate, victim: Victim)
             victim.fails(server, "STLS", **how)
             assert not {"USER", "PASS", "AUTH", "APOP"} & {entry.command for entry in server.log}
     victim.holds()
+
+
+@pytest.mark.parametrize("auth", ["user", "plain"])
+def test_a_server_that_loses_what_comes_with_capa(
+    auth: str, certificate: Certificate, victim: Victim, tmp_path: Path
+) -> None:
+    """Though it announces PIPELINING. It is met once: in the pull that meets it the log-in is made anew,
+    with CAPA alone, and after that CAPA has a write for itself, in other processes too."""
+    loses = Behaviour(swallow_after=frozenset({"CAPA"}))
+    tls, trust = certificate.server_context(), certificate.client_context()
+    times = replace(PATIENT, lost_s=0.1)
+    sessions = [0]
+    with serving(MAILS, loses, tls=tls, implicit_tls=True) as server:
+        for _ in range(4):
+            memory = Memory(tmp_path)
+            how = {"tls": TlsMode.IMPLICIT, "context": trust, "memory": memory}
+            assert not victim.pull(server, auth=auth, timeouts=times, **how).error  # type: ignore[arg-type]
+            memory.save()
+            sessions.append(server.sessions)
+    assert [after - before for before, after in itertools.pairwise(sessions)] == [1, 2, 1, 1]
+    victim.holds(*MAILS)
 
 
 @pytest.mark.parametrize("mode", [TlsMode.IMPLICIT, TlsMode.STARTTLS])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from poparchive.demo.behaviour import Behaviour, Flood
+from poparchive.demo.behaviour import CONNECT, Behaviour, Flood
 from poparchive.demo.mailbox import Mailbox
 from poparchive.demo.server import Pop3Server, running
 from poparchive.model import Fate
@@ -173,6 +173,31 @@ def test_a_message_at_which_the_server_hangs_up(
         assert server.asked("RETR", session=4)[:1] == ["4"]
     victim.holds(*MAILS[1:], new)
     assert victim.fates()[0] is Fate.QUARANTINED
+
+
+def test_a_message_set_aside_whose_number_changes(victim: Victim) -> None:
+    """A session that deleted the others has given it another number: it is not asked for a third time."""
+    box = Mailbox(mails(4), password=SECRET)
+    gmail, bad = {CONNECT: b"+OK Gpop ready\r\n"}, frozenset({"RETR 2"})
+    shown = list(enumerate(box.messages, 1))[1:3]
+    listing = b"".join(b"%d %d\r\n" % (n, message.size_bytes) for n, message in shown)
+    uidls = b"".join(b"%d %b\r\n" % (n, message.uidl) for n, message in shown)
+    part = {"LIST": b"+OK\r\n" + listing + b".\r\n", "UIDL": b"+OK\r\n" + uidls + b".\r\n"}
+    sessions = [
+        Behaviour(replies=gmail | part, hang_up_at=bad),
+        Behaviour(replies=gmail | part, hang_up_at=bad),
+        Behaviour(replies=gmail, hang_up_at=bad),
+        Behaviour(replies=gmail, hang_up_at=frozenset({"RETR 1"})),
+    ]
+    with running(Pop3Server({"anna": box}, behaviour=sessions)) as server:
+        victim.fails(server, "message 2 was left on the server", policy=Policy(leave_s=0))
+        server.wait_idle(5)
+        assert server.sessions == 4
+        assert server.asked("RETR", session=4) == []
+    # The third session deleted what it fetched, the first and the fourth.
+    assert box.messages[0].content == MAILS[1]
+    assert victim.fates()[0] is Fate.QUARANTINED
+    victim.holds(MAILS[0], MAILS[2], *mails(1, 4))
 
 
 def test_a_server_that_is_wrong_with_every_message(victim: Victim) -> None:

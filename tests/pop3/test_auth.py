@@ -254,6 +254,42 @@ def test_advice(certificate: Certificate) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("unknown", "mechanisms", "asked", "other"),
+    [
+        ({"AUTH"}, None, "APOP", "user"),  # GNU mailutils
+        ({"CAPA", "AUTH"}, None, "APOP", "user"),  # solid-pop3d
+        ({"USER"}, {"PLAIN", "LOGIN"}, "APOP", "plain"),
+        (set[str](), {"CRAM-MD5"}, "AUTH CRAM-MD5", "user"),
+    ],
+)
+def test_a_refusal_in_the_clear_sends_no_password(
+    unknown: set[str], mechanisms: set[str] | None, asked: str, other: str
+) -> None:
+    """Some servers show a stamp and have no secret for APOP. Whoever is on the line could refuse it too, to
+    be given the password: so it is not sent, though the account allows it, and the error says what to set."""
+
+    async def main() -> None:
+        behaviour = Behaviour(
+            unknown=frozenset(unknown),
+            mechanisms=None if mechanisms is None else frozenset(mechanisms),
+            refuse_login=b"-ERR Bad login",
+        )
+        async with server(behaviour) as at:
+            error = await refused(log_in(at))
+            assert isinstance(error, AuthError)
+            assert str(error).endswith(
+                f"{asked} was refused: -ERR Bad login (in state AUTHORIZATION); if the password is right,"
+                f' the server cannot check it by {asked.split()[-1]}: set auth = "{other}", which sends it'
+                " in the clear to whoever is on the line"
+            )
+            assert at.sessions == 1
+            assert not {"USER", "PASS"} & {entry.command for entry in at.log}
+            assert len(at.asked("APOP") + at.asked("AUTH")) == 1
+
+    asyncio.run(main())
+
+
 def test_a_server_that_binds_to_something_else(certificate: Certificate) -> None:
     """auto goes on without binding on the same connection; who asked for it does not."""
 

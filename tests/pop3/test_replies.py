@@ -96,7 +96,7 @@ def listed(list_: bytes, uidl: bytes) -> list[Listed]:
     sizes.close()
     uidls.feed(uidl)
     uidls.close()
-    return uidls.listed
+    return list(uidls.listed)
 
 
 def test_odd_listings() -> None:
@@ -164,4 +164,4 @@ def test_large_listings_come_in_pieces() -> None:
         for start in range(0, len(octets), 250_000):
             reader.feed(octets[start : start + 250_000])
         reader.close()
-    assert uidls.listed == [Listed(n, b"%032d" % n, n * 7) for n in range(1, count + 1)]
+    assert list(uidls.listed) == [Listed(n, b"%032d" % n, n * 7) for n in range(1, count + 1)]

@@ -107,7 +107,7 @@ def test_listings(entries: list[tuple[bytes, int, bytes]], positions: list[int])
     for piece in cuts(b"".join(b"%d%b%b\r\n" % (n, b, u) for n, (u, _, b) in numbered), positions):
         uidls.feed(piece)
     uidls.close()
-    assert uidls.listed == [Listed(n, u, s) for n, (u, s, _) in numbered]
+    assert list(uidls.listed) == [Listed(n, u, s) for n, (u, s, _) in numbered]
 
 
 @settings(max_examples=100, deadline=None)

@@ -73,7 +73,7 @@ def test_writing_goes_on_where_it_stopped(archive: layout.Layout) -> None:
     fill(archive, 3)
     after = list(journal.read(archive))[-1].after
     writer = JournalWriter(archive, after)
-    writer.append([records.PackRecord(1, 2, False)], 5)
+    writer.append([records.PackRecord(1, 2, records.Sealed.NO)], 5)
     writer.close()
     assert [e.number for e in journal.read(archive)] == [1, 2, 3, 4]
 

@@ -11,7 +11,9 @@ from poparchive.store import frame, layout
 from poparchive.store.errors import DamageError, LockedError, StoreError, WriteError
 from poparchive.store.frame import Kind, Object, ObjectKind
 from poparchive.store.fsio import Lock
-from poparchive.store.pack import PACK_HEADER_BYTES, PackReader, PackState, PackWriter
+from poparchive.store.pack import PACK_HEADER_BYTES, PackState, PackWriter
+from poparchive.store.packread import PackReader
+from poparchive.store.records import Sealed
 
 
 @pytest.fixture
@@ -39,13 +41,13 @@ def test_objects_are_read_back(archive: layout.Layout) -> None:
     states = writer.commit()
     writer.close()
     assert len(states) > 3
-    assert [s.sealed for s in states] == [True] * (len(states) - 1) + [False]
+    assert [s.sealed for s in states] == [Sealed.YES] * (len(states) - 1) + [Sealed.NO]
     reader = PackReader(archive, cache_bytes=1)
     for octets, at in sorted(places.items()):
         assert reader.read(at) == octets
     for state in states:
         kinds = [f.header.kind for f in reader.frames(state.number, 0, state.length)]
-        assert (kinds[-1] is Kind.SEAL) == state.sealed
+        assert (kinds[-1] is Kind.SEAL) == bool(state.sealed)
     reader.close()
 
 
@@ -123,7 +125,7 @@ def test_a_pack_of_another_archive_is_refused(archive: layout.Layout, tmp_path: 
     archive.pack(1).parent.mkdir()
     archive.pack(1).write_bytes(other.pack(1).read_bytes())
     with pytest.raises(DamageError, match="another archive"):
-        PackWriter(archive, PackState(1, PACK_HEADER_BYTES, sealed=False))
+        PackWriter(archive, PackState(1, PACK_HEADER_BYTES, sealed=Sealed.NO))
 
 
 def test_a_writer_that_failed_stays_dead(archive: layout.Layout) -> None:

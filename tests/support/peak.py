@@ -1,5 +1,7 @@
-"""What a program's process took at its most, as the kernel counted it."""
+"""What the processes of a program held together at their most, as the kernel counts it."""
 
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -7,13 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 # A process begins with the peak of the one that started it, which pytest's would hide: this one is small.
-_START = """
-import os, sys
-child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
-_, status, usage = os.wait4(child, 0)
-print(usage.ru_maxrss, file=sys.stderr)
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
+_STARTER = Path(__file__).parents[2] / "bench" / "starter.py"
+
+_LIMIT_S = 600
+"""A program that takes longer has hung, and is killed."""
 
 
 class Ended(NamedTuple):
@@ -21,13 +20,17 @@ class Ended(NamedTuple):
     said: str
     """On either output."""
     peak_bytes: int
-    """Resident memory of the process, or of a helper that it waited for if that took more."""
+    """Resident memory of all its processes, pages that they share counted once."""
 
 
 def run(command: Sequence[str], log: Path) -> Ended:
     """Run a command to its end; ``log`` is a file for what it says."""
-    with log.open("wb") as file:
-        start = [sys.executable, "-I", "-S", "-c", _START, *command]
-        done = subprocess.run(start, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
-    said, _, peak = log.read_text(errors="replace").rstrip("\n").rpartition("\n")
-    return Ended(done.returncode, said, int(peak) * 1024)
+    told, tell = os.pipe()
+    start = [sys.executable, "-I", "-S", str(_STARTER), str(tell), str(_LIMIT_S), *command]
+    with open(told, "rb") as report, log.open("wb") as file:  # noqa: PTH123 - a pipe has no path
+        subprocess.run(
+            start, stdout=file, stderr=file, stdin=subprocess.DEVNULL, pass_fds=[tell], check=True
+        )
+        os.close(tell)
+        code, _, _, peak_bytes = json.load(report)
+    return Ended(code, log.read_text(errors="replace").rstrip("\n"), peak_bytes)

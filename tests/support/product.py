@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from poparchive.store import layout
+from tests.support import forks
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Product:
 
     def run(self, *arguments: str, code: int | None = 0) -> "subprocess.CompletedProcess[bytes]":
         """Run a command; any other exit code than ``code`` fails with what it said."""
-        done = subprocess.run(self.command(*arguments), capture_output=True, timeout=240)
+        given = ["--config", str(self.config), *arguments]
+        done = forks.run(given, self.directory / "said", timeout_s=240)
         if code is not None:
             assert done.returncode == code, done.stderr.decode(errors="replace")
         return done

@@ -23,7 +23,7 @@ from tests.support.archives import damages, fill, octets_of, rows
 SECRET = "dont-tell-anybody"
 PATIENT = Timeouts(30, 30, 30)
 """Nothing that a test does right waits so long."""
-IMPATIENT = Timeouts(30, 1, 1)
+IMPATIENT = Timeouts(30, 0.3, 0.3)
 """For servers that never answer."""
 
 
@@ -81,8 +81,9 @@ class Victim:
         tls: TlsMode = TlsMode.NONE,
         fingerprint: str | None = None,
         context: ssl.SSLContext | None = None,
+        memory: Memory | None = None,
     ) -> Result:
-        """Pull once, as the user whose mailbox the server has."""
+        """Pull once, as the user whose mailbox the server has; with ``memory`` as one of many pulls."""
         insecure = tls is TlsMode.NONE
         job = Job(
             "anna",
@@ -94,7 +95,7 @@ class Victim:
         with Writer(self.root) as writer:
             opened: Future[Writer] = Future()
             opened.set_result(writer)
-            memory = Memory(self.root / "no such directory")
+            memory = memory or Memory(self.root / "no such directory")
             puller = Puller(opened, Options(), _Nobody(), lambda _: context, memory)
             (result,) = asyncio.run(puller.pull([job]))
         return result

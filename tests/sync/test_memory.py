@@ -1,6 +1,8 @@
 """What is remembered of servers, and what follows from it: waits, warnings, and nothing else."""
 
+import asyncio
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,51 @@ def test_hints_that_are_damaged_cost_nothing(tmp_path: Path) -> None:
             "PIPELINING"
             in json.loads((made.archive / "servers.json").read_bytes())["anna"]["offered"]
         )
+
+
+@pytest.fixture
+def writers(monkeypatch: pytest.MonkeyPatch) -> list[threading.Thread]:
+    """Who has written hints, a thread for each time."""
+    found: list[threading.Thread] = []
+    write = hints.write
+
+    def noted(root: Path, rows: dict[str, object]) -> None:
+        found.append(threading.current_thread())
+        write(root, rows)
+
+    monkeypatch.setattr(hints, "write", noted)
+    return found
+
+
+def test_a_long_wait_outlives_a_crash(tmp_path: Path, writers: list[threading.Thread]) -> None:
+    """It is on disk before the pull goes on, never by the event loop's thread, and those of many accounts
+    share their writes."""
+    memory = Memory(tmp_path)
+    names = [f"account {n}" for n in range(50)]
+
+    async def main() -> None:
+        await asyncio.gather(*(memory.hold(name, 900) for name in names))
+
+    asyncio.run(main())
+    after = Memory(tmp_path)
+    assert all(after.wait_s(name) > 800 for name in names)
+    assert 1 <= len(writers) <= 2
+    assert threading.current_thread() not in writers
+
+
+def test_what_may_be_forgotten_is_written_once(
+    tmp_path: Path, writers: list[threading.Thread]
+) -> None:
+    """Short waits, and all else, are written when the pull ends, and not again if nothing is new."""
+    memory = Memory(tmp_path)
+    asyncio.run(memory.hold("anna", 10))
+    memory.forget("anna")
+    assert writers == []
+    memory.save()
+    memory.save()
+    assert len(writers) == 1
+    assert Memory(tmp_path).wait_s("anna") > 0
+    assert [path.name for path in tmp_path.iterdir()] == [hints.NAME]
 
 
 json_values = st.recursive(

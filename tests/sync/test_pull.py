@@ -108,8 +108,8 @@ def test_one_bad_account_does_not_stop_the_others(server: Pop3Server, tmp_path: 
     done = made.run("pull", code=1)
     said = done.stderr.decode()
     assert "anna: 20 new" in said
-    assert "nobody: " in said
-    assert "closed: " in said
+    assert "account nobody, " in said
+    assert "account closed, " in said
     assert "secret" not in said
 
 

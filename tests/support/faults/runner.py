@@ -22,10 +22,12 @@ _LIMITS: dict[str, dict[str, int]] = {
     "poparchive.archive.ingest": {"GROUP_MESSAGES": 3},
     "poparchive.archive.storer": {"BATCH_MESSAGES": 5},
     "poparchive.archive.framing": {"FRAME_BYTES": 2_000},
-    "poparchive.archive.replay": {"IN_MEMORY_BYTES": 9_000},
+    "poparchive.archive.objects": {"IN_MEMORY_BYTES": 9_000},
     "poparchive.index.fulltext": {"_MANY_DOCUMENTS": 5},
 }
 PACK_BYTES = 6_000
+TIGHT_BYTES = 12_000
+FRAME_BYTES = 3_000
 JOURNAL_BYTES = 1_500
 SPOOL_BYTES = 9_000
 
@@ -39,12 +41,15 @@ def small() -> None:
         for limit, value in limits.items():
             assert hasattr(module, limit), (name, limit)
             setattr(module, limit, value)
+    from poparchive.archive.optimize import optimize
     from poparchive.archive.writer import Writer
     from poparchive.pop3 import client
     from poparchive.store.journal import JournalWriter
 
     defaults: list[tuple[Any, str, int]] = [
         (Writer.__init__, "pack_bytes", PACK_BYTES),
+        (optimize, "pack_bytes", TIGHT_BYTES),
+        (optimize, "frame_bytes", FRAME_BYTES),
         (JournalWriter.__init__, "file_bytes", JOURNAL_BYTES),
         (client.connect.__wrapped__, "spool_bytes", SPOOL_BYTES),  # type: ignore[attr-defined]
     ]
@@ -131,7 +136,24 @@ def _become(request: dict[str, Any]) -> None:
     helped(wanted=request["helper"])
     sys.argv = ["poparchive", *request["arguments"]]
     ctypes.CDLL(None).faults_load()
+    if request["arguments"][-1] == "optimize":
+        _optimize(Path(request["environ"]["FAULTS_ROOT"]))
     entry()
+
+
+def _optimize(root: Path) -> None:
+    """What the command line has no command for: called as a command would, and told as one would."""
+    from poparchive.archive.optimize import Limits, optimize
+    from poparchive.cli.main import _report
+
+    code = 0
+    try:
+        optimize(root, Limits(), lambda *_: None)
+    except Exception as error:
+        code = _report(error)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _import_all() -> None:
@@ -140,6 +162,7 @@ def _import_all() -> None:
     import sqlalchemy.dialects.sqlite.pysqlite
 
     import poparchive.archive.helper
+    import poparchive.archive.optimize
     import poparchive.archive.writer
     import poparchive.cli.app
     import poparchive.cli.jobs

@@ -132,6 +132,7 @@ SCENES = {
         Scene("pull", "the first", _nothing, ("pull",)),
         Scene("pull", "deleting", _half, ("pull",), delete=True),
         Scene("pull", "deleting, with a helper", _half, ("pull",), delete=True, helper=True),
+        Scene("optimize", "", _whole, ("optimize",)),
         Scene("rebuild", "", _whole, ("rebuild",)),
         Scene("rebuild", "after a crash", _after_a_crash, ("rebuild",), more),
         Scene("rebuild", "--search-only", _after_a_crash, ("rebuild", "--search-only"), more),

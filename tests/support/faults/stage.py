@@ -159,7 +159,8 @@ class Stage:
             return ""
         if code != 1:
             return f"exit code {code}: {said}"
-        if str(self._product_of_scene.archive) not in said:
+        # A reader's error comes from SQLite, which does not say which of its files it was.
+        if str(self._product_of_scene.archive) not in said and "catalog.sqlite" not in said:
             return f"names no file: {said}"
         return "" if _ADVICE.search(said) else f"says not what to do: {said}"
 

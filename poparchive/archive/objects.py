@@ -1,0 +1,218 @@
+"""Finds the objects that journal entries name: in the packs that came with them, or where they are now.
+
+Everything is known by what it hashes to. First octets of ids only say where to look.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from poparchive.archive.describe import Stored
+from poparchive.archive.spool import Spooled, SpoolWriter
+from poparchive.index.catalog import Catalog
+from poparchive.index.moves import Moved, Moves
+from poparchive.index.places import PREFIX_BYTES, Places
+from poparchive.model import Location, MessageId
+from poparchive.store import journal, recipe
+from poparchive.store.digest import sha256
+from poparchive.store.errors import DamageError, MissingObjectError
+from poparchive.store.frame import ObjectKind
+from poparchive.store.journal import TornEntryError
+from poparchive.store.layout import Layout
+from poparchive.store.packread import Frame, PackReader
+from poparchive.store.recipe import Placed, Reference
+from poparchive.store.records import PackRecord, RetiredRecord, Sealed
+
+IN_MEMORY_BYTES = 32 << 20
+
+
+def short(identity: bytes) -> bytes:
+    """The octets of an id that every frame's table has."""
+    return identity[:PREFIX_BYTES]
+
+
+@dataclass(slots=True)
+class Found:
+    """What frames hold: blobs by id, recipes by the first octets of their messages' ids."""
+
+    blobs: dict[bytes, Location] = field(default_factory=dict)
+    recipes: dict[bytes, list[Location]] = field(default_factory=dict)
+
+
+class Elsewhere:
+    """Where objects are whose packs the journal has retired: in packs that ``optimize`` made.
+
+    Nothing is decoded to find out but the tables of those packs.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._known: set[int] = set()
+        self._places = Places(layout.spool / f"places-{os.getpid()}")
+        tight: dict[int, int] = {}
+        try:
+            for entry in journal.read(layout):
+                for record in entry.records:
+                    if isinstance(record, RetiredRecord):
+                        self._known.add(record.number)
+                        tight.pop(record.number, None)
+                    elif isinstance(record, PackRecord) and record.sealed is Sealed.TIGHTLY:
+                        tight[record.number] = record.length
+        except TornEntryError:
+            pass  # It was never acknowledged.
+        reader = PackReader(layout)
+        try:
+            for number, length in tight.items():
+                for frame in reader.frames(number, 0, length, decoded=False):
+                    self._places.add(
+                        (one.kind, one.prefix, frame.location(one)) for one in frame.entries
+                    )
+        finally:
+            reader.close()
+        self._known.update(tight)
+
+    def knows(self, pack: int) -> bool:
+        """Whether a pack is retired, or its objects are in the table."""
+        return pack in self._known
+
+    def find(self, kind: ObjectKind, identity: bytes) -> list[Location]:
+        """Return where an object with this id may be."""
+        return self._places.find(kind, identity)
+
+    def close(self) -> None:
+        self._places.close()
+
+
+class Objects:
+    """Reads messages for entries that are applied. Belongs to one thread."""
+
+    def __init__(
+        self, layout: Layout, catalog: Catalog, reader: PackReader, elsewhere: Elsewhere | None
+    ) -> None:
+        self._layout = layout
+        self._catalog = catalog
+        self._reader = reader
+        self._elsewhere = elsewhere
+
+    def find(self, frame: Frame, found: Found) -> None:
+        """Add what a frame holds."""
+        for entry in frame.entries:
+            place = frame.location(entry)
+            if entry.kind is ObjectKind.RECIPE:
+                found.recipes.setdefault(short(entry.prefix), []).append(place)
+                continue
+            digest = sha256(frame.payload[entry.offset : entry.offset + entry.length])
+            if not digest.startswith(entry.prefix):
+                raise DamageError(
+                    f"{self._layout.pack(frame.pack)}: the frame at {frame.start} holds a"
+                    " blob that does not have the hash in the frame's table"
+                )
+            found.blobs[digest] = place
+
+    def moved(self, found: Found, new: Sequence[MessageId]) -> Moved:
+        """Return which of these objects the catalog has already: the newer copy counts.
+
+        ``new`` are the messages that the same entry names as new.
+        """
+        messages: dict[int, Moves] = {}
+        blobs: dict[int, Moves] = {}
+        for identity, key in self._catalog.blob_keys(list(found.blobs)).items():
+            _note(blobs, key, found.blobs[identity])
+        fresh = {short(one) for one in new}
+        for prefix, places in found.recipes.items():
+            if prefix in fresh:
+                continue
+            for identity, key in self._catalog.messages_like(prefix):
+                for place in places:
+                    if self._digest(place, found.blobs) == identity:
+                        _note(messages, key, place)
+        return Moved(list(messages.values()), list(blobs.values()))
+
+    def stored(
+        self,
+        identity: MessageId,
+        places: Sequence[Location],
+        blobs: dict[bytes, Location],
+        spooled: list[Spooled],
+    ) -> Stored:
+        """Read a message; its recipe is at one of ``places`` or elsewhere. ``blobs`` gets those it needs."""
+        if not places and self._elsewhere:
+            places = self._elsewhere.find(ObjectKind.RECIPE, identity)
+        for place in places:
+            placed: list[Placed] = []
+            message = gather(self._join(place, blobs, placed), self._layout)
+            if isinstance(message, Spooled):
+                spooled.append(message)
+                digest = message.digest
+            else:
+                digest = sha256(message)
+            if digest == identity:
+                return Stored(identity, message, placed, place)
+        raise MissingObjectError(
+            f"the journal names message {identity.hex()}, but no pack makes it;"
+            " `poparchive verify` says more"
+        )
+
+    def _digest(self, place: Location, blobs: dict[bytes, Location]) -> bytes:
+        digest = hashlib.sha256()
+        for piece in self._join(place, blobs, []):
+            digest.update(piece)
+        return digest.digest()
+
+    def _join(
+        self, place: Location, blobs: dict[bytes, Location], placed: list[Placed]
+    ) -> Iterator[bytes]:
+        """Carry out the recipe at a place. ``placed`` gets its references, ``blobs`` where they are."""
+        at = 0
+
+        def fetch(reference: Reference) -> bytes:
+            if reference.id:
+                octets = self._blob(reference.id, blobs)
+                identity = reference.id
+            else:
+                here = place._replace(offset=reference.at, length=reference.length)
+                octets = self._reader.read(here)
+                identity = sha256(octets)
+                blobs[identity] = here
+            placed.append(Placed(at, identity, reference.length))
+            return octets
+
+        for piece in recipe.join(self._reader.read(place), fetch):
+            yield piece
+            at += len(piece)
+
+    def _blob(self, identity: bytes, blobs: dict[bytes, Location]) -> bytes:
+        place = blobs.get(identity) or self._catalog.blob_place(identity)
+        if place is not None:
+            return self._reader.read(place)
+        for place in self._elsewhere.find(ObjectKind.BLOB, identity) if self._elsewhere else ():
+            octets = self._reader.read(place)
+            if sha256(octets) == identity:
+                blobs[identity] = place
+                return octets
+        raise MissingObjectError(f"blob {identity.hex()}, which a message needs, is in no pack")
+
+
+def _note(moves: dict[int, Moves], key: int, place: Location) -> None:
+    pack = moves.setdefault(place.pack, Moves(place.pack))
+    pack.add(key, place.frame, place.offset, place.length)
+
+
+def gather(pieces: Iterator[bytes], layout: Layout) -> bytes | Spooled:
+    """Put a message together: in memory, or in a file if it is large."""
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size > IN_MEMORY_BYTES:
+            break
+    else:
+        return b"".join(held)
+    writer = SpoolWriter(layout.spool / f"join-{os.getpid()}-{id(held):x}")
+    for piece in held:
+        writer.write(piece)
+    held.clear()
+    for piece in pieces:
+        writer.write(piece)
+    return writer.finish()

@@ -1,0 +1,97 @@
+"""Opens the databases for writing: brought up to the journal, or made again. The caller holds the lock."""
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+
+from poparchive.archive.indexer import Indexer, read_position
+from poparchive.archive.rebuild import rebuild, remove_database
+from poparchive.archive.replay import Replay, believed
+from poparchive.archive.texts import Texts
+from poparchive.index.catalog import Catalog
+from poparchive.index.fulltext import FulltextWriter, IndexOutdatedError
+from poparchive.index.moves import NOTHING_MOVED, Moved
+from poparchive.store.fsio import Lock
+from poparchive.store.journal import JournalWriter, Position
+from poparchive.store.layout import Layout
+from poparchive.store.pack import PackState, PackWriter
+from poparchive.store.records import PackRecord, Record, Sealed
+
+
+class Care:
+    """An archive opened for what is done to it besides taking mail in: entries about packs.
+
+    Belongs to one thread, which holds the lock.
+    """
+
+    def __init__(
+        self, layout: Layout, catalog: Catalog, indexer: Indexer, journal: JournalWriter
+    ) -> None:
+        self.layout = layout
+        self.catalog = catalog
+        self._indexer = indexer
+        self._journal = journal
+
+    def note(self, records: Sequence[Record], moved: Moved = NOTHING_MOVED) -> None:
+        """Write an entry and apply it: durable, in journal and catalog, when this returns."""
+        entry = self._journal.append(records, int(time.time()))
+        self._indexer.apply(entry, [], {}, moved)
+        self._indexer.flush()
+
+    @contextlib.contextmanager
+    def packs(self) -> Iterator[PackWriter]:
+        """Give the writer of the open pack; what it did is noted afterwards."""
+        writer = PackWriter(self.layout, open_pack(self.catalog))
+        try:
+            yield writer
+            states = writer.commit()
+        finally:
+            writer.close()
+        if states:
+            self.note([PackRecord(state.number, state.length, state.sealed) for state in states])
+
+
+@contextlib.contextmanager
+def caring(layout: Layout, *, wait_s: float) -> Iterator[Care]:
+    """Take the lock, briefly as others are told, and open the archive. Raises ``LockedError``."""
+    with contextlib.ExitStack() as stack:
+        lock = stack.enter_context(Lock(layout.lock, briefly=True, wait_s=wait_s))
+        catalog, texts, position = open_indexes(layout, lock)
+        stack.callback(catalog.close)
+        stack.callback(texts.close)
+        journal = JournalWriter(layout, position)
+        stack.callback(journal.close)
+        yield Care(layout, catalog, Indexer(catalog, texts), journal)
+
+
+def open_indexes(layout: Layout, lock: Lock) -> tuple[Catalog, Texts, Position]:
+    """Open both databases and bring them up to the journal; what is missing is made again."""
+    if layout.journals() and not layout.catalog.exists():
+        rebuild(layout)
+    with contextlib.ExitStack() as stack:
+        catalog = Catalog(layout.catalog)
+        stack.callback(catalog.close)
+        fulltext = _open_fulltext(layout, read_position(catalog.position()))
+        mark = fulltext.watermark
+        texts = Texts(fulltext, layout.search, keep=(lock.fileno(),))
+        stack.callback(texts.close)
+        position = Replay(layout, catalog, Indexer(catalog, texts)).catch_up(mark)
+        stack.pop_all()
+    return catalog, texts, position
+
+
+def open_pack(catalog: Catalog) -> PackState | None:
+    """Return the pack to go on with, if there is one."""
+    states = [PackState(number, size, Sealed(how)) for number, size, how in catalog.packs()]
+    return next((state for state in reversed(states) if state.sealed is Sealed.NO), None)
+
+
+def _open_fulltext(layout: Layout, position: Position) -> FulltextWriter:
+    """Open the search index; one that is not this archive's, or of another version, is begun anew."""
+    with contextlib.suppress(IndexOutdatedError):
+        fulltext = FulltextWriter.open(layout.search)
+        if believed(layout, fulltext.watermark, position):
+            return fulltext
+        fulltext.close()
+    remove_database(layout.search)
+    return FulltextWriter.open(layout.search)

@@ -1,0 +1,191 @@
+"""Damaged files made whole: packs by parity and by a second copy, journal files by a second copy."""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from poparchive.archive.verify.findings import Counts
+from poparchive.archive.verify.packs import PackWalk
+from poparchive.store import journal, parity
+from poparchive.store.errors import DamageError, StoreError
+from poparchive.store.fsio import sync_directory, write_durably, writing
+from poparchive.store.journal import START, Position, TornEntryError
+from poparchive.store.layout import Layout
+from poparchive.store.packread import PackReader
+
+_PIECE_BYTES = 1 << 20
+
+
+def aside(path: Path) -> Path:
+    """Return the name under which a damaged file stays."""
+    stem = f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
+    for number in range(1000):
+        other = path.with_name(stem + (f"-{number}" if number else ""))
+        if not other.exists():
+            return other
+    raise DamageError(f"{path}: there are a thousand damaged copies of it")
+
+
+def put_in_place(new: Path, path: Path) -> Path | None:
+    """Give a whole file, which is synced, the name of a damaged one; return where that stays, if it was
+    there. A crash between leaves no file of the name, and the next repair does it again."""
+    kept = None
+    with writing(path):
+        if path.exists():
+            kept = aside(path)
+            path.rename(kept)
+        new.rename(path)
+        sync_directory(path.parent)
+    return kept
+
+
+def whole(layout: Layout, number: int, length: int, path: Path) -> bool:
+    """Whether a file is that pack, whole: every frame, and the seal if it has one."""
+    reader = PackReader(layout, cache_bytes=0, path=lambda _: path)
+    walk = PackWalk(layout, reader, Counts(), number, length, lambda *_: None, path)
+    try:
+        return not any(True for _ in walk.walk(0, 1 << 62, lambda _: None))
+    finally:
+        reader.close()
+
+
+def heal(layout: Layout, number: int, length: int) -> bool:
+    """Heal a pack by its parity; True if it is whole now."""
+    target = layout.pack(number).with_suffix(".pack.healed")
+    target.parent.mkdir(mode=0o700, exist_ok=True)
+    try:
+        if not parity.heal(layout, number, target):
+            return whole(layout, number, length, layout.pack(number))
+    except StoreError:
+        return False
+    return _take(layout, number, length, target)
+
+
+def patch(
+    layout: Layout, number: int, length: int, bad: Sequence[tuple[int, int]], source: Layout
+) -> bool:
+    """Make a pack whole with the octets that a second copy has in the place of bad ones.
+
+    What is good in ours stays as it is; so the copy may be damaged itself, elsewhere, or end sooner.
+    """
+    target = layout.pack(number).with_suffix(".pack.healed")
+    target.parent.mkdir(mode=0o700, exist_ok=True)
+    try:
+        with contextlib.ExitStack() as stack:
+            copy = stack.enter_context(source.pack(number).open("rb"))
+            ours = None
+            with contextlib.suppress(FileNotFoundError):
+                ours = stack.enter_context(layout.pack(number).open("rb"))
+            with writing(target):
+                fd = os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+                out = stack.enter_context(os.fdopen(fd, "wb"))
+                at = 0
+                for start, end in [*sorted(bad), (length, length)]:
+                    if ours is not None:
+                        _copy(ours, out, at, start)
+                    _copy(copy, out, max(at, start), end)
+                    at = max(at, end)
+                out.flush()
+                os.fsync(out.fileno())
+    except (OSError, StoreError):
+        target.unlink(missing_ok=True)
+        return False
+    return _take(layout, number, length, target)
+
+
+def _copy(source: object, out: object, start: int, end: int) -> None:
+    source.seek(start)  # type: ignore[attr-defined]
+    out.seek(start)  # type: ignore[attr-defined]
+    while start < end:
+        piece = source.read(min(_PIECE_BYTES, end - start))  # type: ignore[attr-defined]
+        if not piece:
+            return
+        out.write(piece)  # type: ignore[attr-defined]
+        start += len(piece)
+
+
+def _take(layout: Layout, number: int, length: int, target: Path) -> bool:
+    if target.stat().st_size != length or not whole(layout, number, length, target):
+        target.unlink(missing_ok=True)
+        return False
+    put_in_place(target, layout.pack(number))
+    return True
+
+
+def mend_journal(layout: Layout, source: Layout, end: Position | None) -> list[Path] | None:
+    """Make the journal whole with what a second copy of the same archive has; return the damaged files
+    that stay beside it, or None if the chain does not prove what comes out.
+
+    ``end`` is where the catalog has come to: the chain has to lead there.
+    """
+    scratch = layout.spool / "journal-repair"
+    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    trial = replace(layout, root=scratch)
+    trial.journal(1).parent.mkdir(exist_ok=True)
+    try:
+        for number in sorted({*layout.journals(), *source.journals()}):
+            octets = _octets(source.journal(number))
+            ours = _octets(layout.journal(number))
+            # Where both have octets the copy's are tried; behind its end, ours.
+            trial.journal(number).write_bytes(octets + ours[len(octets) :])
+        if not _leads(trial, layout, end):
+            return None
+        kept = []
+        for number in trial.journals():
+            octets = trial.journal(number).read_bytes()
+            path = layout.journal(number)
+            if octets == _octets(path):
+                continue
+            new = path.with_name(path.name + ".healed")
+            write_durably(new, octets)
+            old = put_in_place(new, path)
+            kept += [old] if old else []
+        return kept
+    finally:
+        for path in (*trial.journal(1).parent.iterdir(),):
+            path.unlink()
+        trial.journal(1).parent.rmdir()
+        scratch.rmdir()
+
+
+def _octets(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _leads(trial: Layout, layout: Layout, end: Position | None) -> bool:
+    """Whether the chain of ``trial`` is whole and has all that ours still has."""
+    last = START
+    met = end is None or not end.entry
+    try:
+        for entry in journal.read(trial):
+            last = entry.after
+            met = met or last == end
+    except TornEntryError:
+        pass
+    except StoreError:
+        return False
+    return met and last.entry >= _last_of(layout).entry
+
+
+def _last_of(layout: Layout) -> Position:
+    """The last entry of a journal that can be read, whatever is damaged before it."""
+    position: Position | None = START
+    last = START
+    while position is not None:
+        before, position = position, None
+        try:
+            for entry in journal.read(layout, before):
+                before = last = entry.after
+        except StoreError:
+            position = journal.next_whole(layout, before.file or 1, before.offset)
+    return last
+
+
+Say = Callable[[str], None]
+"""Called with a sentence for each thing that was done or could not be."""

@@ -1,0 +1,219 @@
+"""The order of a repair: what is nearest and proves itself comes first, strangers last."""
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from poparchive.archive.indexer import read_position
+from poparchive.archive.objects import gather
+from poparchive.archive.opening import open_indexes
+from poparchive.archive.read import Reader
+from poparchive.archive.rebuild import rebuild
+from poparchive.archive.repair import files
+from poparchive.archive.repair.files import Say
+from poparchive.archive.repair.needs import Needs
+from poparchive.archive.repair.restore import Restorer
+from poparchive.archive.spool import Spooled
+from poparchive.archive.verify.findings import Kind
+from poparchive.errors import PoparchiveError
+from poparchive.index.lookup import CatalogMissingError, Lookup
+from poparchive.store import journal, parity
+from poparchive.store.digest import sha256
+from poparchive.store.errors import StoreError
+from poparchive.store.fsio import Lock
+from poparchive.store.journal import Position
+from poparchive.store.layout import Layout
+from poparchive.store.records import PackRecord, RetiredRecord, Sealed
+
+
+class Lost(NamedTuple):
+    """A message that a server may still have: its id, the account, the UIDL, and the LIST size."""
+
+    id: bytes
+    account: str
+    uidl: bytes
+    size_bytes: int
+
+
+Fetch = Callable[[Sequence[Lost]], Iterable[bytes | Spooled]]
+"""Asks servers for messages that are lost here, and yields what they have, in any order."""
+
+
+class Repair:
+    """One repair. ``say`` is told what was done."""
+
+    def __init__(
+        self, layout: Layout, lock: Lock, source: Layout | None, fetch: Fetch | None, say: Say
+    ) -> None:
+        self._layout = layout
+        self._lock = lock
+        self._source = source
+        self._fetch = fetch
+        self._say = say
+
+    def run(self, needs: Needs) -> None:
+        """Mend what can be. Verify again to learn what is left."""
+        if Kind.JOURNAL in needs.kinds:
+            self._journal()
+        lengths = self._lengths()
+        broken = {number for number in needs.packs if not self._pack(number, needs, lengths)}
+        self._parity(needs.parity, lengths, broken)
+        if Kind.CATALOG in needs.kinds:
+            self._rebuild(search_only=False)
+        elif Kind.SEARCH in needs.kinds:
+            self._rebuild(search_only=True)
+        if broken:
+            self._messages(needs, broken)
+
+    # ---- files ---------------------------------------------------------------------------------------
+
+    def _same_archive(self) -> bool:
+        return self._source is not None and self._source.id == self._layout.id
+
+    def _journal(self) -> None:
+        if self._source is None or not self._same_archive():
+            self._say("the journal: only a second copy of this archive (--from DIR) can mend it")
+            return
+        kept = files.mend_journal(self._layout, self._source, self._applied())
+        if kept is None:
+            self._say(f"the journal: {self._source.root} does not prove what is missing")
+        for path in kept or ():
+            self._say(f"the journal is whole again; {path} is what it was")
+
+    def _applied(self) -> Position | None:
+        with contextlib.suppress(CatalogMissingError, sqlite3.DatabaseError, ValueError, KeyError):
+            lookup = Lookup(self._layout.catalog)
+            try:
+                return read_position(lookup.position())
+            finally:
+                lookup.close()
+        return None
+
+    def _lengths(self) -> dict[int, tuple[int, bool]]:
+        """Committed length of each pack and whether it is sealed, as the journal says, else the catalog."""
+        found: dict[int, tuple[int, bool]] = {}
+        try:
+            for entry in journal.read(self._layout):
+                for record in entry.records:
+                    if isinstance(record, PackRecord):
+                        found[record.number] = record.length, record.sealed is not Sealed.NO
+                    elif isinstance(record, RetiredRecord):
+                        found.pop(record.number, None)
+        except StoreError:
+            with contextlib.suppress(CatalogMissingError, sqlite3.DatabaseError):
+                lookup = Lookup(self._layout.catalog)
+                found |= lookup.packs()
+                lookup.close()
+        return found
+
+    def _pack(self, number: int, needs: Needs, lengths: dict[int, tuple[int, bool]]) -> bool:
+        length, sealed = lengths.get(number, (0, False))
+        path = self._layout.pack(number)
+        if not length:
+            return False
+        if sealed and files.heal(self._layout, number, length):
+            self._say(f"{path}: healed by its parity")
+            return True
+        bad, source = needs.packs[number], self._source
+        same = source is not None and self._same_archive()
+        if same and source and files.patch(self._layout, number, length, bad, source):
+            self._say(f"{path}: made whole with {source.pack(number)}")
+            return True
+        self._say(f"{path}: neither parity nor a second copy makes it whole")
+        return False
+
+    def _parity(
+        self, worn: set[int], lengths: dict[int, tuple[int, bool]], broken: set[int]
+    ) -> None:
+        sealed = {number for number, (_, is_sealed) in lengths.items() if is_sealed}
+        wanted = worn | set(parity.missing(self._layout, sealed))
+        for number in sorted(wanted - broken):
+            try:
+                parity.make(self._layout, number)
+            except StoreError as error:
+                self._say(f"parity of pack {number}: {error}")
+            else:
+                self._say(f"parity of pack {number} was made")
+
+    # ---- databases -----------------------------------------------------------------------------------
+
+    def _rebuild(self, *, search_only: bool) -> None:
+        try:
+            rebuild(self._layout, search_only=search_only)
+        except PoparchiveError as error:
+            self._say(f"catalog and search index cannot be made again: {error}")
+        else:
+            self._say(
+                ("search index" if search_only else "catalog and search index") + " made again"
+            )
+
+    # ---- messages ------------------------------------------------------------------------------------
+
+    def _messages(self, needs: Needs, broken: set[int]) -> None:
+        """Store again what another archive or a server still has."""
+        try:
+            self._catch_up()
+            wanted = {identity for identity in needs.messages if not self._whole(identity)}
+            for name, found in self._sources(wanted):
+                restorer = Restorer(self._layout, broken)
+                with contextlib.closing(restorer):
+                    for octets in found:
+                        identity = octets.digest if isinstance(octets, Spooled) else sha256(octets)
+                        if identity in wanted:
+                            wanted.discard(identity)
+                            restorer.add(identity, octets, int(time.time()))
+                        if isinstance(octets, Spooled):
+                            octets.discard()
+                    restorer.commit(int(time.time()))
+                if restorer.restored:
+                    self._say(f"{restorer.restored} messages were stored again, from {name}")
+                    self._catch_up()
+        except (PoparchiveError, sqlite3.DatabaseError) as error:
+            self._say(f"messages cannot be stored again: {error}")
+
+    def _catch_up(self) -> None:
+        """Bring the catalog up to the journal."""
+        catalog, texts, _ = open_indexes(self._layout, self._lock)
+        texts.close()
+        catalog.close()
+
+    def _whole(self, identity: bytes) -> bool:
+        with Reader(self._layout.root, self._layout) as reader:
+            located = reader.lookup.by_id(identity)
+            if located is None:
+                return False
+            try:
+                for _ in reader.octets(located):
+                    pass
+            except PoparchiveError:
+                return False
+            return True
+
+    def _sources(self, wanted: set[bytes]) -> Iterator[tuple[str, Iterable[bytes | Spooled]]]:
+        if self._source is not None and wanted:
+            yield str(self._source.root), self._from_source(set(wanted))
+        if self._fetch is not None and wanted:
+            yield "servers", self._fetch(self._asked(wanted))
+
+    def _from_source(self, wanted: set[bytes]) -> Iterator[bytes | Spooled]:
+        assert self._source
+        try:
+            reader = Reader(self._source.root, self._source)
+        except CatalogMissingError as error:
+            self._say(f"{self._source.root}: {error}")
+            return
+        with reader:
+            for identity in sorted(wanted):
+                with contextlib.suppress(PoparchiveError, sqlite3.DatabaseError):
+                    located = reader.lookup.by_id(identity)
+                    if located is not None:
+                        yield gather(reader.octets(located), self._layout)
+
+    def _asked(self, wanted: set[bytes]) -> list[Lost]:
+        lookup = Lookup(self._layout.catalog)
+        try:
+            return [Lost(identity, *row) for identity in wanted for row in lookup.sources(identity)]
+        finally:
+            lookup.close()

@@ -1,0 +1,25 @@
+"""What a verification found, as far as a repair needs to know it."""
+
+from dataclasses import dataclass, field
+
+from poparchive.archive.verify.findings import Damage, Kind
+
+
+@dataclass(slots=True)
+class Needs:
+    """Packs with the octets that are bad, packs without parity of use, kinds of damage, messages lost."""
+
+    packs: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    parity: set[int] = field(default_factory=set)
+    kinds: set[Kind] = field(default_factory=set)
+    messages: list[bytes] = field(default_factory=list)
+
+    def add(self, damage: Damage) -> None:
+        """Take in one damage."""
+        self.kinds.add(damage.kind)
+        if damage.kind is Kind.PACK and damage.pack is not None:
+            self.packs.setdefault(damage.pack, []).append((damage.start, damage.end))
+        elif damage.kind is Kind.PARITY and damage.pack is not None:
+            self.parity.add(damage.pack)
+        elif damage.kind is Kind.MESSAGE and damage.identity is not None:
+            self.messages.append(damage.identity)

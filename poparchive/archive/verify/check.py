@@ -1,0 +1,394 @@
+"""One verification from beginning to end: journal, packs with their messages, databases."""
+
+import contextlib
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from poparchive.archive import scrub
+from poparchive.archive.indexer import read_position
+from poparchive.archive.read import Reader
+from poparchive.archive.verify import databases, names
+from poparchive.archive.verify.chain import ChainCheck
+from poparchive.archive.verify.databases import REBUILD, REBUILD_SEARCH
+from poparchive.archive.verify.findings import Bad, Counts, Damage, Kind, Progress, StoppedError
+from poparchive.archive.verify.lost import Lost
+from poparchive.archive.verify.messages import MessageCheck
+from poparchive.archive.verify.packs import PackWalk, leftovers
+from poparchive.errors import PoparchiveError
+from poparchive.index.lookup import CatalogMissingError, Lookup
+from poparchive.index.terms import Expected, IndexProof
+from poparchive.index.versions import NewerDatabaseError
+from poparchive.store import parity
+from poparchive.store.errors import FormatError, StoreError
+from poparchive.store.layout import Layout, open_layout
+from poparchive.store.packread import PackReader
+
+_NO_LIMIT = 1 << 62
+_UNUSABLE = (sqlite3.DatabaseError, PoparchiveError)
+"""What asking a damaged catalog ends in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How much of an archive to look at in one run: a part of its octets in percent, or so much that all
+    of it is read within a time."""
+
+    percent: float | None = None
+    within_s: int | None = None
+
+
+def verify(
+    root: Path, counts: Counts, progress: Progress, share: Share | None = None
+) -> Iterator[Damage]:
+    """Yield every damage found; an archive that is whole yields nothing.
+
+    With ``share`` packs and messages are looked at from where the last such run ended. How far it came is
+    remembered when the iterator is exhausted; ``progress`` may raise ``StoppedError`` to bring that about.
+    """
+    with contextlib.ExitStack() as stack:
+        run = _Run(open_layout(root), counts, progress, share, stack)
+        try:
+            for damage in run.all():
+                run.found.append(damage)
+                yield damage
+        except StoppedError:
+            run.stopped = True
+        run.remember()
+
+
+class _Run:
+    """The steps, and what one hands to the next."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        counts: Counts,
+        progress: Progress,
+        share: Share | None,
+        stack: contextlib.ExitStack,
+    ) -> None:
+        self._layout = layout
+        self._counts = counts
+        self._progress = progress
+        self._share = share
+        self._stack = stack
+        self._state = scrub.read(layout.root)
+        self._scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="poparchive-")))
+        self._lost = stack.enter_context(contextlib.closing(Lost()))
+        self._reader: Reader | None = None
+        self._sound = True
+        self._proof: IndexProof | None = None
+        self._expected: Expected | None = None
+        self._bad: list[Bad] = []
+        self._messages_seen = 0
+        self._moving = False
+        self.found = names.Found()
+        self.stopped = False
+
+    def all(self) -> Iterator[Damage]:
+        missing = list(self._open())
+        lookup = self._reader.lookup if self._reader else None
+        chain = ChainCheck(self._layout, self._counts, lookup, self._scratch)
+        self._stack.callback(chain.close)
+        yield from chain.check()
+        if chain.last:
+            yield from missing
+        if self._reader is not None:
+            for damage in databases.catalog_structure(
+                self._layout, self._reader.lookup, self._scratch
+            ):
+                self._sound = False
+                yield damage
+        yield from self._watermark(chain)
+        yield from self._packs(chain)
+        yield from self._catalog_again()
+        if not self._sound or not self._reader:
+            yield from names.without_catalog(self._layout, chain.shadow, self._bad)
+        yield from self._search(chain)
+        yield from self._rotten()
+
+    # ---- opening -------------------------------------------------------------------------------------
+
+    def _open(self) -> Iterator[Damage]:
+        """Open both databases. The index first: the catalog is never behind it."""
+        try:
+            self._proof = self._stack.enter_context(
+                contextlib.closing(IndexProof(self._layout.search))
+            )
+        except CatalogMissingError as error:
+            yield Damage(f"{error}", kind=Kind.SEARCH)
+        except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+            yield Damage(f"{self._layout.search}: {error}; {REBUILD_SEARCH}", kind=Kind.SEARCH)
+        try:
+            self._reader = self._stack.enter_context(Reader(self._layout.root, self._layout))
+            self._reader.lookup.position()
+        except (CatalogMissingError, NewerDatabaseError) as error:
+            self._reader = None
+            self._sound = False
+            yield Damage(str(error), kind=Kind.CATALOG)
+        except sqlite3.DatabaseError as error:
+            self._reader = None
+            yield self._unusable(error)
+
+    def _unusable(self, error: BaseException) -> Damage:
+        self._sound = False
+        return Damage(f"{self._layout.catalog}: {error}; {REBUILD}", kind=Kind.CATALOG)
+
+    # ---- packs and messages --------------------------------------------------------------------------
+
+    def _packs(self, chain: ChainCheck) -> Iterator[Damage]:
+        packs = chain.shadow.packs()
+        if not chain.whole and self._reader is not None:
+            with contextlib.suppress(*_UNUSABLE):
+                for number, state_of in self._reader.lookup.packs().items():
+                    packs[number] = max(state_of, packs.get(number, (0, False)))
+        self._counts.notes += leftovers(self._layout, set(packs))
+        total = sum(length for length, _ in packs.values())
+        state = self._state
+        left = _NO_LIMIT
+        if self._share is not None:
+            now = int(time.time())
+            left = state.share(total, self._share.percent, self._share.within_s, now)
+            state.began = state.began or now
+            state.total = total
+        reader = PackReader(self._layout, cache_bytes=0)
+        self._stack.callback(reader.close)
+        check = self._message_check(chain)
+        done = state.done if self._share else 0
+        for number, (length, sealed) in sorted(packs.items()):
+            start = 0
+            if self._gone(number):
+                continue
+            if self._share is not None:
+                if left <= 0:
+                    return
+                if number < state.pack or (number == state.pack and state.frame >= length):
+                    continue
+                start = self._start(reader, number)
+            walk = PackWalk(self._layout, reader, self._counts, number, length, self._known)
+            for bad in walk.walk(
+                start,
+                left,
+                lambda frame, at=done - start: self._progress("packs", at + frame.end, total),  # type: ignore[misc]
+            ):
+                yield from self._bad_octets(bad)
+            if check is not None and self._reader is not None:
+                yield from self._messages(check, self._reader.lookup, number, start, walk.end)
+            if sealed and walk.end >= length:
+                yield from self._parity(number)
+            left -= walk.end - start
+            done += walk.end - start
+            state.pack, state.frame, state.done = number, walk.end, done
+            if walk.end < length:
+                return
+        self._round_over()
+
+    def _gone(self, number: int) -> bool:
+        """Whether ``optimize`` has retired a pack since we began."""
+        if self._layout.pack(number).exists() or self._reader is None:
+            return False
+        try:
+            known = self._reader.lookup.packs()
+        except _UNUSABLE:
+            return False
+        self._moving = self._moving or number not in known
+        return number not in known
+
+    def _round_over(self) -> None:
+        state = self._state
+        state.pack = state.frame = state.done = state.began = 0
+        state.full = int(time.time())
+
+    def _start(self, reader: PackReader, number: int) -> int:
+        """Where to go on in a pack: where the last run ended, if a frame begins there."""
+        if number != self._state.pack or not self._state.frame:
+            return 0
+        try:
+            reader.frame(number, self._state.frame)
+        except StoreError:
+            return 0
+        return self._state.frame
+
+    def _parity(self, number: int) -> Iterator[Damage]:
+        path = self._layout.parity(number)
+        if not path.exists():
+            self._counts.notes.append(
+                f"pack {number} has no parity; `poparchive verify --repair` makes it"
+            )
+            return
+        try:
+            report = parity.check(self._layout, number)
+        except FormatError as error:
+            self._counts.notes.append(str(error))
+            return
+        if report.worn:
+            yield Damage(
+                f"parity of pack {number} is damaged: {report.problem or path};"
+                " `poparchive verify --repair` makes it again",
+                kind=Kind.PARITY,
+                pack=number,
+            )
+
+    def _known(self, pack: int, start: int) -> int | None:
+        if self._reader is None or not self._sound:
+            return None
+        try:
+            return self._reader.lookup.frame_behind(pack, start)
+        except _UNUSABLE:
+            return None
+
+    def _bad_octets(self, bad: Bad) -> Iterator[Damage]:
+        self._bad.append(bad)
+        needed = "which messages need it cannot be said by the catalog"
+        count = -1
+        if self._reader is not None and self._sound:
+            try:
+                count = self._lost.need(self._reader.lookup, bad)
+            except _UNUSABLE as error:
+                yield self._unusable(error)
+            else:
+                needed = f"{count} messages need it" if count else "no message needs it"
+        yield Damage(
+            f"{bad.why} (octets {bad.start} to {bad.end}; {needed})",
+            kind=Kind.PACK,
+            pack=bad.pack,
+            start=bad.start,
+            end=bad.end,
+            unneeded=count == 0,
+        )
+
+    def _message_check(self, chain: ChainCheck) -> MessageCheck | None:
+        if self._reader is None:
+            return None
+        if self._share is None and self._proof is not None:
+            self._expected = self._stack.enter_context(contextlib.closing(Expected()))
+        check = MessageCheck(
+            self._reader, self._counts, chain.shadow.retrieved, self._expected, self._lost.add
+        )
+        self._stack.callback(check.close)
+        return check
+
+    def _messages(
+        self, check: MessageCheck, lookup: Lookup, pack: int, start: int, end: int
+    ) -> Iterator[Damage]:
+        if not self._sound:
+            return
+        try:
+            total = lookup.count_messages()
+            indexed = self._proof.entry if self._proof is not None else 0
+            for located in lookup.in_range(pack, start, end):
+                yield from check.look(located, indexed)
+                self._messages_seen += 1
+                self._progress("messages", self._messages_seen, total)
+        except _UNUSABLE as error:
+            yield self._unusable(error)
+
+    # ---- databases -----------------------------------------------------------------------------------
+
+    def _catalog_again(self) -> Iterator[Damage]:
+        """What is left to say of the catalog once all messages were looked at, and of those lost."""
+        if self._reader is None:
+            return
+        lookup = self._reader.lookup
+        try:
+            yield from self._lost.damages(lookup)
+            if self._share is not None or not self._sound:
+                return
+            for stray in lookup.strays():
+                yield Damage(f"{self._layout.catalog}: {stray}; {REBUILD}", kind=Kind.CATALOG)
+            if lookup.nowhere():
+                yield Damage(
+                    f"{self._layout.catalog}: messages are said to be in packs that are not there;"
+                    f" {REBUILD}",
+                    kind=Kind.CATALOG,
+                )
+        except _UNUSABLE as error:
+            yield self._unusable(error)
+
+    def _watermark(self, chain: ChainCheck) -> Iterator[Damage]:
+        proof, path = self._proof, self._layout.search
+        if proof is None:
+            return
+        try:
+            position = read_position(proof.position)
+            wrong = position.entry != proof.entry
+        except (ValueError, KeyError, TypeError):
+            wrong = True
+        else:
+            wrong = wrong or (proof.entry == chain.applied.entry and position != chain.applied)
+        if wrong or (chain.whole and proof.entry > chain.last):
+            yield Damage(
+                f"{path}: says of itself that it knows a journal that is not this one; {REBUILD_SEARCH}",
+                kind=Kind.SEARCH,
+            )
+        elif self._reader is not None and proof.entry < chain.applied.entry:
+            self._counts.notes.append(
+                f"{path}: is {chain.applied.entry - proof.entry} entries behind; the next pull indexes them"
+            )
+
+    def _search(self, chain: ChainCheck) -> Iterator[Damage]:
+        if self._proof is None:
+            return
+        path = self._layout.search
+        bad = False
+        for damage in databases.search_structure(self._layout, self._proof):
+            bad = True
+            yield damage
+        if bad or self._expected is None:
+            return
+        if not self._sound or not chain.whole or self._moved(chain):
+            self._counts.notes.append(f"{path}: was not compared with the messages")
+            return
+        try:
+            differs = self._proof.differs(self._expected.sum(), self._lost.keys())
+        except sqlite3.DatabaseError as error:
+            differs = str(error)
+        if differs:
+            yield Damage(f"{path}: {differs}; {REBUILD_SEARCH}", kind=Kind.SEARCH)
+
+    def _moved(self, chain: ChainCheck) -> bool:
+        """Whether ``optimize`` has moved messages meanwhile: some may have been met twice, or not at all."""
+        try:
+            now = self._reader.lookup.packs() if self._reader else {}
+        except _UNUSABLE:
+            return True
+        return self._moving or not set(chain.shadow.packs()) <= set(now)
+
+    def _rotten(self) -> Iterator[Damage]:
+        for path, kind, remedy in self._databases():
+            if kind not in self.found.kinds and databases.rotten(path, self._state):
+                yield Damage(
+                    f"{path}: octets changed without being written, though none that means anything"
+                    f" was found; {remedy}",
+                    kind=kind,
+                )
+
+    def _databases(self) -> list[tuple[Path, Kind, str]]:
+        return [
+            (self._layout.catalog, Kind.CATALOG, REBUILD),
+            (self._layout.search, Kind.SEARCH, REBUILD_SEARCH),
+        ]
+
+    # ---- the end -------------------------------------------------------------------------------------
+
+    def remember(self) -> None:
+        """Note how far this run came, and what it found."""
+        state, found = self._state, self.found.sentences
+        if self.stopped and self._share is None:
+            return
+        state.fresh = list(dict.fromkeys([*state.fresh, *found]))
+        if self._share is not None:
+            state.runs.append(int(time.time()))
+            state.damages = list(dict.fromkeys([*state.damages, *found]))
+        if not self.stopped and not state.began:
+            state.damages = state.fresh if self._share is not None else found
+            state.fresh = []
+        if self._share is None:
+            for path, kind, _ in self._databases():
+                if kind not in self.found.kinds:
+                    databases.note(path, state)
+        scrub.write(self._layout.root, state)

@@ -1,0 +1,127 @@
+"""Joins messages, proves them by their hash, and compares what catalog and search index say of them."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from poparchive.archive.describe import Stored, describe, document
+from poparchive.archive.objects import gather
+from poparchive.archive.read import Reader
+from poparchive.archive.spool import Spooled
+from poparchive.archive.verify.findings import Counts, Damage, Kind
+from poparchive.errors import PoparchiveError
+from poparchive.index.facts import MessageFacts
+from poparchive.index.keys import hash_of
+from poparchive.index.lookup import Located
+from poparchive.index.terms import Expected
+from poparchive.mime.text import Extract
+from poparchive.model import Location, MessageId
+from poparchive.store import recipe
+from poparchive.store.digest import sha256
+from poparchive.store.packread import PackReader
+from poparchive.store.recipe import Placed
+
+Retrieved = Callable[[bytes], tuple[int, int] | None]
+"""The journal entry that first named a message, and its time."""
+
+
+class MessageCheck:
+    """Looks at one message after the other. ``bad`` is called with each that cannot be read."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        counts: Counts,
+        retrieved: Retrieved | None,
+        expected: Expected | None,
+        bad: Callable[[int, str], None],
+    ) -> None:
+        """Without ``retrieved``, what the catalog says is not compared; ``expected`` takes what the
+        search index should hold."""
+        self._reader = reader
+        self._packs = PackReader(reader.layout)
+        self._counts = counts
+        self._retrieved = retrieved
+        self._expected = expected
+        self._bad = bad
+        self._directory = tempfile.TemporaryDirectory(prefix="poparchive-")
+        # Large messages go to a place of our own: the archive's is its writer's.
+        self._own = replace(reader.layout, root=Path(self._directory.name))
+        self._own.spool.mkdir()
+
+    def close(self) -> None:
+        self._packs.close()
+        self._directory.cleanup()
+
+    def look(self, located: Located, indexed: int) -> Iterator[Damage]:
+        """Join a message. Its words are for the index if its entry is not behind ``indexed``."""
+        retrieved = self._retrieved(located.id) if self._retrieved else None
+        try:
+            if retrieved is None:
+                for piece in self._reader.octets(located):
+                    self._counts.message_octets += len(piece)
+                self._counts.messages += 1
+                return
+            octets = gather(self._reader.octets(located), self._own)
+        except PoparchiveError as error:
+            self._bad(located.key, str(error))
+            return
+        try:
+            self._counts.messages += 1
+            self._counts.message_octets += len(octets)
+            entry, time = retrieved
+            facts, text = self._describe(located, octets, time)
+            yield from self._compare(located, facts)
+            if self._expected is not None and entry <= indexed:
+                self._expected.add(document(located.key, facts, text))
+        except PoparchiveError as error:
+            self._bad(located.key, str(error))
+        finally:
+            if isinstance(octets, Spooled):
+                octets.discard()
+
+    def _describe(
+        self, located: Located, octets: bytes | Spooled, time: int
+    ) -> tuple[MessageFacts, Extract]:
+        place = Location(located.pack, located.frame, located.offset, located.length)
+        references = list(self._references(place))
+        return describe(Stored(MessageId(located.id), octets, references, place), time)
+
+    def _references(self, place: Location) -> Iterator[Placed]:
+        at = 0
+        for operation in recipe.operations(self._packs.read(place)):
+            if isinstance(operation, recipe.Literal):
+                at += len(operation.octets)
+                continue
+            identity = operation.id
+            if not identity:
+                here = place._replace(offset=operation.at, length=operation.length)
+                identity = sha256(self._packs.read(here))
+            yield Placed(at, identity, operation.length)
+            at += operation.made_bytes
+
+    def _compare(self, located: Located, facts: MessageFacts) -> Iterator[Damage]:
+        row, parts = self._reader.lookup.facts_of(located.key)
+        should = (
+            facts.sha256,
+            facts.date,
+            facts.size_bytes,
+            hash_of(facts.message_id),
+            facts.subject,
+            facts.sender,
+            facts.parsed,
+        )
+        names = ("id", "date", "size", "Message-ID", "subject", "sender", "status")
+        wrong = [name for name, a, b in zip(names, row, should, strict=True) if a != b]
+        if parts != [tuple(part) for part in facts.parts]:
+            wrong.append("parts")
+        if wrong:
+            yield Damage(
+                f"the catalog has another {', '.join(wrong)} than the message;"
+                " `poparchive rebuild` makes it anew",
+                located,
+                tuple(self._reader.lookup.accounts_of(located.key)),
+                Kind.CATALOG,
+                located.id,
+            )

@@ -1,0 +1,81 @@
+"""The daily share of a verification, beside the daemon's pulls."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from poparchive import observe
+from poparchive.archive import scrub
+from poparchive.archive.verify import Counts, Damage, Share, StoppedError, verify
+from poparchive.errors import PoparchiveError
+
+CHECK_S = 3600
+"""So often is looked whether a day has passed."""
+
+_LOGGED = 50
+
+
+class Scrubber:
+    """Runs in a thread of its own; pulls go on meanwhile, for a verification needs no lock."""
+
+    def __init__(self, root: Path, within_s: int) -> None:
+        self._root = root
+        self._within_s = within_s
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start_if_due(self) -> None:
+        """Begin a run, unless one is under way or one ended today."""
+        if self._stop.is_set() or (self._thread and self._thread.is_alive()):
+            return
+        if scrub.due(self._root):
+            self._thread = threading.Thread(target=self.run, name="verify", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End a run; the next one goes on where it was."""
+        self._stop.set()
+
+    def join(self) -> None:
+        """Wait until what was begun has ended."""
+        if self._thread:
+            self._thread.join()
+
+    def run(self) -> None:
+        """Read a share and log what was found."""
+        counts = Counts()
+        try:
+            damages = self._log(verify(self._root, counts, self._show, Share(None, self._within_s)))
+        except PoparchiveError as error:
+            observe.event("verify failed", level=40, error=str(error))
+            return
+        state = scrub.read(self._root)
+        observe.event(
+            "verify",
+            level=40 if damages else 20,
+            damages=damages,
+            messages=counts.messages,
+            octets=counts.octets,
+            round_done=round(state.done / state.total, 3) if state.began and state.total else 1.0,
+        )
+
+    def _log(self, found: Iterator[Damage]) -> int:
+        damages = 0
+        for damage in found:
+            damages += 1
+            if damages <= _LOGGED:
+                message = damage.message
+                observe.event(
+                    "damage",
+                    level=40,
+                    kind=damage.kind.value,
+                    damage=damage.what,
+                    message=damage.identity.hex() if damage.identity else None,
+                    accounts=",".join(damage.accounts),
+                    subject=message.subject if message else None,
+                )
+        return damages
+
+    def _show(self, what: str, done: int, total: int) -> None:
+        if self._stop.is_set():
+            raise StoppedError

@@ -1,0 +1,85 @@
+"""``poparchive verify --repair``: finds damage, mends what can be, and looks again."""
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from poparchive.archive.repair import Lost, Needs, Repair
+from poparchive.archive.spool import Spooled
+from poparchive.archive.verify import Counts, Damage, Kind, Progress, verify
+from poparchive.cli import output
+from poparchive.cli.paths import Settings
+from poparchive.errors import PoparchiveError
+from poparchive.store.fsio import Lock
+from poparchive.store.layout import open_layout
+
+if TYPE_CHECKING:
+    from poparchive.config import Config
+
+
+def repair(
+    settings: Settings,
+    source: Path | None,
+    counts: Counts,
+    show: Callable[[output.Progress], Progress],
+) -> list[Damage]:
+    """Mend the archive and return what is left, found by looking at all of it again."""
+    root = settings.archive_dir()
+    layout = open_layout(root)
+    other = open_layout(source) if source is not None else None
+    needs = Needs()
+    with Lock(layout.lock) as lock:
+        with output.progress("verify", unit="steps") as bars:
+            for damage in verify(root, Counts(), show(bars)):
+                needs.add(damage)
+        config = _config(settings)
+        with tempfile.TemporaryDirectory(prefix="poparchive-") as directory:
+
+            def fetch(lost: Sequence[Lost]) -> Iterator[Spooled]:
+                return _fetch(config, lost, Path(directory)) if config else iter(())
+
+            Repair(layout, lock, other, fetch, lambda text: output.note(output.visible(text))).run(
+                needs
+            )
+        with output.progress("verify again", unit="steps") as bars:
+            return [one for one in verify(root, counts, show(bars)) if not _unneeded(one)]
+
+
+def _unneeded(damage: Damage) -> bool:
+    """Whether nothing needs what is damaged: all of it was stored again, or never meant anything."""
+    if damage.kind is not Kind.PACK or not damage.unneeded:
+        return False
+    output.note(output.visible(f"{damage.what}; it stays as it is"))
+    return True
+
+
+def _config(settings: Settings) -> "Config | None":
+    """The configuration, if there is one: without, servers are not asked."""
+    if settings.named_archive() is not None and settings.named_config_file() is None:
+        return None
+    try:
+        return settings.config()
+    except PoparchiveError as error:
+        output.problem(output.visible(f"servers are not asked: {error}", keep="\n"))
+        return None
+
+
+def _fetch(config: "Config", lost: Sequence[Lost], directory: Path) -> Iterator[Spooled]:
+    """Ask the server of each account for what is lost here and may still be there."""
+    from poparchive.cli.jobs import job_of
+    from poparchive.pop3 import Contexts
+    from poparchive.sync.refetch import refetch
+
+    contexts = Contexts()
+    for account in config.accounts:
+        wanted = {one.uidl: one.size_bytes for one in lost if one.account == account.name}
+        if not wanted:
+            continue
+        try:
+            found = asyncio.run(refetch(job_of(account), wanted, directory, contexts))
+        except PoparchiveError as error:
+            output.problem(output.visible(f"{account.name}: {error}"))
+            continue
+        yield from found

@@ -1,0 +1,47 @@
+"""Which catalogs and search indexes this program reads. Standard library only.
+
+A database of a newer version is refused and left as it is: what it holds may mean something else. One
+of an older version is brought up, or made anew, by whoever writes.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from poparchive.errors import PoparchiveError
+
+CATALOG = "0001"
+"""The newest migration. A test keeps it equal to what alembic finds."""
+
+SEARCH = 2
+"""Raised when the same text would be indexed otherwise."""
+
+
+class NewerDatabaseError(PoparchiveError):
+    """A newer poparchive made the database."""
+
+
+def refuse_newer_catalog(connection: sqlite3.Connection, path: Path, schema: str = "main") -> None:
+    """Raise ``NewerDatabaseError`` if a migration made the catalog that this program does not know."""
+    try:
+        query = f"SELECT version_num FROM {schema}.alembic_version"  # noqa: S608
+        row = connection.execute(query).fetchone()
+    except sqlite3.DatabaseError:
+        return  # No catalog, or a damaged one: whoever reads on says so.
+    if row and row[0] > CATALOG:
+        raise NewerDatabaseError(
+            f"{path}: the catalog has version {row[0]}; this poparchive reads up to {CATALOG}. Install a"
+            " newer version, or run `poparchive rebuild`, which makes it anew."
+        )
+
+
+def refuse_newer_index(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise ``NewerDatabaseError`` if a newer poparchive made the search index."""
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.DatabaseError:
+        return
+    if version > SEARCH:
+        raise NewerDatabaseError(
+            f"{path}: the search index has version {version}; this poparchive reads up to {SEARCH}. Install"
+            " a newer version, or run `poparchive rebuild --search-only`, which makes it anew."
+        )

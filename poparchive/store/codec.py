@@ -1,0 +1,155 @@
+"""zstd (RFC 8878) for frames: fast for what pulls write, tight for what ``optimize`` writes.
+
+Contexts are large and not to be shared, so each thread has its own. Dictionaries may be shared.
+"""
+
+import threading
+from collections.abc import Sequence
+
+import zstandard
+
+from poparchive.store.errors import DamageError
+
+Octets = bytes | bytearray
+
+LEVEL = 5
+"""Level 5 stores 6% less than level 3 and still compresses faster than POP3 servers deliver."""
+
+TIGHT_LEVEL = 19
+_CHAIN_LOG, _HASH_LOG = 24, 22
+"""Level 19 as it is for windows of 8 MiB, whatever the window: tables of 80 MB; larger ones take 640."""
+
+_CHAIN_LOG_KNOWING, _HASH_LOG_KNOWING = 22, 21
+"""With a dictionary there are two sets of tables, its own and the payload's: a third of each, for 1% more."""
+
+DICTIONARY_BYTES = 112 << 10
+"""zstd's own default. Below some 60 KiB of samples a dictionary is worth less than it takes."""
+
+MAX_RAW_BYTES = 1 << 30
+"""No writer makes a frame near this; a header that claims more is damage, not a reason to allocate."""
+
+
+class Dictionary:
+    """What both sides know before a payload begins: a trained dictionary, or octets that stand before it."""
+
+    def __init__(self, octets: Octets) -> None:
+        self._data = zstandard.ZstdCompressionDict(octets)
+        self._threads = threading.local()
+
+    @property
+    def octets(self) -> bytes:
+        """The dictionary itself, copied: it may be large, and is held once."""
+        return self._data.as_bytes()
+
+    def decompressor(self) -> zstandard.ZstdDecompressor:
+        """Return this thread's own."""
+        found: zstandard.ZstdDecompressor | None = getattr(self._threads, "decompressor", None)
+        if found is None:
+            found = zstandard.ZstdDecompressor(dict_data=self._data, max_window_size=MAX_RAW_BYTES)
+            self._threads.decompressor = found
+        return found
+
+    def compress(self, octets: bytes) -> bytes:
+        """As ``compress`` does without a dictionary."""
+        found: zstandard.ZstdCompressor | None = getattr(self._threads, "compressor", None)
+        if found is None:
+            found = zstandard.ZstdCompressor(
+                level=LEVEL, dict_data=self._data, write_checksum=False, write_dict_id=False
+            )
+            self._threads.compressor = found
+        return found.compress(octets)
+
+    def compress_tightly(self, octets: Octets) -> bytes:
+        """As ``compress_tightly`` does without a dictionary, whose tables are made at the first call."""
+        found: zstandard.ZstdCompressor | None = getattr(self._threads, "tight", None)
+        if found is None:
+            reach = len(octets) + len(self._data)
+            parameters = zstandard.ZstdCompressionParameters.from_level(
+                TIGHT_LEVEL,
+                source_size=len(octets),
+                dict_size=len(self._data),
+                window_log=_window_log(reach),
+                chain_log=min(_CHAIN_LOG_KNOWING, _window_log(reach)),
+                hash_log=_HASH_LOG_KNOWING,
+                write_checksum=False,
+                write_dict_id=False,
+            )
+            found = zstandard.ZstdCompressor(compression_params=parameters, dict_data=self._data)
+            self._threads.tight = found
+        return found.compress(octets)
+
+
+def train(samples: Sequence[bytes], size: int = DICTIONARY_BYTES) -> bytes | None:
+    """Return a dictionary for octets like these; None where they are too few or too much alike."""
+    try:
+        return zstandard.train_dictionary(size, list(samples), level=LEVEL).as_bytes()
+    except zstandard.ZstdError:
+        return None
+
+
+class _Coders(threading.local):
+    """zstd contexts are large and not to be shared between threads: one of each a thread."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=False)
+        self.sampler = zstandard.ZstdCompressor(level=1, write_checksum=False)
+        self.decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_RAW_BYTES)
+
+
+_coders = _Coders()
+
+
+def compresses(octets: bytes) -> bool:
+    """Tell from a sample whether compressing these octets is worth it."""
+    sample = octets[: 1 << 14] if len(octets) <= 1 << 16 else octets[len(octets) // 2 :][: 1 << 14]
+    return len(_coders.sampler.compress(sample)) < len(sample) * 0.97
+
+
+def compress(octets: bytes) -> bytes:
+    """One zstd frame with the content size in it."""
+    return _coders.compressor.compress(octets)
+
+
+def compress_tightly(octets: Octets) -> bytes:
+    """As small as it gets in bounded memory (some 100 MB), at about a mebibyte a second."""
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        TIGHT_LEVEL,
+        source_size=len(octets),
+        window_log=_window_log(len(octets)),
+        chain_log=min(_CHAIN_LOG, _window_log(len(octets))),
+        hash_log=min(_HASH_LOG, _window_log(len(octets))),
+        write_checksum=False,
+    )
+    return zstandard.ZstdCompressor(compression_params=parameters).compress(octets)
+
+
+def _window_log(reach: int) -> int:
+    return max(20, (reach - 1).bit_length())
+
+
+def decompress(octets: bytes, raw_length: int, dictionary: Dictionary | None = None) -> bytes:
+    """Undo what compressed; anything else than ``raw_length`` octets is damage."""
+    decompressor = _decompressor(raw_length, dictionary)
+    try:
+        raw = decompressor.decompress(octets, max_output_size=raw_length)
+    except zstandard.ZstdError as error:
+        raise DamageError(f"a payload does not decompress: {error}") from error
+    if len(raw) != raw_length:
+        raise DamageError("a payload has another length than its header says")
+    return raw
+
+
+def decompress_until(octets: bytes, end: int, dictionary: Dictionary | None = None) -> bytes:
+    """Return the first ``end`` octets, or fewer if there are not so many."""
+    decompressor = _decompressor(end, dictionary)
+    try:
+        with decompressor.stream_reader(octets, closefd=False) as reader:
+            return reader.read(end)
+    except zstandard.ZstdError as error:
+        raise DamageError(f"a payload does not decompress: {error}") from error
+
+
+def _decompressor(length: int, dictionary: Dictionary | None) -> zstandard.ZstdDecompressor:
+    if length > MAX_RAW_BYTES:
+        raise DamageError(f"a payload claims {length} octets")
+    return dictionary.decompressor() if dictionary else _coders.decompressor

@@ -1,0 +1,22 @@
+"""The version of the whole format, and a look at it that costs next to nothing."""
+
+import re
+from pathlib import Path
+
+FORMAT = 1
+
+
+def check_format(root: Path) -> None:
+    """Raise ``FormatError`` for what is no archive, or one of a newer format.
+
+    Without the cost of a TOML parser, for commands that people wait for and that read databases only.
+    """
+    try:
+        text = (root / "archive.toml").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        text = ""
+    match = re.search(r"^format *= *(\d+)", text, re.MULTILINE)
+    if match is None or int(match[1]) > FORMAT:
+        from poparchive.store.layout import open_layout
+
+        open_layout(root)

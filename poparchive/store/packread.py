@@ -1,0 +1,201 @@
+"""Reads packs: objects by their place, and whole packs frame by frame.
+
+Each frame's hash is checked when it is read. One reader belongs to one thread. Of a large frame only as
+much is decoded as is asked for; a frame that is a dictionary stays decoded as long as others need it.
+"""
+
+import contextlib
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from poparchive.model import Location
+from poparchive.store import codec, frame
+from poparchive.store.codec import Dictionary
+from poparchive.store.errors import DamageError, FormatError, MissingObjectError, PackGoneError
+from poparchive.store.frame import HEADER_BYTES, Codec, Entry, Header, Kind
+from poparchive.store.fsio import read_exactly
+from poparchive.store.layout import Layout
+from poparchive.store.pack import PACK_HEADER_BYTES, check_header
+
+_CACHE_BYTES = 16 << 20
+_OPEN_PACKS = 16
+_DICTIONARIES = 3
+"""Of packs that ``optimize`` made: 24 MiB each."""
+
+_WHOLE_BYTES = 1 << 20
+"""Frames up to here are decoded whole at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame as read: where it is, its table and its decoded payload."""
+
+    pack: int
+    start: int
+    end: int
+    header: Header
+    entries: list[Entry]
+    payload: bytes
+
+    def location(self, entry: Entry) -> Location:
+        return Location(self.pack, self.start, entry.offset, entry.length)
+
+
+class PackReader:
+    """Reads objects by location, and whole packs frame by frame. Keeps the last frames decoded."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        *,
+        cache_bytes: int = _CACHE_BYTES,
+        path: Callable[[int], Path] | None = None,
+    ) -> None:
+        """``path`` says where a pack is, if it is not where the layout has it."""
+        self._path = path or layout.pack
+        self._layout = layout
+        self._limit = cache_bytes
+        self._cached = 0
+        self._cache: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+        self._dictionaries: OrderedDict[tuple[int, int], Dictionary] = OrderedDict()
+        self._fds: OrderedDict[int, int] = OrderedDict()
+
+    def read(self, location: Location) -> bytes:
+        """Return an object's octets. The frame's hash was checked; the object's own is the caller's."""
+        key = (location.pack, location.frame)
+        end = location.offset + location.length
+        payload = self._cache.get(key)
+        if payload is None or len(payload) < end:
+            # What is read a second time is likely to be read to its end.
+            payload = self._payload(key, end if payload is None else None)
+            self._remember(key, payload)
+        else:
+            self._cache.move_to_end(key)
+        octets = payload[location.offset : end]
+        if len(octets) != location.length:
+            raise MissingObjectError(
+                f"{self._path(location.pack)}: the frame at {location.frame}"
+                " is shorter than the catalog says; `poparchive rebuild` makes the catalog anew"
+            )
+        return octets
+
+    def frame(self, pack: int, start: int, *, decoded: bool = True) -> Frame:
+        """Read and check one frame; unless it is to be ``decoded``, without its payload."""
+        header, table, stored = self._checked(pack, start)
+        end = start + HEADER_BYTES + header.body_bytes
+        with self._telling(pack, start):
+            listed = frame.entries(header, table)
+            if header.kind is Kind.OBJECTS and sum(e.length for e in listed) != header.raw_length:
+                raise DamageError("a frame's table does not cover its payload")
+            payload = b""
+            if decoded:
+                payload = frame.decode(header, stored, self._dictionary(pack, header))
+            return Frame(pack, start, end, header, listed, payload)
+
+    def frames(self, pack: int, start: int, end: int, *, decoded: bool = True) -> Iterator[Frame]:
+        """Yield the frames of a pack between two octet offsets, which must be frame boundaries."""
+        if start < PACK_HEADER_BYTES:
+            head = read_exactly(self._fd(pack), PACK_HEADER_BYTES, 0, self._path(pack))
+            check_header(self._layout, pack, head, self._path(pack))
+            start = PACK_HEADER_BYTES
+        while start < end:
+            one = self.frame(pack, start, decoded=decoded)
+            yield one
+            start = one.end
+        if start != end:
+            raise DamageError(f"{self._path(pack)}: no frame ends at {end}")
+
+    def drop(self) -> None:
+        """Forget decoded frames, so that the next read comes from the file."""
+        self._cache.clear()
+        self._dictionaries.clear()
+        self._cached = 0
+
+    def close(self) -> None:
+        """Close all packs. Safe to call twice."""
+        self.drop()
+        while self._fds:
+            os.close(self._fds.popitem()[1])
+
+    def forget(self, pack: int) -> None:
+        """Close a pack, so that the next read opens the file that has its name then."""
+        if pack in self._fds:
+            os.close(self._fds.pop(pack))
+
+    def _payload(self, key: tuple[int, int], end: int | None) -> bytes:
+        """Return a frame's payload, or as much of it as ``end`` and the frame's size make worth it."""
+        known = self._dictionaries.get(key)
+        if known:
+            return known.octets
+        pack, start = key
+        header, _, stored = self._checked(pack, start)
+        with self._telling(pack, start):
+            dictionary = self._dictionary(pack, header)
+            if end and header.raw_length > _WHOLE_BYTES and header.codec is Codec.ZSTD:
+                return codec.decompress_until(stored, min(end, header.raw_length), dictionary)
+            return frame.decode(header, stored, dictionary)
+
+    def _dictionary(self, pack: int, header: Header) -> Dictionary | None:
+        """Return the dictionary that a frame needs."""
+        if not header.dictionary or header.codec is Codec.STORED:
+            return None
+        key = (pack, header.dictionary)
+        known = self._dictionaries.get(key)
+        if known is None:
+            needed, _, stored = self._checked(*key)
+            if needed.dictionary or needed.kind is Kind.SEAL:
+                raise DamageError("a frame's dictionary is none")
+            known = self._dictionaries[key] = Dictionary(frame.decode(needed, stored))
+            while len(self._dictionaries) > _DICTIONARIES:
+                self._dictionaries.popitem(last=False)
+        else:
+            self._dictionaries.move_to_end(key)
+        return known
+
+    def _checked(self, pack: int, start: int) -> tuple[Header, bytes, bytes]:
+        """Read a frame's octets and check their hash."""
+        fd = self._fd(pack)
+        path = self._path(pack)
+        with self._telling(pack, start):
+            header = frame.decode_header(read_exactly(fd, HEADER_BYTES, start, path))
+            if start + HEADER_BYTES + header.body_bytes > os.fstat(fd).st_size:
+                raise DamageError("a frame runs past the end of the pack")
+            body = read_exactly(fd, header.body_bytes, start + HEADER_BYTES, path)
+            return header, *frame.check(header, body)
+
+    @contextlib.contextmanager
+    def _telling(self, pack: int, start: int) -> Iterator[None]:
+        """Say which frame is damaged, or newer than this program."""
+        try:
+            yield
+        except (DamageError, FormatError) as error:
+            where = f"{self._path(pack)}: at octet {start}: "
+            if str(error).startswith(str(self._path(pack))):
+                raise
+            raise type(error)(f"{where}{error}") from error
+
+    def _remember(self, key: tuple[int, int], payload: bytes) -> None:
+        self._cached += len(payload) - len(self._cache.pop(key, b""))
+        self._cache[key] = payload
+        while self._cached > self._limit and len(self._cache) > 1:
+            self._cached -= len(self._cache.popitem(last=False)[1])
+
+    def _fd(self, pack: int) -> int:
+        fd = self._fds.get(pack)
+        if fd is None:
+            path = self._path(pack)
+            try:
+                fd = os.open(path, os.O_RDONLY)
+            except FileNotFoundError as error:
+                raise PackGoneError(f"{path}: the pack is missing") from error
+            except OSError as error:
+                raise DamageError(f"{path}: cannot open: {error.strerror}") from error
+            self._fds[pack] = fd
+            if len(self._fds) > _OPEN_PACKS:
+                os.close(self._fds.popitem(last=False)[1])
+        else:
+            self._fds.move_to_end(pack)
+        return fd

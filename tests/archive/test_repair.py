@@ -1,0 +1,205 @@
+"""Repair: what each source of truth gives back, and that nothing is dropped on the way."""
+
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pytest
+
+from poparchive.archive.repair import Lost, Needs, Repair
+from poparchive.archive.writer import Writer
+from poparchive.store import layout, parity
+from poparchive.store.fsio import Lock
+from tests.archive.test_verify import change, frames
+from tests.support.archives import damages, fill, octets_of, put, rows
+from tests.support.damage import mails
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Several small packs of small frames; all but the last are sealed."""
+    monkeypatch.setattr("poparchive.archive.framing.FRAME_BYTES", 4000)
+    path = tmp_path / "archive"
+    layout.create(path)
+    with Writer(path, pack_bytes=6000) as writer:
+        for first in range(0, 24, 3):
+            put(writer, mails(first, first + 3), account="office" if first < 12 else "anna")
+    return path
+
+
+def copied(root: Path) -> Path:
+    return Path(shutil.copytree(root, root.with_name("copy")))
+
+
+def repair(
+    root: Path, source: Path | None = None, has: Iterable[bytes] | None = None
+) -> tuple[list[str], list[Lost]]:
+    """Repair; ``has`` is what servers have. Return what was said, and what servers were asked for."""
+    said: list[str] = []
+    asked: list[Lost] = []
+
+    def fetch(lost: Sequence[Lost]) -> Iterable[bytes]:
+        asked.extend(lost)
+        return has or ()
+
+    needs = Needs()
+    for damage in damages(root):
+        needs.add(damage)
+    there = layout.open_layout(root)
+    other = layout.open_layout(source) if source else None
+    with Lock(there.lock) as lock:
+        Repair(there, lock, other, fetch if has is not None else None, said.append).run(needs)
+    return said, asked
+
+
+def aside(root: Path) -> list[Path]:
+    return sorted(root.glob("**/*.damaged-*"))
+
+
+def test_parity_heals_a_pack_and_the_bad_one_stays(root: Path) -> None:
+    """The healed pack has the octets that were there; the damaged file lies beside it."""
+    there = layout.open_layout(root)
+    parity.make(there, 1)
+    pack = there.pack(1)
+    whole = pack.read_bytes()
+    for at in (10, 600, 2000):
+        change(pack, at)
+    bad = pack.read_bytes()
+    repair(root)
+    assert pack.read_bytes() == whole
+    assert [path.read_bytes() for path in aside(root)] == [bad]
+    assert damages(root) == []
+
+
+@pytest.mark.parametrize("left", [0, 30, 3000])
+def test_parity_heals_what_was_cut(root: Path, left: int) -> None:
+    """Two blocks of a stripe may be lost, which are all that this pack has."""
+    there = layout.open_layout(root)
+    parity.make(there, 1)
+    pack = there.pack(1)
+    whole = pack.read_bytes()
+    pack.write_bytes(whole[:left])
+    repair(root)
+    assert pack.read_bytes() == whole
+
+
+def test_a_missing_pack_comes_from_a_second_copy(root: Path) -> None:
+    """Sealed or not."""
+    copy = copied(root)
+    there = layout.open_layout(root)
+    before = {n: there.pack(n).read_bytes() for n in (1, there.packs()[-1])}
+    for number in before:
+        there.pack(number).unlink()
+    repair(root, copy)
+    assert {n: there.pack(n).read_bytes() for n in before} == before
+    assert damages(root) == []
+
+
+def test_two_damaged_copies_make_one_whole(root: Path) -> None:
+    """Where each has other bad octets, each gives what the other needs."""
+    copy = copied(root)
+    there, other = layout.open_layout(root), layout.open_layout(copy)
+    (first, _), (second, _), *_ = frames(root, 1)
+    whole = there.pack(1).read_bytes()
+    change(there.pack(1), first + 6)
+    change(other.pack(1), second + 100)
+    repair(root, copy)
+    assert there.pack(1).read_bytes() == whole
+
+
+def test_another_archive_gives_messages(root: Path, tmp_path: Path) -> None:
+    """Its packs are not believed, but what has the hash of a lost message is that message."""
+    fill(tmp_path / "other", mails(0, 24), account="x")
+    before = sorted(octets_of(root))
+    there = layout.open_layout(root)
+    for start, _ in frames(root, 1)[:-1]:
+        change(there.pack(1), start + 100)
+    repair(root, tmp_path / "other")
+    assert sorted(octets_of(root)) == before
+    assert all(damage.unneeded for damage in damages(root))
+
+
+def test_a_server_gives_what_it_still_has(root: Path) -> None:
+    """Servers are asked for the lost messages alone; what does not have the hash is not believed."""
+    before = sorted(octets_of(root))
+    there = layout.open_layout(root)
+    start, _ = frames(root, 2)[0]
+    change(there.pack(2), start + 100)
+    lost = [d.identity for d in damages(root) if d.message]
+    said, asked = repair(root, has=[b"Subject: no\r\n\r\n", *mails(0, 24)])
+    assert {one.id for one in asked} == set(lost)
+    assert all(one.uidl and one.account for one in asked)
+    assert f"{len(lost)} messages were stored again" in " ".join(said)
+    assert sorted(octets_of(root)) == before
+    assert all(damage.unneeded for damage in damages(root))
+
+
+def test_what_nobody_has_stays_named(root: Path) -> None:
+    """The damaged pack stays as it is, octet for octet, and its messages are named again."""
+    there = layout.open_layout(root)
+    start, _ = frames(root, 1)[0]
+    change(there.pack(1), start + 100)
+    bad = there.pack(1).read_bytes()
+    before = {damage.identity for damage in damages(root) if damage.message}
+    repair(root, has=[])
+    assert {damage.identity for damage in damages(root) if damage.message} == before
+    assert there.pack(1).read_bytes() == bad
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_the_journal_comes_from_a_second_copy(root: Path, older: bool) -> None:
+    """The chain proves it: a copy of today, or an older one, whose end is before ours."""
+    copy = copied(root)
+    if older:
+        fill(root, mails(30, 33))
+    path = layout.open_layout(root).journal(1)
+    whole = path.read_bytes()
+    second = whole.index(b"PAJE", whole.index(b"PAJE") + 4)
+    change(path, second + 90)
+    repair(root, copy)
+    assert path.read_bytes() == whole
+    assert len(aside(root)) == 1
+    assert damages(root) == []
+
+
+def test_a_journal_of_another_history_is_refused(root: Path) -> None:
+    """A copy that went on by itself does not lead to where the catalog is."""
+    copy = copied(root)
+    fill(root, mails(30, 33))
+    fill(copy, mails(40, 44))
+    path = layout.open_layout(root).journal(1)
+    octets = path.read_bytes()
+    change(path, octets.rindex(b"PAJE") + 90)
+    bad = path.read_bytes()
+    repair(root, copy)
+    assert path.read_bytes() == bad
+    assert not aside(root)
+
+
+@pytest.mark.parametrize("name", ["catalog.sqlite", "search.sqlite"])
+@pytest.mark.parametrize("how", ["missing", "changed", "cut"])
+def test_databases_are_made_again(root: Path, name: str, how: str) -> None:
+    """Equal to what they were."""
+    before = rows(root / "catalog.sqlite")
+    path = root / name
+    octets = path.read_bytes()
+    if how == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(
+            octets[:5000] if how == "cut" else octets[:4096] + bytes(4096) + octets[8192:]
+        )
+    assert damages(root)
+    repair(root)
+    assert rows(root / "catalog.sqlite") == before
+    assert damages(root) == []
+
+
+def test_parity_is_made_again(root: Path) -> None:
+    """Where it is damaged, and where a sealed pack has none."""
+    there = layout.open_layout(root)
+    change(parity.make(there, 1), 30)
+    repair(root)
+    assert damages(root) == []
+    assert all(there.parity(n).exists() for n in there.packs()[:-1])
+    assert not there.parity(there.packs()[-1]).exists()

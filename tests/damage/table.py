@@ -1,0 +1,224 @@
+"""Damages a small archive at random, again and again, and counts what verify, readers and repair make of it.
+
+    python -m tests.damage.table [COUNT [SEED]]
+
+prints the table. Each damage is one changed octet, one cut, or one block of zeros, in any file of the
+archive but ``archive.toml``; times of last change stay, as when a disk forgets.
+"""
+
+import os
+import random
+import sqlite3
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from unittest.mock import patch
+
+from poparchive.archive import framing
+from poparchive.archive.read import Reader
+from poparchive.archive.repair import Needs, Repair
+from poparchive.archive.verify import Damage, Kind
+from poparchive.archive.writer import Writer
+from poparchive.errors import PoparchiveError
+from poparchive.store import layout, parity
+from poparchive.store.fsio import Lock
+from tests.support.archives import damages, octets_of, put
+from tests.support.damage import mails
+
+FILES = ("sealed pack", "open pack", "parity", "journal", "catalog", "search index")
+HOWS = ("octet", "octet", "octet", "cut", "zeros")
+COLUMNS = ("damaged", "detected", "wrong octets served", "healed", "named", "silent")
+_ZEROS = (16, 512, 4096)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One damage: which file, and how."""
+
+    kind: str
+    path: Path
+    how: str
+    at: int
+    octets: bytes
+
+    def __str__(self) -> str:
+        return f"{self.how} at {self.at} of {self.path}"
+
+
+@dataclass(slots=True)
+class Table:
+    """What came of the damages, by kind of file."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    """What must not be: damage that was not found, octets that are not a message's, a repair that failed."""
+
+    def __str__(self) -> str:
+        lines = ["| file | " + " | ".join(COLUMNS[:5]) + " |", "|---" * 6 + "|"]
+        for kind in (*FILES, "all"):
+            kinds = FILES if kind == "all" else (kind,)
+            numbers = [sum(self.counts[one, column] for one in kinds) for column in COLUMNS[:5]]
+            lines.append(f"| {kind} | " + " | ".join(map(str, numbers)) + " |")
+        return "\n".join([*lines, *self.wrong])
+
+
+class Subject:
+    """The archive: two accounts, sealed packs with parity and an open one, frames of either codec."""
+
+    def __init__(self, directory: Path) -> None:
+        self.root = directory / "archive"
+        layout.create(self.root)
+        with (
+            patch.object(framing, "FRAME_BYTES", 3000),
+            Writer(self.root, pack_bytes=6000) as writer,
+        ):
+            for first in range(0, 15, 3):
+                put(writer, mails(first, first + 3), account="office" if first < 9 else "anna")
+        self.layout = layout.open_layout(self.root)
+        self.packs = self.layout.packs()
+        for number in self.packs[:-1]:
+            parity.make(self.layout, number)
+        self.messages = octets_of(self.root)
+        # The hashes of the databases are taken by the first run that finds nothing.
+        assert damages(self.root) == []
+        self.tidy()
+        self._files = {
+            path: (path.read_bytes(), path.stat().st_mtime_ns)
+            for path in self.root.rglob("*")
+            if path.is_file()
+        }
+
+    def of(self, kind: str) -> list[Path]:
+        """The files of a kind."""
+        return {
+            "sealed pack": [self.layout.pack(n) for n in self.packs[:-1]],
+            "open pack": [self.layout.pack(self.packs[-1])],
+            "parity": [self.layout.parity(n) for n in self.packs[:-1]],
+            "journal": [self.layout.journal(1)],
+            "catalog": [self.layout.catalog],
+            "search index": [self.layout.search],
+        }[kind]
+
+    def change(self, chance: random.Random) -> Change:
+        """Choose a damage that changes something."""
+        while True:
+            kind, how = chance.choice(FILES), chance.choice(HOWS)
+            path = chance.choice(self.of(kind))
+            octets = bytearray(self._files[path][0])
+            at = chance.randrange(len(octets))
+            if how == "octet":
+                octets[at] ^= chance.randrange(1, 256)
+            elif how == "cut":
+                del octets[at:]
+            else:
+                size = chance.choice(_ZEROS)
+                at -= at % size
+                octets[at : at + size] = bytes(len(octets[at : at + size]))
+            if octets != self._files[path][0]:
+                return Change(kind, path, how, at, bytes(octets))
+
+    def apply(self, change: Change) -> None:
+        change.path.write_bytes(change.octets)
+        moment = self._files[change.path][1]
+        os.utime(change.path, ns=(moment, moment))
+
+    def restore(self) -> None:
+        """Make the archive what it was."""
+        self.tidy()
+        for path in self.root.rglob("*"):
+            if path.is_file() and path not in self._files:
+                path.unlink()
+        for path, (octets, moment) in self._files.items():
+            if (
+                not path.exists()
+                or path.stat().st_mtime_ns != moment
+                or path.read_bytes() != octets
+            ):
+                path.write_bytes(octets)
+                os.utime(path, ns=(moment, moment))
+
+    def tidy(self) -> None:
+        """Remove what readers of the databases leave."""
+        for name in ("catalog", "search"):
+            for suffix in ("-wal", "-shm"):
+                (self.root / f"{name}.sqlite{suffix}").unlink(missing_ok=True)
+
+    def unreadable(self) -> Iterator[bytes | None]:
+        """Read all messages; yield the ids of those that cannot be read, None for octets that are none."""
+        try:
+            with Reader(self.root) as reader:
+                for located in reader.lookup.stored_order():
+                    try:
+                        octets = b"".join(reader.octets(located))
+                    except PoparchiveError:
+                        yield located.id
+                    else:
+                        if octets not in self.messages:
+                            yield None
+        except (PoparchiveError, sqlite3.DatabaseError):
+            return
+
+    def repair(self, found: list[Damage]) -> None:
+        needs = Needs()
+        for damage in found:
+            needs.add(damage)
+        with Lock(self.layout.lock) as lock:
+            Repair(self.layout, lock, None, None, lambda _: None).run(needs)
+
+
+def run(subject: Subject, chance: random.Random, count: int, table: Table) -> None:
+    """Do it ``count`` times."""
+    for _ in range(count):
+        change = subject.change(chance)
+        subject.apply(change)
+        try:
+            _one(subject, change, table)
+        finally:
+            subject.restore()
+
+
+def _one(subject: Subject, change: Change, table: Table) -> None:
+    def count(column: str) -> None:
+        table.counts[change.kind, column] += 1
+
+    count("damaged")
+    found = damages(subject.root)
+    if found:
+        count("detected")
+    else:
+        table.wrong.append(f"not detected: {change}")
+    lost = list(subject.unreadable())
+    if None in lost:
+        count("wrong octets served")
+        table.wrong.append(f"wrong octets: {change}")
+    named = {d.identity for d in found if d.kind is Kind.MESSAGE}
+    if change.kind in ("sealed pack", "open pack") and named != set(lost):
+        table.wrong.append(f"{len(lost)} messages lost and {len(named)} named: {change}")
+    subject.repair(found)
+    left = damages(subject.root)
+    if not left and sorted(octets_of(subject.root)) == sorted(subject.messages):
+        count("healed")
+    elif change.kind in ("open pack", "journal"):
+        # Of what is not sealed there is no parity, and of the journal neither.
+        count("named")
+        if not left or {d.identity for d in left if d.kind is Kind.MESSAGE} != set(lost):
+            table.wrong.append(f"not named after the repair: {change}")
+    else:
+        table.wrong.append(f"not healed: {change}: {left[:2]}")
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    table = Table()
+    with tempfile.TemporaryDirectory() as directory:
+        run(Subject(Path(directory)), random.Random(seed), count, table)
+    print(table)
+    sys.exit(bool(table.wrong))
+
+
+if __name__ == "__main__":
+    main()
