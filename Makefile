@@ -3,12 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint interop fuzz bench bench-peers clean
+.PHONY: demo test lint interop fuzz crash damage bench bench-peers bench-store clean
 
 demo: $(VENV)/.installed
 	$(BIN)/poparchive demo
 
-test: $(VENV)/.installed-dev dovecot
+test: $(VENV)/.installed-dev dovecot compiler
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -35,6 +35,29 @@ fuzz: $(VENV)/.installed-dev
 # The POP3 client beside mpop, getmail6 and fetchmail; the last two need minutes.
 bench-peers: $(VENV)/.installed-dev
 	$(BIN)/python -m bench peers $(BENCH)
+
+# The store before and after optimize, with an archive of a million messages, which is made once: hours.
+bench-store: $(VENV)/.installed-dev
+	$(BIN)/python -m bench store $(BENCH)
+
+# Every fault at every write, or at every EVERYth; the table in docs/durability.md is made anew.
+EVERY ?= 1
+crash: $(VENV)/.installed-dev compiler
+	$(BIN)/python -m tests.crash.report $(EVERY)
+
+# DAMAGES random damages to a small archive, and what becomes of each, as a table.
+DAMAGES ?= 10000
+damage: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.damage.table $(DAMAGES)
+
+# A C compiler is for tests of faults; where it cannot be installed they are skipped and say so.
+.PHONY: compiler
+compiler:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	  { ! command -v cc >/dev/null || [ ! -e /usr/include/stdio.h ]; }; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null \
+	  || echo "make: gcc could not be installed; tests of faults will be skipped"; fi
 
 # Dovecot is for the interop tests; where it cannot be installed they are skipped and say so.
 .PHONY: dovecot

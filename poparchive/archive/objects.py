@@ -18,6 +18,7 @@ from poparchive.store import journal, recipe
 from poparchive.store.digest import sha256
 from poparchive.store.errors import DamageError, MissingObjectError
 from poparchive.store.frame import ObjectKind
+from poparchive.store.fsio import writing
 from poparchive.store.journal import TornEntryError
 from poparchive.store.layout import Layout
 from poparchive.store.packread import Frame, PackReader
@@ -50,7 +51,9 @@ class Elsewhere:
         """To ``salvage`` an archive, all packs are looked through, and what cannot be read is passed over."""
         self.salvage = salvage
         self._known: set[int] = set()
-        self._places = Places(layout.spool / f"places-{os.getpid()}")
+        self._path = layout.spool / f"places-{os.getpid()}"
+        with writing(self._path):
+            self._places = Places(self._path)
         packs: dict[int, int] = {}
         try:
             for entry in journal.read(layout):
@@ -85,7 +88,8 @@ class Elsewhere:
         return self._places.find(kind, identity)
 
     def close(self) -> None:
-        self._places.close()
+        with writing(self._path):
+            self._places.close()
 
 
 class Objects:

@@ -120,7 +120,8 @@ class _Run:
                 " `poparchive verify`, then `poparchive rebuild`"
             )
         for number in self._layout.new_packs():
-            self._layout.new_pack(number).unlink()
+            with writing(self._layout.new_pack(number)):
+                self._layout.new_pack(number).unlink()
         for number in set(self._layout.packs()) - named:
             self._remove(number)
 
@@ -203,7 +204,8 @@ class _Run:
             yield pack
         finally:
             pack.close()
-            self._layout.new_pack(pack.number).unlink(missing_ok=True)
+            with writing(self._layout.new_pack(pack.number)):
+                self._layout.new_pack(pack.number).unlink(missing_ok=True)
 
     def _finish(self, pack: TightPack, source: Source) -> None:
         """Prove a pack, make its parity, switch to it."""

@@ -13,6 +13,7 @@ from poparchive.archive.texts import Texts
 from poparchive.index.catalog import Catalog
 from poparchive.index.fulltext import FulltextWriter, Mark
 from poparchive.store.errors import DamageError, StoreError
+from poparchive.store.fsio import sync_directory, writing
 from poparchive.store.journal import JournalEntry
 from poparchive.store.layout import Layout
 
@@ -63,20 +64,53 @@ def _rebuild(
 
 
 def remove_database(path: Path) -> None:
-    """Remove a database with its write-ahead log; the log of one file must never meet another file."""
-    for suffix in ("-wal", "-shm", ""):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    """Remove a database with its write-ahead log, for good: when this returns no loss of power brings
+    the log back to meet another file of that name. The file goes first: without its log it may be torn,
+    and SQLite removes a log that it finds beside an empty file."""
+    with writing(path):
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        sync_directory(path.parent)
 
 
 def _switch(new: Path, old: Path) -> None:
     # Its log must be in it. Whoever wrote it may have ended without closing it.
-    with contextlib.closing(sqlite3.connect(new)) as database:
-        (busy, _, _) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    try:
+        busy = _checkpoint(new)
+    except sqlite3.DatabaseError as error:
+        raise StoreError(
+            f"{new}: cannot write: {error}. What was there before stays; make room, or look at the"
+            " disk, and run the command again."
+        ) from error
     if busy:
         raise StoreError(f"{new}: another process still writes to it; run the command again")
-    with new.open("rb") as handle:
-        os.fsync(handle.fileno())
-    for suffix in ("-wal", "-shm"):
-        new.with_name(new.name + suffix).unlink(missing_ok=True)
-        old.with_name(old.name + suffix).unlink(missing_ok=True)
-    new.rename(old)
+    with writing(new):
+        with new.open("rb") as handle:
+            os.fsync(handle.fileno())
+        for suffix in ("-wal", "-shm"):
+            new.with_name(new.name + suffix).unlink(missing_ok=True)
+    if not _is_whole(old):
+        remove_database(old)
+    with writing(old):
+        for suffix in ("-wal", "-shm"):
+            old.with_name(old.name + suffix).unlink(missing_ok=True)
+        sync_directory(old.parent)
+        new.rename(old)
+        sync_directory(old.parent)
+
+
+def _is_whole(path: Path) -> bool:
+    """Move what a database's log holds into it; whether it can do without the log now."""
+    if not path.exists():
+        return False
+    try:
+        return not _checkpoint(path)
+    except sqlite3.DatabaseError:
+        return False
+
+
+def _checkpoint(path: Path) -> bool:
+    """Move a database's log into it; whether somebody was in the way."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        (busy, _, _) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return bool(busy)

@@ -52,6 +52,8 @@ class Replay:
         """
         position = read_position(self._catalog.position())
         tell = done or (lambda _: None)
+        # The catalog is never ahead of what is synced of the journal, nor is the server's mailbox.
+        journal.settle(self._layout, position)
         with contextlib.closing(self._reader):
             if mark.entry < position.entry:
                 for entry in journal.read(self._layout, read_position(mark.position)):

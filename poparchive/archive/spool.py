@@ -7,6 +7,8 @@ import hashlib
 import os
 from pathlib import Path
 
+from poparchive.store.fsio import write_all, writing
+
 _WINDOW_BYTES = 1 << 20
 
 
@@ -15,12 +17,14 @@ class SpoolWriter:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = path.open("wb", buffering=0)
+        with writing(path):
+            self._file = path.open("wb", buffering=0)
         self._digest = hashlib.sha256()
         self.size_bytes = 0
 
     def write(self, octets: bytes) -> None:
-        self._file.write(octets)
+        with writing(self.path):
+            write_all(self._file.fileno(), octets)
         self._digest.update(octets)
         self.size_bytes += len(octets)
 
@@ -31,7 +35,7 @@ class SpoolWriter:
 
     def discard(self) -> None:
         self._file.close()
-        self.path.unlink(missing_ok=True)
+        _remove(self.path)
 
 
 class Spooled:
@@ -85,4 +89,9 @@ class Spooled:
         """Close and remove the file. Safe to call twice."""
         if self._fd >= 0:
             self.close()
-            self.path.unlink(missing_ok=True)
+            _remove(self.path)
+
+
+def _remove(path: Path) -> None:
+    with writing(path):
+        path.unlink(missing_ok=True)

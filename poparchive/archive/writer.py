@@ -209,8 +209,7 @@ class Writer:
     def spool(self) -> SpoolWriter:
         """Return a file for a message that is too large for memory."""
         path = self.layout.spool / f"{os.getpid()}-{next(self._spool_numbers)}"
-        with writing(path):
-            return SpoolWriter(path)
+        return SpoolWriter(path)
 
     def full(self) -> bool:
         """Whether the sender should wait; see ``when_room``."""
@@ -245,6 +244,7 @@ class Writer:
 
 
 def _empty(directory: Path) -> None:
-    directory.mkdir(mode=0o700, exist_ok=True)
-    for path in directory.iterdir():
-        path.unlink(missing_ok=True)
+    with writing(directory):
+        directory.mkdir(mode=0o700, exist_ok=True)
+        for path in directory.iterdir():
+            path.unlink(missing_ok=True)

@@ -116,7 +116,8 @@ def _report(error: Exception) -> int:
             text = f"{where}{each.strerror or each}"
         elif _is_database_damage(each):
             text = (
-                f"catalog or search index: {each}; `poparchive verify` says more, rebuild mends it"
+                f"catalog.sqlite or search.sqlite: {each}; make room, or look at the disk if there is"
+                " some, and run the command again; `poparchive verify` says more, rebuild mends it"
             )
         else:
             text = f"this is a bug in poparchive: {type(each).__name__}: {each}"

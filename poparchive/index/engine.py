@@ -4,6 +4,7 @@ Writers get an SQLAlchemy engine with WAL and ``synchronous=FULL``. Readers that
 ``lookup``, which needs no SQLAlchemy.
 """
 
+import contextlib
 import functools
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -14,16 +15,18 @@ from sqlalchemy import (
     Column,
     Connection,
     Engine,
+    ExceptionContext,
     Select,
     Table,
     create_engine,
     event,
 )
 from sqlalchemy.dialects import sqlite as sqlite_dialect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from poparchive.errors import PoparchiveError
-from poparchive.index import bulk, schema, versions
+from poparchive.index import bulk, failures, schema, versions
 
 HEAD = versions.CATALOG
 
@@ -39,23 +42,59 @@ class CatalogError(PoparchiveError):
 
 def open_catalog(path: Path, *, synchronous: str = "FULL") -> Engine:
     """Return an engine for a catalog with all migrations applied; makes the file if need be."""
-    path.touch(mode=0o600)
+    try:
+        path.touch(mode=0o600)
+    except OSError as error:
+        raise CatalogError(
+            f"{path}: cannot be made: {error.strerror}. Look at the disk and run the command again."
+        ) from error
     engine = create_engine(
         f"sqlite:///{path}", connect_args={"cached_statements": bulk.CACHED_STATEMENTS}
     )
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: Any, _: object) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(f"PRAGMA synchronous={synchronous}")
-        connection.execute("PRAGMA cache_size=-8192")
-        connection.execute("PRAGMA busy_timeout=10000")
+        with _explaining(path):
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA synchronous={synchronous}")
+            connection.execute("PRAGMA cache_size=-8192")
+            connection.execute("PRAGMA busy_timeout=10000")
+
+    @event.listens_for(engine, "handle_error", retval=True)
+    def _explain(context: ExceptionContext) -> BaseException | None:
+        return _explained(path, context.original_exception)
 
     if _is_empty(path):
         _make(path)
     elif _version(path) != HEAD:
         migrate(path)
     return engine
+
+
+def _explained(path: Path, error: BaseException) -> CatalogError | None:
+    """What a person can do about an error of SQLite's; None if it tells of a mistake in the program."""
+    if failures.refused(error):
+        return CatalogError(
+            f"{path}: cannot write: {error}. All mail that came is kept; {failures.remedy(error)}"
+            " and run the command again, which brings the catalog up."
+        )
+    if failures.damaged(error):
+        return CatalogError(
+            f"{path}: the catalog is damaged ({error}). Nothing is lost: remove the file and run"
+            " `poparchive rebuild`."
+        )
+    return None
+
+
+@contextlib.contextmanager
+def _explaining(path: Path) -> Iterator[None]:
+    """Translate the errors of SQLite where SQLAlchemy is not between."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if explained := _explained(path, error):
+            raise explained from error
+        raise
 
 
 @functools.cache
@@ -108,20 +147,13 @@ def _version(path: Path) -> str | None:
     """
     if not path.exists():
         return None
-    connection = sqlite3.connect(path)
-    try:
+    with _explaining(path), contextlib.closing(sqlite3.connect(path)) as connection:
         versions.refuse_newer_catalog(connection, path)
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'")
+        if not tables.fetchone():
+            return None
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         return str(row[0]) if row else None
-    except sqlite3.OperationalError:
-        return None
-    except sqlite3.DatabaseError as error:
-        raise CatalogError(
-            f"{path}: the catalog is damaged ({error}). Nothing is lost: remove the file and run"
-            " `poparchive rebuild`."
-        ) from error
-    finally:
-        connection.close()
 
 
 def _is_empty(path: Path) -> bool:
@@ -137,18 +169,16 @@ def _make(path: Path) -> None:
     tables = schema.metadata.sorted_tables
     made: list[CreateTable | CreateIndex] = [CreateTable(table) for table in tables]
     made += [CreateIndex(index) for table in tables for index in sorted(table.indexes, key=str)]
-    connection = sqlite3.connect(path, isolation_level=None)
-    try:
+    with (
+        _explaining(path),
+        contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection,
+    ):
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(_VERSION_TABLE)
         connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
         for statement in made:
             connection.execute(str(statement.compile(dialect=dialect)))
         connection.execute("COMMIT")
-    except sqlite3.DatabaseError as error:
-        raise CatalogError(f"{path}: the catalog cannot be made: {error}") from error
-    finally:
-        connection.close()
 
 
 def migrations() -> Path:
@@ -173,4 +203,9 @@ def migrate(path: Path) -> None:
         raise CatalogError(
             f"{path}: the catalog cannot be brought up to version {HEAD} ({error}). Remove the file and"
             " run `poparchive rebuild`."
+        ) from error
+    except DBAPIError as error:
+        raise _explained(path, error.orig or error) or CatalogError(
+            f"{path}: the catalog cannot be brought to this version ({error.orig}). Nothing is lost:"
+            " remove the file and run `poparchive rebuild`."
         ) from error

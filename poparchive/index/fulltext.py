@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from poparchive.errors import PoparchiveError
-from poparchive.index import bulk, versions
+from poparchive.index import bulk, failures, versions
 from poparchive.index.fold import fold
 
 COLUMNS = ("body", "subject", "sender", "recipients", "attachments", "flags")
@@ -79,7 +79,13 @@ class FulltextWriter:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open the index, making it if it is not there. Raises ``NewerDatabaseError``."""
-        path.touch(mode=0o600)
+        try:
+            path.touch(mode=0o600)
+        except OSError as error:
+            raise IndexWriteError(
+                f"{path}: cannot be made: {error.strerror}. All mail that came is kept; look at the"
+                " disk and run the command again, which brings the index up."
+            ) from error
         connection = sqlite3.connect(
             path,
             check_same_thread=False,
@@ -99,6 +105,9 @@ class FulltextWriter:
                 raise IndexOutdatedError(f"{path}: the index has version {version}")
         except sqlite3.DatabaseError as error:
             connection.close()
+            if failures.refused(error):
+                # Made anew it would be refused again, and what is there may be whole.
+                raise _refused(path, error) from error
             raise IndexOutdatedError(f"{path}: {error}") from error
         except (IndexOutdatedError, versions.NewerDatabaseError):
             connection.close()
@@ -137,10 +146,7 @@ class FulltextWriter:
             with contextlib.suppress(sqlite3.Error):
                 run.execute("ROLLBACK")
             if isinstance(error, sqlite3.DatabaseError):
-                raise IndexWriteError(
-                    f"{self._path}: cannot write: {error}. All mail that came is kept; make room and"
-                    " run the command again, which brings the index up."
-                ) from error
+                raise _refused(self._path, error) from error
             raise
 
     def compact(self) -> None:
@@ -187,6 +193,13 @@ class FulltextWriter:
     def close(self) -> None:
         """Safe to call twice."""
         self._connection.close()
+
+
+def _refused(path: Path, error: sqlite3.Error) -> IndexWriteError:
+    return IndexWriteError(
+        f"{path}: cannot write: {error}. All mail that came is kept; {failures.remedy(error)} and"
+        " run the command again, which brings the index up."
+    )
 
 
 def _create(connection: sqlite3.Connection) -> None:

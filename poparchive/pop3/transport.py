@@ -200,7 +200,9 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.pause_reading()
         if taker and finished:
             self._taker = None
-            self._finished.set_result(None)
+            # Whoever waited may have been cancelled, and not have run since.
+            if not self._finished.done():
+                self._finished.set_result(None)
 
     def _progressed(self) -> None:
         self._progress_s, self._came_bytes = self._loop.time(), 0

@@ -29,7 +29,10 @@ def writing(path: Path) -> Iterator[None]:
                 f"{path}: the disk is full. The archive is whole up to the last finished batch;"
                 " make room and run the command again."
             ) from error
-        raise WriteError(f"{path}: cannot write: {error.strerror or error}") from error
+        raise WriteError(
+            f"{path}: cannot write: {error.strerror or error}. What was kept before stays kept;"
+            " look at the disk and run the command again."
+        ) from error
 
 
 def sync_directory(path: Path) -> None:
@@ -144,7 +147,9 @@ class Lock:
     def release(self) -> None:
         """Let the next writer in. Safe to call twice."""
         if self._fd >= 0:
-            os.ftruncate(self._fd, 0)
+            # The name is for people. Whatever the disk says of it, the kernel lets go of the lock.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, 0)
             os.close(self._fd)
             self._fd = -1
 

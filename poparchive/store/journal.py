@@ -32,6 +32,9 @@ NO_HASH = bytes(_HASH_BYTES)
 
 FILE_BYTES = 64 << 20
 
+_LAST_BYTES = 4 << 20
+"""More than the entry of the largest batch has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -143,6 +146,32 @@ class JournalWriter:
             os.fsync(self._fd)
             sync_directory(path.parent)
         return Position(number, FILE_HEADER_BYTES, first - 1, self._position.hash)
+
+
+def settle(layout: Layout, position: Position) -> None:
+    """Sync what lies behind ``position``, before anybody relies on it.
+
+    Its writer may have been killed between write and sync. Where the sync failed, the kernel may take
+    the octets for written, and another sync would do nothing: the last of them, which are all that can be
+    unsynced, are written once more as they are.
+    """
+    numbers = [number for number in layout.journals() if number >= position.file]
+    for number in numbers:
+        path = layout.journal(number)
+        start = position.offset if number == position.file else 0
+        with writing(path):
+            if path.stat().st_size <= start:
+                continue
+            fd = os.open(path, os.O_RDWR)
+            try:
+                size = os.fstat(fd).st_size
+                if number == numbers[-1]:
+                    start = max(start, size - _LAST_BYTES)
+                    os.lseek(fd, start, os.SEEK_SET)
+                    write_all(fd, read_exactly(fd, size - start, start, path))
+                os.fdatasync(fd)
+            finally:
+                os.close(fd)
 
 
 def read(layout: Layout, position: Position = START) -> Iterator[JournalEntry]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -250,6 +251,36 @@ def test_migrations_and_tables_agree(tmp_path: Path) -> None:
     connection = sqlite3.connect(path)
     assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (HEAD,)
     connection.close()
+
+
+def test_a_migration_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is cut leaves the catalog as it was, so that the next start can migrate it."""
+    scripts = tmp_path / "alembic"
+    shutil.copytree(migrations(), scripts)
+    first = scripts / "versions" / "0001_the_first_catalog.py"
+    text = first.read_text()
+    assert "\ndef downgrade" in text
+    first.write_text(text.replace("\ndef downgrade", "    raise MemoryError\n\n\ndef downgrade"))
+    path = tmp_path / "catalog.sqlite"
+    with monkeypatch.context() as patched:
+        patched.setattr("poparchive.index.engine.migrations", lambda: scripts)
+        with pytest.raises(MemoryError):
+            migrate(path)
+    assert schema_of(path) == {}
+    migrate(path)
+    assert "uidls" in schema_of(path)
+
+
+@pytest.mark.parametrize("name", ["catalog.sqlite", "search.sqlite"])
+def test_every_lost_page_of_a_database_is_named(root: Path, name: str) -> None:
+    """Whichever page of a database reads as zeros: verify says which database it is."""
+    fill(root, [sample(n, body_bytes=3000) for n in range(6)])
+    path = root / name
+    whole = path.read_bytes()
+    assert damages(root) == []
+    for at in range(0, len(whole), 4096):
+        path.write_bytes(whole[:at] + bytes(4096) + whole[at + 4096 :])
+        assert [one for one in damages(root) if name in one.what], at
 
 
 def test_every_flip_in_the_archive_is_named(root: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from poparchive.archive import scrub
-from poparchive.archive.optimize import Limits, optimize
+from poparchive.archive.optimize import optimize
+from poparchive.archive.pace import Limits
 from poparchive.archive.scrub import DAY_S, Scrub
 from poparchive.archive.verify import Counts, Damage, Kind, Share, StoppedError, verify
 from poparchive.archive.writer import Writer
@@ -277,6 +278,7 @@ def test_parity_is_looked_at(root: Path) -> None:
     """A damaged sidecar is damage of its own kind; a pack without one is a note."""
     there = layout.open_layout(root)
     counts = Counts()
+    there.parity(1).unlink()
     assert list(verify(root, counts, lambda *_: None)) == []
     assert "pack 1 has no parity" in " ".join(counts.notes)
     path = parity.make(there, 1)

@@ -425,6 +425,24 @@ def test_cancelled() -> None:
     asyncio.run(main())
 
 
+def test_answered_in_the_moment_of_a_cancellation() -> None:
+    """The last answer may come when the work is cancelled and has not run since: that is no error."""
+
+    async def main() -> None:
+        async with session_with("NOOP", Step.SILENCE) as (session, _):
+            connection = session._dialogue.connection
+            task = asyncio.create_task(session.noop())
+            while not connection._taker:
+                await asyncio.sleep(0)
+            task.cancel()
+            connection.get_buffer(-1)[: len(OK)] = OK
+            connection.buffer_updated(len(OK))
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(main())
+
+
 def test_one_thing_at_a_time() -> None:
     """A second call while one is at work is our own fault, and harms nothing."""
 

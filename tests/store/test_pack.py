@@ -1,5 +1,6 @@
 """Packs: what was committed is found again, and what was damaged is named."""
 
+import errno
 import hashlib
 from pathlib import Path
 
@@ -145,4 +146,19 @@ def test_one_writer_at_a_time(archive: layout.Layout) -> None:
     """The second writer learns who holds the archive, and gets it once it is free."""
     with Lock(archive.lock), pytest.raises(LockedError, match="process"):
         Lock(archive.lock)
+    Lock(archive.lock).release()
+
+
+def test_a_lock_is_given_back_whatever_the_disk_says(
+    archive: layout.Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The holder's name in the file is for people: that it cannot be removed keeps nobody out."""
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    lock = Lock(archive.lock)
+    with monkeypatch.context() as broken:
+        broken.setattr("os.ftruncate", fail)
+        lock.release()
     Lock(archive.lock).release()

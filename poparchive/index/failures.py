@@ -1,0 +1,44 @@
+"""SQLite's errors in words that a person can act upon, for catalog and search index alike.
+
+What the disk refuses is told from what is wrong in the file: the first is mended outside, the second by
+making the file anew.
+"""
+
+import sqlite3
+
+_REFUSED = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+    }
+)
+_BAD_SECTORS = frozenset({sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ})
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+def refused(error: BaseException | None) -> bool:
+    """Whether the disk would not do what SQLite asked of it."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF in _REFUSED and code not in _BAD_SECTORS
+
+
+def damaged(error: BaseException | None) -> bool:
+    """Whether the file holds what SQLite cannot read."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF in _DAMAGED or code in _BAD_SECTORS
+
+
+def remedy(error: BaseException | None) -> str:
+    """What to do about a write that was refused."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return "make room"
+    if code == sqlite3.SQLITE_BUSY:
+        # It was waited for. Where nobody else has the file, a lock was left behind by an I/O error.
+        return "wait for whoever has it open, or look at the disk,"
+    # SQLite says the same of a full disk and of a broken one when it is the shared memory that fails.
+    return "make room, or look at the disk if there is some,"
