@@ -175,6 +175,8 @@ class FulltextWriter:
         end = time.monotonic() + within_s
         run = self._connection
         try:
+            if not self._merging and _segments(run) < 2:
+                return True
             while time.monotonic() < end:
                 before = run.total_changes
                 # A negative number takes up all segments; once that has begun, it goes on with it.
@@ -183,12 +185,20 @@ class FulltextWriter:
                 self._merging = True
                 # The page of FTS5 on 'merge': fewer than two changes are none.
                 if run.total_changes - before < 2:
+                    self._give_back()
                     return True
         except sqlite3.DatabaseError as error:
             raise IndexWriteError(
                 f"{self._path}: cannot write: {error}. The index is as it was before"
             ) from error
         return False
+
+    def _give_back(self) -> None:
+        """Give back the room of what was merged, if it is much."""
+        free = self._connection.execute("PRAGMA freelist_count").fetchone()[0]
+        pages = self._connection.execute("PRAGMA page_count").fetchone()[0]
+        if free > pages // 10:
+            self._connection.execute("VACUUM")
 
     def close(self) -> None:
         """Safe to call twice."""
@@ -200,6 +210,19 @@ def _refused(path: Path, error: sqlite3.Error) -> IndexWriteError:
         f"{path}: cannot write: {error}. All mail that came is kept; {failures.remedy(error)} and"
         " run the command again, which brings the index up."
     )
+
+
+def _segments(connection: sqlite3.Connection) -> int:
+    """Return how many segments the index has, by FTS5's structure record.
+
+    That is a cookie of 4 octets, perhaps a marker of 4 (since SQLite 3.43), then as varints the numbers of
+    levels and of segments. From 128 on the first octet of the number is no less than 128 either.
+    """
+    row = connection.execute("SELECT block FROM mail_data WHERE id = 10").fetchone()
+    if row is None:
+        return 0
+    at = 8 if row[0][4:8] == b"\xff\0\0\1" else 4
+    return int(row[0][at + 1])
 
 
 def _create(connection: sqlite3.Connection) -> None:

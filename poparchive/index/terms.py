@@ -16,7 +16,7 @@ from pathlib import Path
 from poparchive.index.fold import fold
 from poparchive.index.fulltext import COLUMNS, OPTIONS, Document
 from poparchive.index.lookup import open_read_only
-from poparchive.index.versions import SEARCH
+from poparchive.index.versions import SEARCH, NewerDatabaseError, refuse_newer_index
 
 _PIECE_BYTES = 4 << 20
 _PIECE_DOCUMENTS = 2_000
@@ -104,6 +104,11 @@ class IndexProof:
     def __init__(self, path: Path) -> None:
         self._connection = open_read_only(path)
         self._connection.isolation_level = None
+        try:
+            refuse_newer_index(self._connection, path)
+        except NewerDatabaseError:
+            self._connection.close()
+            raise
         self._connection.execute("BEGIN")
         (self.version,) = self._connection.execute("PRAGMA user_version").fetchone()
         entry, self.position = self._connection.execute(

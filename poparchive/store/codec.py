@@ -22,8 +22,9 @@ _CHAIN_LOG, _HASH_LOG = 24, 22
 _CHAIN_LOG_KNOWING, _HASH_LOG_KNOWING = 22, 21
 """With a dictionary there are two sets of tables, its own and the payload's: a third of each, for 1% more."""
 
-DICTIONARY_BYTES = 112 << 10
-"""zstd's own default. Below some 60 KiB of samples a dictionary is worth less than it takes."""
+DICTIONARY_BYTES = 32 << 10
+"""Frames of six mails are 9% smaller with it, and 11% with zstd's usual 112 KiB, which takes four times the
+room in every pack."""
 
 MAX_RAW_BYTES = 1 << 30
 """No writer makes a frame near this; a header that claims more is damage, not a reason to allocate."""

@@ -126,7 +126,7 @@ class _Run:
             self._proof = self._stack.enter_context(
                 contextlib.closing(IndexProof(self._layout.search))
             )
-        except CatalogMissingError as error:
+        except (CatalogMissingError, NewerDatabaseError) as error:
             yield Damage(f"{error}", kind=Kind.SEARCH)
         except (*DATABASE_ERRORS, TypeError, ValueError) as error:
             yield Damage(f"{self._layout.search}: {error}; {REBUILD_SEARCH}", kind=Kind.SEARCH)
