@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from poparchive.archive.heap import keep_large_blocks_apart
 from poparchive.archive.opening import caring
 from poparchive.archive.pace import Limits, Pace
 from poparchive.archive.source import Source
@@ -68,6 +69,7 @@ def optimize(
 ) -> Outcome:
     """Make packs smaller. Raises ``LockedError`` if another optimize runs, or a pull does not end."""
     layout = open_layout(root)
+    keep_large_blocks_apart()
     with Lock(layout.optimize_lock):
         run = _Run(layout, limits, progress, pack_bytes, frame_bytes)
         run.clean()
