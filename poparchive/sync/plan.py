@@ -143,7 +143,7 @@ class _Comparison:
         deletes = self._settled_before is not None
         any_kept = any_listed = False
         for row in ledger:
-            number, uidl, size, fate, _, _, _ = row
+            number, uidl, size, fate, message, _, _ = row
             kept = fate in _KEPT
             any_kept = any_kept or kept
             if not uidl:
@@ -158,7 +158,10 @@ class _Comparison:
             elif kept:
                 new[at] = 0
                 any_listed = True
-                if deletes:
+                if message is None:
+                    # Lost to damage: fetched again while the server has it.
+                    self._unkept(at, row)
+                elif deletes:
                     self._kept(at, row)
             elif fate is not Fate.DELETED:
                 # Deleted, yet listed: the server kept it, or has given its UIDL to another message.

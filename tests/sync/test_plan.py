@@ -44,6 +44,16 @@ def test_what_was_listed_and_not_kept_is_fetched_again() -> None:
     assert not todo.new
 
 
+def test_what_damage_took_is_fetched_again() -> None:
+    """A row that counts as kept, and whose message a rebuild could not find any more, is never deleted."""
+    lost = row(1, b"a")._replace(message=None)
+    todo = planned(
+        [Listed(1, b"a", 10), Listed(2, b"b", 10)], [lost, row(2, b"b")], Policy(leave_s=0)
+    )
+    assert [(e.number, row) for e, row in todo.again] == [(1, 1)]
+    assert list(todo.delete.numbers) == [2]
+
+
 def test_what_was_listed_and_is_gone_has_vanished() -> None:
     """Only UIDLs that were never kept can vanish."""
     ledger = [row(1, b"a", fate=Fate.LISTED), row(2, b"b"), row(3, b"c", fate=Fate.SKIPPED)]
