@@ -27,6 +27,10 @@ from poparchive.store.records import PackRecord, RetiredRecord, Sealed
 
 IN_MEMORY_BYTES = 32 << 20
 
+SMALL_PACK_BYTES = 64 << 20
+"""A pack that ``optimize`` made and that is no larger is made anew together with newer mail, once that is a
+fourth of it; a larger one never."""
+
 
 def short(identity: bytes) -> bytes:
     """The octets of an id that every frame's table has."""
@@ -51,20 +55,36 @@ class Elsewhere:
         """To ``salvage`` an archive, all packs are looked through, and what cannot be read is passed over."""
         self.salvage = salvage
         self._known: set[int] = set()
+        layout.spool.mkdir(mode=0o700, exist_ok=True)
         self._path = layout.spool / f"places-{os.getpid()}"
         with writing(self._path):
             self._places = Places(self._path)
         packs: dict[int, int] = {}
+        before: dict[int, set[int]] = {}
+        large: set[int] = set()
+        alive: set[int] = set()
         try:
             for entry in journal.read(layout):
                 for record in entry.records:
                     if isinstance(record, RetiredRecord):
                         self._known.add(record.number)
                         packs.pop(record.number, None)
+                        large.discard(record.number)
+                        before.pop(record.number, None)
+                        for others in before.values():
+                            others.discard(record.number)
                     elif isinstance(record, PackRecord) and (
                         salvage or record.sealed is Sealed.TIGHTLY
                     ):
                         packs[record.number] = record.length
+                    if isinstance(record, PackRecord) and record.sealed is Sealed.TIGHTLY:
+                        before[record.number] = alive - large
+                        if record.length > SMALL_PACK_BYTES:
+                            large.add(record.number)
+                    if isinstance(record, PackRecord):
+                        alive.add(record.number)
+                    elif isinstance(record, RetiredRecord):
+                        alive.discard(record.number)
         except TornEntryError:
             pass  # It was never acknowledged.
         reader = PackReader(layout)
@@ -77,7 +97,9 @@ class Elsewhere:
                     )
         finally:
             reader.close()
-        self._known.update(packs)
+        # Where an older pack still counts, in which objects may stand too, this one is looked at in its turn, as
+        # it was when it was new.
+        self._known.update(number for number in packs if salvage or not before.get(number))
 
     def knows(self, pack: int) -> bool:
         """Whether a pack is retired, or its objects are in the table."""

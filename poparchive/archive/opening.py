@@ -69,12 +69,13 @@ def caring(layout: Layout, *, wait_s: float) -> Iterator[Care]:
 def open_indexes(layout: Layout, lock: Lock) -> tuple[Catalog, Texts, Position]:
     """Open both databases and bring them up to the journal; what is missing is made again."""
     if layout.journals() and not layout.catalog.exists():
-        rebuild(layout)
+        rebuild(layout, salvage=False)
     try:
         return _open(layout, lock)
     except PackGoneError:
-        # A catalog that came back from a backup, from before packs were retired.
-        rebuild(layout)
+        # A catalog that came back from a backup, from before packs were retired. Where a pack is missing for
+        # another reason this fails as well: a pull does not decide what to do without.
+        rebuild(layout, salvage=False)
         return _open(layout, lock)
 
 
@@ -94,7 +95,9 @@ def _open(layout: Layout, lock: Lock) -> tuple[Catalog, Texts, Position]:
 def open_pack(catalog: Catalog) -> PackState | None:
     """Return the pack to go on with, if there is one."""
     states = [PackState(number, size, Sealed(how)) for number, size, how in catalog.packs()]
-    return next((state for state in reversed(states) if state.sealed is Sealed.NO), None)
+    pulls = [state for state in states if state.sealed is not Sealed.TIGHTLY]
+    # One before the last that is not sealed was given up by a repair.
+    return pulls[-1] if pulls and pulls[-1].sealed is Sealed.NO else None
 
 
 def _open_fulltext(layout: Layout, position: Position) -> FulltextWriter:

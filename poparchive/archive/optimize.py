@@ -5,12 +5,14 @@ nothing, and the next one goes on (``docs/store-format.md``, the life of an opti
 """
 
 import contextlib
+import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from poparchive.archive.heap import keep_large_blocks_apart
+from poparchive.archive.objects import SMALL_PACK_BYTES
 from poparchive.archive.opening import caring
 from poparchive.archive.pace import Limits, Pace
 from poparchive.archive.source import Source
@@ -23,18 +25,19 @@ from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.frame import ObjectKind
 from poparchive.store.fsio import Lock, sync_directory, writing
 from poparchive.store.layout import Layout, open_layout
-from poparchive.store.pack import PACK_BYTES, PACK_HEADER_BYTES, PackWriter
+from poparchive.store.pack import PACK_BYTES, PackWriter
 from poparchive.store.packread import PackReader
 from poparchive.store.records import PackRecord, RetiredRecord, Sealed
-
-SMALL_PACK_BYTES = 64 << 20
-"""A pack of ours that is smaller is made anew together with newer mail, once that is a fourth of it."""
 
 _TIMES_SMALLER = 4
 _LOCK_WAIT_S = 3600.0
 """A first pull may hold the archive for long."""
 
 _CACHE_BYTES = 8 << 20
+
+_TURN_S = 0.1
+_DAMAGES_MOST = 100
+"""There may be one for each message of a pack; ``verify`` tells them all."""
 
 _MERGE_S = 2.0
 """So long the lock is held for the search index at a time."""
@@ -109,6 +112,7 @@ class _Run:
         self._progress = progress
         self._pack_bytes = pack_bytes
         self._frame_bytes = frame_bytes
+        self._catalog = (0, 0)
         self.outcome = Outcome()
 
     def clean(self) -> None:
@@ -116,21 +120,22 @@ class _Run:
         with caring(self._layout, wait_s=_LOCK_WAIT_S) as care:
             alive = {number for number, _, _ in care.catalog.packs()}
             named = _named(self._layout)
-        if alive != named:
-            raise DamageError(
-                f"{self._layout.catalog}: does not name the packs that the journal names; run"
-                " `poparchive verify`, then `poparchive rebuild`"
-            )
-        for number in self._layout.new_packs():
-            with writing(self._layout.new_pack(number)):
-                self._layout.new_pack(number).unlink()
-        for number in set(self._layout.packs()) - named:
-            self._remove(number)
+            if alive != named:
+                raise DamageError(
+                    f"{self._layout.catalog}: does not name the packs that the journal names; run"
+                    " `poparchive verify`, then `poparchive rebuild`"
+                )
+            # Under the lock: a pull's new pack is not named yet when it is on the disk.
+            for number in self._layout.new_packs():
+                with writing(self._layout.new_pack(number)):
+                    self._layout.new_pack(number).unlink()
+            for number in set(self._layout.packs()) - named:
+                self._remove(number)
 
     def end_open_pack(self) -> None:
         """End the pack that pulls append to, so that it can be gathered too."""
         with caring(self._layout, wait_s=_LOCK_WAIT_S) as care, care.packs() as packs:
-            if packs.length > PACK_HEADER_BYTES:
+            if not packs.is_empty:
                 dictionary = dictionary_for(self._layout, packs.number, packs.length)
                 self._end(packs, dictionary or packs.dictionary)
 
@@ -144,6 +149,7 @@ class _Run:
     def gather(self) -> None:
         """Copy what is worth it, one new pack after the other."""
         ordering = Ordering(self._layout.catalog)
+        self._catalog = _identity(self._layout.catalog)
         reader = PackReader(self._layout, cache_bytes=_CACHE_BYTES)
         try:
             sources = _chosen(ordering.packs())
@@ -168,6 +174,8 @@ class _Run:
         while not done and not self._pace.is_over():
             with caring(self._layout, wait_s=_LOCK_WAIT_S) as care:
                 done = care.texts.merge(_MERGE_S)
+            # Whoever waits for the lock looks for it several times in this.
+            time.sleep(_TURN_S)
 
     def _fill(self, source: Source, messages: Iterator[Standing], done: int, total: int) -> int:
         """Fill one pack and switch to it; return how many messages are done by then."""
@@ -180,7 +188,7 @@ class _Run:
                         source.copy(one, pack)
                         self.outcome.messages += 1
                     except DamageError as error:
-                        self.outcome.damages.append(str(error))
+                        self._tell(error)
                 self._progress(done, total)
                 self.outcome.out_of_time = self._pace.is_over()
                 if pack.full or self.outcome.out_of_time:
@@ -190,14 +198,27 @@ class _Run:
 
     def _rest(self, source: Source, keys: "array[int]") -> None:
         """Move blobs whose messages stand elsewhere."""
-        with self._new_pack() as pack:
-            for one in source.ordering.standing("blobs", keys):
-                if one.place.pack in source.packs:
-                    try:
-                        source.copy_blob(one, pack)
-                    except DamageError as error:
-                        self.outcome.damages.append(str(error))
-            self._finish(pack, source)
+        left = source.ordering.standing("blobs", keys)
+        full = True
+        while full and not self.outcome.out_of_time:
+            with self._new_pack() as pack:
+                for one in left:
+                    if one.place.pack in source.packs:
+                        try:
+                            source.copy_blob(one, pack)
+                        except DamageError as error:
+                            self._tell(error)
+                    self.outcome.out_of_time = self._pace.is_over()
+                    if pack.full or self.outcome.out_of_time:
+                        break
+                full = pack.full
+                self._finish(pack, source)
+
+    def _tell(self, error: StoreError) -> None:
+        """Note what cannot be read."""
+        damages = self.outcome.damages
+        if len(damages) < _DAMAGES_MOST and str(error) not in damages:
+            damages.append(str(error))
 
     @contextlib.contextmanager
     def _new_pack(self) -> Iterator[TightPack]:
@@ -208,6 +229,15 @@ class _Run:
             pack.close()
             with writing(self._layout.new_pack(pack.number)):
                 self._layout.new_pack(pack.number).unlink(missing_ok=True)
+            if not self._layout.pack(pack.number).exists():
+                self._layout.parity(pack.number).unlink(missing_ok=True)
+
+    def _same_catalog(self) -> None:
+        """Refuse to go on, under the lock, if the catalog was made anew since its rows were read."""
+        if _identity(self._layout.catalog) != self._catalog:
+            raise StoreError(
+                f"{self._layout.catalog}: was made anew meanwhile; nothing was lost, run optimize again"
+            )
 
     def _finish(self, pack: TightPack, source: Source) -> None:
         """Prove a pack, make its parity, switch to it."""
@@ -219,8 +249,12 @@ class _Run:
         path = self._layout.new_pack(pack.number)
         parity.make(self._layout, pack.number, pack=path)
         with caring(self._layout, wait_s=_LOCK_WAIT_S) as care:
+            self._same_catalog()
+            target = self._layout.pack(pack.number)
+            if target.exists():
+                raise DamageError(f"{target}: is there already; nothing was replaced")
             with writing(path):
-                path.rename(self._layout.pack(pack.number))
+                path.rename(target)
                 sync_directory(path.parent)
             record = PackRecord(state.number, state.length, state.sealed)
             care.note([record], Moved([pack.messages], [pack.blobs]))
@@ -237,25 +271,28 @@ class _Run:
         if not gone:
             return
         with caring(self._layout, wait_s=_LOCK_WAIT_S) as care:
+            self._same_catalog()
+            held = ordering.holds(gone)
+            gone = [number for number in gone if number not in held]
             care.note([RetiredRecord(number) for number in gone])
         for number in gone:
             reader.forget(number)
             self._remove(number)
 
     def _is_covered(self, ordering: Ordering, reader: PackReader, pack: int, length: int) -> bool:
-        """Whether the catalog knows every object that the pack's own tables name."""
+        """Whether every object that the pack's own tables name stands in another pack, by the catalog."""
         try:
             for frame in reader.frames(pack, 0, length, decoded=False):
                 self._pace.took(frame.end - frame.start)
                 for entry in frame.entries:
                     table = "messages" if entry.kind is ObjectKind.RECIPE else "blobs"
-                    if not ordering.knows(table, entry.prefix):
+                    if not ordering.knows(table, entry.prefix, besides=pack):
                         raise DamageError(
                             f"{self._layout.pack(pack)}: at octet {frame.start}: holds an object that the"
                             " catalog does not know; the pack stays. `poparchive verify` says more"
                         )
         except StoreError as error:
-            self.outcome.damages.append(str(error))
+            self._tell(error)
             return False
         return True
 
@@ -266,6 +303,12 @@ class _Run:
             path.unlink()
             self._layout.parity(pack).unlink(missing_ok=True)
             sync_directory(path.parent)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What tells a file from another that took its name."""
+    about = path.stat()
+    return about.st_dev, about.st_ino
 
 
 def _named(layout: Layout) -> set[int]:

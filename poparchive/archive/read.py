@@ -44,6 +44,7 @@ class Reader:
     def __init__(self, root: Path, layout: Layout | None = None) -> None:
         self.layout = layout or open_layout(root)
         self.lookup = Lookup(self.layout.catalog)
+        self._lookups: list[Lookup] = []  # earlier ones, of which somebody may still take rows
         self._packs = PackReader(self.layout)
 
     def __enter__(self) -> Self:
@@ -59,7 +60,8 @@ class Reader:
 
     def close(self) -> None:
         self._packs.close()
-        self.lookup.close()
+        for lookup in (self.lookup, *self._lookups):
+            lookup.close()
 
     def octets(self, message: Located) -> Iterator[bytes]:
         """Yield the exact octets in pieces. Raises ``DamageError`` before the first piece if they
@@ -126,6 +128,9 @@ class Reader:
 
     def _place_now(self, message: Located, before: Location) -> Location:
         """Return where ``optimize`` has put a message since its place was looked up."""
+        # Anew, for the catalog may have been made anew.
+        self._lookups.append(self.lookup)
+        self.lookup = Lookup(self.layout.catalog)
         now = self.lookup.by_id(message.id)
         place = Location(now.pack, now.frame, now.offset, now.length) if now else before
         if place == before:

@@ -23,15 +23,18 @@ def rebuild(
     done: Callable[[JournalEntry], None] | None = None,
     *,
     search_only: bool = False,
+    salvage: bool = True,
 ) -> None:
     """Make catalog and search index anew beside the old ones, then switch. The caller holds the lock.
 
     With ``search_only`` the catalog stays, and is brought up to the journal. Messages that no pack makes are
-    not in what comes out, which ``verify`` then names.
+    not in what comes out, which ``verify`` then names; unless it is to ``salvage`` they are an error instead.
     """
     try:
         _rebuild(layout, done, search_only=search_only, salvage=False)
     except DamageError:
+        if not salvage:
+            raise
         # What can be read is found wherever it is, for the price of reading all tables first.
         _rebuild(layout, done, search_only=search_only, salvage=True)
 

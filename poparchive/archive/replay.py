@@ -86,7 +86,10 @@ class Replay:
         for record in entry.records:
             if isinstance(record, PackRecord):
                 moved += self._scan(record, found)
-        ids = [one.message for one in entry.records if isinstance(one, ArchivedRecord)]
+        named = [one.message for one in entry.records if isinstance(one, ArchivedRecord)]
+        # Again, where a message was lost to damage, and fetched once more while the catalog had it not.
+        known = self._catalog.known_messages(named)
+        ids = [one for one in dict.fromkeys(named) if one not in known]
         moved.append(self._objects.moved(found, ids))
         with _discarding() as spooled:
             stored = (
@@ -128,7 +131,6 @@ class Replay:
                 one = Found()
                 self._objects.find(frame, one)
                 moved.append(self._objects.moved(one, []))
-                found.blobs.update(one.blobs)
             else:
                 self._objects.find(frame, found)
         return moved

@@ -18,6 +18,8 @@ from poparchive.store.pack import PACK_HEADER_BYTES, PackState
 from poparchive.store.packread import Frame, PackReader
 from poparchive.store.recipe import Literal, Operation, Reference
 
+_HELD_BYTES = 8 << 20
+
 
 class Source:
     """Reads objects from the packs that are to be made anew, each proved before it is copied."""
@@ -39,7 +41,8 @@ class Source:
     def copy(self, message: Standing, pack: TightPack) -> None:
         """Put a message into a new pack, and the blobs it needs that are to be moved and are not there."""
         operations: list[Operation] = []
-        new: dict[bytes, tuple[int, bytes]] = {}
+        new: dict[bytes, tuple[int, Reference, bytes]] = {}
+        held = 0
         digest = hashlib.sha256()
         for operation in recipe.operations(self._reader.read(message.place)):
             if isinstance(operation, Literal):
@@ -54,16 +57,19 @@ class Source:
             digest.update(operation.make(octets))
             stands = self._stands(identity)
             if stands.place.pack in self.packs and not pack.has_blob(stands.key):
-                new[identity] = (stands.key, octets)
+                held += len(octets)
+                # A large message is read a second time instead of being held.
+                new[identity] = (stands.key, operation, octets if held <= _HELD_BYTES else b"")
         if digest.digest() != message.id:
             raise DamageError(
                 f"message {message.id.hex()}: the stored octets are not the ones that were archived; it"
                 " stays where it is. `poparchive verify` says more"
             )
-        for identity, (key, octets) in new.items():
+        for identity, (key, reference, octets) in new.items():
+            octets = octets or self._blob(reference, message.place)
+            self._pace.took(len(octets))
             pack.add_blob(key, identity, octets, solid=_is_solid(octets))
         pack.add_message(message.key, message.id, operations)
-        self._pace.took(sum(len(o) for _, o in new.values()))
 
     def copy_blob(self, blob: Standing, pack: TightPack) -> None:
         """Put a blob into a new pack that no message has brought there."""

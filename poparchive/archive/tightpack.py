@@ -71,6 +71,7 @@ class TightPack:
         self.raw_bytes += len(octets)
         if solid:
             self._open.add_blob(key, identity, octets)
+            self._write_if_full()
         else:
             self._loose.append((key, Object(ObjectKind.BLOB, identity, octets)))
             self._loose_bytes += len(octets)
@@ -80,9 +81,7 @@ class TightPack:
     def add_message(self, key: int, identity: bytes, operations: Sequence[Operation]) -> None:
         """Put a message in, after its blobs. All references are by id."""
         self.raw_bytes += self._open.add_message(key, identity, operations)
-        first = self._writer.length == PACK_HEADER_BYTES
-        if len(self._open) >= (self._first_bytes if first else self._frame_bytes):
-            self._write()
+        self._write_if_full()
 
     def finish(self) -> PackState:
         """Write what is pending, seal and sync; return the pack's state."""
@@ -96,6 +95,11 @@ class TightPack:
     def close(self) -> None:
         """Safe to call twice."""
         self._writer.close()
+
+    def _write_if_full(self) -> None:
+        first = self._writer.length == PACK_HEADER_BYTES
+        if len(self._open) >= (self._first_bytes if first else self._frame_bytes):
+            self._write()
 
     def _write(self) -> None:
         """Write one frame of the messages and blobs that are pending."""

@@ -23,7 +23,7 @@ def rebuild(
 
     layout = open_layout(Settings.of(context).archive_dir())
     done = 0
-    with Lock(layout.lock), output.progress("rebuild") as bars:
+    with Lock(layout.optimize_lock), Lock(layout.lock), output.progress("rebuild") as bars:
         task = bars.task("messages")
 
         def show(entry: JournalEntry) -> None:

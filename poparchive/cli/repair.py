@@ -30,7 +30,7 @@ def repair(
     layout = open_layout(root)
     other = open_layout(source) if source is not None else None
     needs = Needs()
-    with Lock(layout.lock) as lock:
+    with Lock(layout.optimize_lock), Lock(layout.lock) as lock:
         with output.progress("verify", unit="steps") as bars:
             for damage in verify(root, Counts(), show(bars)):
                 needs.add(damage)

@@ -89,11 +89,15 @@ class Ordering:
         )
         return dict(rows.fetchall())
 
-    def knows(self, table: str, prefix: bytes) -> bool:
-        """Whether there is a message or a blob (the table's name) whose id begins so."""
+    def knows(self, table: str, prefix: bytes, *, besides: int) -> bool:
+        """Whether a message or a blob (the table's name) whose id begins so stands in a pack that counts,
+        and that is not ``besides``."""
         low, high = prefix.ljust(32, b"\0"), prefix.ljust(32, b"\xff")
-        query = f"SELECT 1 FROM {table} WHERE sha256 BETWEEN ? AND ? LIMIT 1"
-        return self._connection.execute(query, (low, high)).fetchone() is not None
+        query = (
+            f"SELECT 1 FROM {table} o JOIN packs p ON p.id = o.pack"
+            " WHERE o.sha256 BETWEEN ? AND ? AND o.pack <> ? LIMIT 1"
+        )
+        return self._connection.execute(query, (low, high, besides)).fetchone() is not None
 
 
 def _list(numbers: Sequence[int]) -> str:

@@ -102,7 +102,9 @@ LEFT_BEHIND_S = 20
 """So long a lock is waited for whose holder was killed: its helper ends when it has noticed."""
 
 
-BRIEFLY_S = 300
+_NAMELESS_S = 0.2
+
+BRIEFLY_S = 60
 """So long a lock is waited for whose holder says that it soon lets go; a bound, for it may hang."""
 
 
@@ -188,6 +190,9 @@ def is_locked(path: Path) -> bool:
 def _worth_waiting_s(held: bytes) -> float:
     """How long to wait for who wrote its name into the lock: it ran here and does not any more, or it
     said that it soon lets go."""
+    if not held:
+        # Its holder is about to write its name, or to let go.
+        return _NAMELESS_S
     try:
         who = json.loads(held)
         if who.get("briefly"):

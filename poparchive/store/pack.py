@@ -65,6 +65,7 @@ class PackWriter:
         self._length = 0
         self._broken = False
         self._unsynced: list[PackState] = []
+        self._begin_of_objects = PACK_HEADER_BYTES
         self.dictionary: bytes | None = None
         """What the first frame of the open pack holds, if it is a dictionary."""
         if last and not last.sealed:
@@ -79,6 +80,11 @@ class PackWriter:
     def length(self) -> int:
         """Octets of the open pack so far; 0 if there is none."""
         return self._length if self._fd >= 0 else 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the open pack, if there is one, has no objects yet."""
+        return self.length <= self._begin_of_objects
 
     def has_room(self, octets: int) -> bool:
         """Whether a frame of so many octets goes into the open pack."""
@@ -113,6 +119,7 @@ class PackWriter:
         self.dictionary = dictionary
         if dictionary:
             self._write(frame.encode_dictionary(dictionary))
+        self._begin_of_objects = self._length
 
     def end(self, how: Sealed = Sealed.YES) -> None:
         """Seal the open pack, if there is one."""
@@ -167,7 +174,7 @@ class PackWriter:
             with self._dying():
                 os.ftruncate(self._fd, last.length)
         self._number, self._length = last.number, last.length
-        self.dictionary = _first_dictionary(self._fd, path)
+        self.dictionary, self._begin_of_objects = _first_dictionary(self._fd, path)
         os.lseek(self._fd, last.length, os.SEEK_SET)
 
     def _begin(self) -> None:
@@ -213,23 +220,27 @@ def _create(layout: Layout, path: Callable[[int], Path]) -> tuple[int, int]:
         path(number).parent.mkdir(mode=0o700, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             fd = os.open(path(number), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            if path(number) == layout.pack(number) or not layout.pack(number).exists():
+            # Each looks for the other's file when its own is there, so that one of them sees it.
+            others = {layout.pack(number), layout.new_pack(number)} - {path(number)}
+            if not any(other.exists() for other in others):
                 return number, fd
             os.close(fd)
             path(number).unlink()
 
 
-def _first_dictionary(fd: int, path: Path) -> bytes | None:
-    """Return what the first frame of a pack holds if it is a dictionary."""
+def _first_dictionary(fd: int, path: Path) -> tuple[bytes | None, int]:
+    """Return what the first frame of a pack holds if it is a dictionary, and where objects begin."""
+    none = None, PACK_HEADER_BYTES
     try:
         header = frame.decode_header(read_exactly(fd, HEADER_BYTES, PACK_HEADER_BYTES, path))
         if header.kind is not Kind.DICTIONARY:
-            return None
-        body = read_exactly(fd, header.body_bytes, PACK_HEADER_BYTES + HEADER_BYTES, path)
-        return frame.decode(header, frame.check(header, body)[1])
+            return none
+        start = PACK_HEADER_BYTES + HEADER_BYTES
+        body = read_exactly(fd, header.body_bytes, start, path)
+        return frame.decode(header, frame.check(header, body)[1]), start + header.body_bytes
     except DamageError:
         # New frames do without; what is there is for ``verify`` to tell.
-        return None
+        return none
 
 
 class _Dying:
