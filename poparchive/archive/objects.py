@@ -97,8 +97,8 @@ class Elsewhere:
                     )
         finally:
             reader.close()
-        # Where an older pack still counts, in which objects may stand too, this one is looked at in its turn, as
-        # it was when it was new.
+        # Where an older pack still counts, in which objects may stand too, this one is looked at in its turn,
+        # as it was when it was new.
         self._known.update(number for number in packs if salvage or not before.get(number))
 
     def knows(self, pack: int) -> bool:
