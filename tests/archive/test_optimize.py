@@ -14,11 +14,15 @@ from poparchive.archive.optimize import Outcome, optimize
 from poparchive.archive.pace import Limits
 from poparchive.archive.read import Reader
 from poparchive.archive.rebuild import rebuild
+from poparchive.archive.source import Source
+from poparchive.archive.tightpack import TightPack
 from poparchive.archive.writer import Writer
 from poparchive.errors import TryLaterError
 from poparchive.index.lookup import Lookup
 from poparchive.store import layout
+from poparchive.store.errors import StoreError
 from poparchive.store.fsio import Lock
+from poparchive.store.pack import PackState, PackWriter
 from poparchive.store.records import Sealed
 from tests.store.escape_hatch import Archive
 from tests.support.archives import damages, fill, octets_of, put, rows
@@ -283,3 +287,69 @@ def test_the_command(tmp_path: Path) -> None:
     assert home.run("search", "--count", "invoice").stdout.strip() == b"30"
     home.run("optimize", "--time-limit", "soon", code=2)
     assert list((home.archive / "spool").iterdir()) == []
+
+
+def test_a_catalog_made_anew_meanwhile(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run whose rows are those of another catalog ends before it switches; the next goes on."""
+    mails = made(root)
+    prove = Source.prove
+
+    def and_rebuild(source: Source, pack: TightPack, state: PackState) -> None:
+        prove(source, pack, state)
+        rebuild(layout.open_layout(root))
+
+    monkeypatch.setattr(Source, "prove", and_rebuild)
+    with pytest.raises(StoreError, match="made anew"):
+        run(root)
+    monkeypatch.undo()
+    assert sorted(octets_of(root)) == mails
+    assert run(root).damages == []
+    assert sorted(octets_of(root)) == mails
+    assert damages(root) == []
+
+
+def test_rebuild_waits_its_turn(tmp_path: Path) -> None:
+    """Neither rebuild nor a repair begins while an optimize runs."""
+    home = product(tmp_path, {})
+    made(home.archive, pulls=1)
+    with Lock(layout.open_layout(home.archive).optimize_lock):
+        home.run("rebuild", code=75)
+        home.run("verify", "--repair", code=75)
+
+
+def test_a_number_is_given_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that begin a pack at the same time, each having looked before the other's was there."""
+    where = layout.create(root)
+    real = layout.Layout.new_packs
+    looks = iter([True])
+    where.new_pack(1).parent.mkdir()
+    where.new_pack(1).touch()
+    monkeypatch.setattr(
+        layout.Layout, "new_packs", lambda it: [] if next(looks, False) else real(it)
+    )
+    writer = PackWriter(where, None)
+    writer.begin()
+    assert writer.number == 2
+    writer.close()
+
+
+def test_lost_fetched_again_and_healed(root: Path) -> None:
+    """A message that a rebuild left out, and that came again, stands once in whatever is made later."""
+    layout.create(root)
+    fill(root, [mail(1)])
+    pack = layout.open_layout(root).pack(1)
+    whole = pack.read_bytes()
+    pack.write_bytes(whole[:200] + b"?" + whole[201:])
+    with Writer(root) as writer:
+        (ledger,) = put(writer, [mail(2)])
+    rebuild(layout.open_layout(root))
+    assert octets_of(root) == [mail(2)]
+    with Writer(root) as writer:
+        writer.keep(ledger - 1, mail(1))
+    rebuild(layout.open_layout(root))
+    assert sorted(octets_of(root)) == sorted([mail(1), mail(2)])
+    healed = pack.read_bytes()
+    pack.write_bytes(whole[:201] + healed[201:])
+    rebuild(layout.open_layout(root))
+    assert sorted(octets_of(root)) == sorted([mail(1), mail(2)])
+    assert damages(root) == []
