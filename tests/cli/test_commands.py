@@ -295,6 +295,7 @@ def test_a_full_disk_is_a_clear_error_and_a_whole_archive(tmp_path: Path) -> Non
 def test_verify_takes_shares(made: Product, tmp_path: Path) -> None:
     """status tells of the last full round and of one under way; wrong shares are refused."""
     copy = copy_of(made, tmp_path)
+    (copy.archive / "scrub.json").unlink(missing_ok=True)
     assert copy.json("status")[-1]["verified"] is None
     copy.run("verify", "--sample", "1%")
     assert b"the round since" in copy.run("status").stdout
