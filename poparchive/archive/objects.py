@@ -3,7 +3,6 @@
 Everything is known by what it hashes to. First octets of ids only say where to look.
 """
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from poparchive.index.moves import Moved, Moves
 from poparchive.index.places import PREFIX_BYTES, Places
 from poparchive.model import Location, MessageId
 from poparchive.store import journal, recipe
-from poparchive.store.digest import sha256
+from poparchive.store.digest import sha256, sha256_of
 from poparchive.store.errors import DamageError, MissingObjectError
 from poparchive.store.frame import ObjectKind
 from poparchive.store.fsio import writing
@@ -66,25 +65,22 @@ class Elsewhere:
         try:
             for entry in journal.read(layout):
                 for record in entry.records:
-                    if isinstance(record, RetiredRecord):
-                        self._known.add(record.number)
-                        packs.pop(record.number, None)
-                        large.discard(record.number)
-                        before.pop(record.number, None)
-                        for others in before.values():
-                            others.discard(record.number)
-                    elif isinstance(record, PackRecord) and (
-                        salvage or record.sealed is Sealed.TIGHTLY
-                    ):
-                        packs[record.number] = record.length
-                    if isinstance(record, PackRecord) and record.sealed is Sealed.TIGHTLY:
-                        before[record.number] = alive - large
-                        if record.length > SMALL_PACK_BYTES:
-                            large.add(record.number)
-                    if isinstance(record, PackRecord):
-                        alive.add(record.number)
-                    elif isinstance(record, RetiredRecord):
-                        alive.discard(record.number)
+                    match record:
+                        case RetiredRecord(number):
+                            self._known.add(number)
+                            packs.pop(number, None)
+                            before.pop(number, None)
+                            for others in (alive, large, *before.values()):
+                                others.discard(number)
+                        case PackRecord(number, length, sealed):
+                            tight = sealed is Sealed.TIGHTLY
+                            if salvage or tight:
+                                packs[number] = length
+                            if tight:
+                                before[number] = alive - large
+                            if tight and length > SMALL_PACK_BYTES:
+                                large.add(number)
+                            alive.add(number)
         except TornEntryError:
             pass  # It was never acknowledged.
         reader = PackReader(layout)
@@ -155,7 +151,7 @@ class Objects:
                 continue
             for identity, key in self._catalog.messages_like(prefix):
                 for place in places:
-                    if self._digest(place, found.blobs) == identity:
+                    if sha256_of(self._join(place, found.blobs, [])) == identity:
                         _note(messages, key, place)
         return Moved(list(messages.values()), list(blobs.values()))
 
@@ -183,12 +179,6 @@ class Objects:
             f"the journal names message {identity.hex()}, but no pack makes it;"
             " `poparchive verify` says more"
         )
-
-    def _digest(self, place: Location, blobs: dict[bytes, Location]) -> bytes:
-        digest = hashlib.sha256()
-        for piece in self._join(place, blobs, []):
-            digest.update(piece)
-        return digest.digest()
 
     def _join(
         self, place: Location, blobs: dict[bytes, Location], placed: list[Placed]

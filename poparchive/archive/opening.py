@@ -15,7 +15,7 @@ from poparchive.store.errors import PackGoneError
 from poparchive.store.fsio import Lock
 from poparchive.store.journal import JournalWriter, Position
 from poparchive.store.layout import Layout
-from poparchive.store.pack import PackState, PackWriter
+from poparchive.store.pack import PackWriter
 from poparchive.store.records import PackRecord, Record, Sealed
 
 
@@ -50,7 +50,7 @@ class Care:
         finally:
             writer.close()
         if states:
-            self.note([PackRecord(state.number, state.length, state.sealed) for state in states])
+            self.note(states)
 
 
 @contextlib.contextmanager
@@ -92,9 +92,9 @@ def _open(layout: Layout, lock: Lock) -> tuple[Catalog, Texts, Position]:
     return catalog, texts, position
 
 
-def open_pack(catalog: Catalog) -> PackState | None:
+def open_pack(catalog: Catalog) -> PackRecord | None:
     """Return the pack to go on with, if there is one."""
-    states = [PackState(number, size, Sealed(how)) for number, size, how in catalog.packs()]
+    states = [PackRecord(number, size, Sealed(how)) for number, size, how in catalog.packs()]
     pulls = [state for state in states if state.sealed is not Sealed.TIGHTLY]
     # One before the last that is not sealed was given up by a repair.
     return pulls[-1] if pulls and pulls[-1].sealed is Sealed.NO else None

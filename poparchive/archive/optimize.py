@@ -6,7 +6,6 @@ nothing, and the next one goes on (``docs/store-format.md``, the life of an opti
 
 import contextlib
 import time
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,24 +75,16 @@ def optimize(
     with Lock(layout.optimize_lock):
         run = _Run(layout, limits, progress, pack_bytes, frame_bytes)
         run.clean()
-        run.outcome.before_bytes = stored_bytes(layout)
+        run.outcome.before_bytes = layout.stored_bytes()
         run.outcome.index_before_bytes = layout.search.stat().st_size
         run.outcome.packs_before = len(layout.packs())
         run.end_open_pack()
         run.gather()
         run.merge_index()
-        run.outcome.after_bytes = stored_bytes(layout)
+        run.outcome.after_bytes = layout.stored_bytes()
         run.outcome.index_after_bytes = layout.search.stat().st_size
         run.outcome.packs_after = len(layout.packs())
         return run.outcome
-
-
-def stored_bytes(layout: Layout) -> int:
-    """Return the octets of packs and journal."""
-    paths = [layout.pack(n) for n in layout.packs()] + [
-        layout.journal(n) for n in layout.journals()
-    ]
-    return sum(path.stat().st_size for path in paths)
 
 
 class _Run:
@@ -157,12 +148,13 @@ class _Run:
                 return
             source = Source(self._layout, ordering, reader, set(sources), self._pace)
             keys = ordering.messages(sources)
-            total, done = len(keys), 0
-            messages = ordering.standing("messages", keys)
-            while done < total and not self.outcome.out_of_time:
-                done = self._fill(source, messages, done, total)
-            if not self.outcome.out_of_time:
-                self._rest(source, ordering.blobs(sources))
+            self._pour(
+                source, self._counted(ordering.standing("messages", keys), len(keys)), source.copy
+            )
+            # Then the blobs whose messages stand elsewhere.
+            self._pour(
+                source, ordering.standing("blobs", ordering.blobs(sources)), source.copy_blob
+            )
             self._retire(ordering, reader, sources)
         finally:
             reader.close()
@@ -177,42 +169,36 @@ class _Run:
             # Whoever waits for the lock looks for it several times in this.
             time.sleep(_TURN_S)
 
-    def _fill(self, source: Source, messages: Iterator[Standing], done: int, total: int) -> int:
-        """Fill one pack and switch to it; return how many messages are done by then."""
-        with self._new_pack() as pack:
-            for one in messages:
-                done += 1
-                # It may have been moved since the order was made, by a repair.
-                if one.place.pack in source.packs:
-                    try:
-                        source.copy(one, pack)
-                        self.outcome.messages += 1
-                    except DamageError as error:
-                        self._tell(error)
-                self._progress(done, total)
-                self.outcome.out_of_time = self._pace.is_over()
-                if pack.full or self.outcome.out_of_time:
-                    break
-            self._finish(pack, source)
-        return done
+    def _counted(self, messages: Iterator[Standing], total: int) -> Iterator[Standing]:
+        """Pass messages on, and tell of each that is done."""
+        for done, one in enumerate(messages, 1):
+            yield one
+            self._progress(done, total)
 
-    def _rest(self, source: Source, keys: "array[int]") -> None:
-        """Move blobs whose messages stand elsewhere."""
-        left = source.ordering.standing("blobs", keys)
+    def _pour(
+        self, source: Source, left: Iterator[Standing], copy: Callable[[Standing, TightPack], None]
+    ) -> None:
+        """Fill one pack after the other and switch to each, until nothing is left or the time is up."""
         full = True
         while full and not self.outcome.out_of_time:
             with self._new_pack() as pack:
                 for one in left:
+                    # It may have been moved since the order was made, by a repair.
                     if one.place.pack in source.packs:
-                        try:
-                            source.copy_blob(one, pack)
-                        except DamageError as error:
-                            self._tell(error)
+                        self._copy(one, pack, copy)
                     self.outcome.out_of_time = self._pace.is_over()
                     if pack.full or self.outcome.out_of_time:
                         break
                 full = pack.full
                 self._finish(pack, source)
+
+    def _copy(
+        self, one: Standing, pack: TightPack, copy: Callable[[Standing, TightPack], None]
+    ) -> None:
+        try:
+            copy(one, pack)
+        except DamageError as error:
+            self._tell(error)
 
     def _tell(self, error: StoreError) -> None:
         """Note what cannot be read."""
@@ -244,6 +230,7 @@ class _Run:
         if not pack.raw_bytes:
             return
         state = pack.finish()
+        self.outcome.messages += len(pack.messages)
         self._pace.took(2 * state.length)
         source.prove(pack, state)
         path = self._layout.new_pack(pack.number)
@@ -256,8 +243,7 @@ class _Run:
             with writing(path):
                 path.rename(target)
                 sync_directory(path.parent)
-            record = PackRecord(state.number, state.length, state.sealed)
-            care.note([record], Moved([pack.messages], [pack.blobs]))
+            care.note([state], Moved([pack.messages], [pack.blobs]))
 
     def _retire(self, ordering: Ordering, reader: PackReader, sources: Sequence[int]) -> None:
         """Let go of the packs that hold nothing any more, by the catalog and by their own tables."""

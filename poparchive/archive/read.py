@@ -20,6 +20,7 @@ from poparchive.mime.structure import Octets, header_end, parse
 from poparchive.mime.text import Extract, extract
 from poparchive.model import Location
 from poparchive.store import recipe
+from poparchive.store.digest import sha256_of
 from poparchive.store.errors import DamageError, MissingObjectError, PackGoneError
 from poparchive.store.layout import Layout, open_layout
 from poparchive.store.packread import PackReader
@@ -69,10 +70,7 @@ class Reader:
         if message.size_bytes <= IN_MEMORY_BYTES:
             yield self.raw(message)
             return
-        digest = hashlib.sha256()
-        for piece in self._join(message):
-            digest.update(piece)
-        self._check(message, digest.digest())
+        self._check(message, sha256_of(self._join(message)))
         yield from self._join(message)
 
     def raw(self, message: Located) -> bytes:

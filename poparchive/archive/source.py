@@ -10,13 +10,14 @@ from poparchive.archive.tightpack import TightPack
 from poparchive.index.ordering import Ordering, Standing
 from poparchive.model import Location
 from poparchive.store import codec, recipe
-from poparchive.store.digest import sha256
+from poparchive.store.digest import sha256, sha256_of
 from poparchive.store.errors import DamageError
 from poparchive.store.frame import ObjectKind
 from poparchive.store.layout import Layout
-from poparchive.store.pack import PACK_HEADER_BYTES, PackState
+from poparchive.store.pack import PACK_HEADER_BYTES
 from poparchive.store.packread import Frame, PackReader
 from poparchive.store.recipe import Literal, Operation, Reference
+from poparchive.store.records import PackRecord
 
 _HELD_BYTES = 8 << 20
 
@@ -41,7 +42,7 @@ class Source:
     def copy(self, message: Standing, pack: TightPack) -> None:
         """Put a message into a new pack, and the blobs it needs that are to be moved and are not there."""
         operations: list[Operation] = []
-        new: dict[bytes, tuple[int, Reference, bytes]] = {}
+        new: dict[bytes, tuple[Standing, bytes]] = {}
         held = 0
         digest = hashlib.sha256()
         for operation in recipe.operations(self._reader.read(message.place)):
@@ -49,26 +50,27 @@ class Source:
                 operations.append(operation)
                 digest.update(operation.octets)
                 continue
-            octets = self._blob(operation, message.place)
+            stands = self._stands(operation.id) if operation.id else None
+            octets = self._reader.read(stands.place if stands else _here(operation, message.place))
             identity = sha256(octets)
             if operation.id and operation.id != identity:
                 raise DamageError(f"blob {operation.id.hex()} has another hash")
             operations.append(operation._replace(id=identity, at=0))
             digest.update(operation.make(octets))
-            stands = self._stands(identity)
+            stands = stands or self._stands(identity)
             if stands.place.pack in self.packs and not pack.has_blob(stands.key):
                 held += len(octets)
                 # A large message is read a second time instead of being held.
-                new[identity] = (stands.key, operation, octets if held <= _HELD_BYTES else b"")
+                new[identity] = (stands, octets if held <= _HELD_BYTES else b"")
         if digest.digest() != message.id:
             raise DamageError(
                 f"message {message.id.hex()}: the stored octets are not the ones that were archived; it"
                 " stays where it is. `poparchive verify` says more"
             )
-        for identity, (key, reference, octets) in new.items():
-            octets = octets or self._blob(reference, message.place)
+        for identity, (stands, octets) in new.items():
+            octets = octets or self._reader.read(stands.place)
             self._pace.took(len(octets))
-            pack.add_blob(key, identity, octets, solid=_is_solid(octets))
+            pack.add_blob(stands.key, identity, octets, solid=_is_solid(octets))
         pack.add_message(message.key, message.id, operations)
 
     def copy_blob(self, blob: Standing, pack: TightPack) -> None:
@@ -78,7 +80,7 @@ class Source:
             raise DamageError(f"blob {blob.id.hex()} has another hash; it stays where it is")
         pack.add_blob(blob.key, blob.id, octets, solid=_is_solid(octets))
 
-    def prove(self, pack: TightPack, state: PackState) -> None:
+    def prove(self, pack: TightPack, state: PackRecord) -> None:
         """Read a new pack from disk, and compare every object in it by its hash."""
         path = self._layout.new_pack(pack.number)
         _drop_cached(path)
@@ -114,28 +116,23 @@ class Source:
 
     def _joined(self, made: bytes, frame: Frame) -> bytes:
         """Return the hash of the message that a recipe of a new frame makes."""
-        digest = hashlib.sha256()
 
         def blob(reference: Reference) -> bytes:
             if reference.id:
                 return self._reader.read(self._stands(reference.id).place)
             return frame.payload[reference.at : reference.at + reference.length]
 
-        for piece in recipe.join(made, blob):
-            digest.update(piece)
-        return digest.digest()
-
-    def _blob(self, reference: Reference, recipe_at: Location) -> bytes:
-        if reference.id:
-            return self._reader.read(self._stands(reference.id).place)
-        here = recipe_at._replace(offset=reference.at, length=reference.length)
-        return self._reader.read(here)
+        return sha256_of(recipe.join(made, blob))
 
     def _stands(self, identity: bytes) -> Standing:
         found = self.ordering.blob(identity)
         if found is None:
             raise DamageError(f"blob {identity.hex()} is not in the catalog; rebuild it")
         return found
+
+
+def _here(reference: Reference, recipe_at: Location) -> Location:
+    return recipe_at._replace(offset=reference.at, length=reference.length)
 
 
 def _is_solid(octets: bytes) -> bool:

@@ -50,8 +50,7 @@ class ArchiveStatus:
 def status(root: Path) -> ArchiveStatus:
     """Count. An archive that was never pulled into has no catalog, and counts as empty."""
     layout = open_layout(root)
-    stored = sum(layout.pack(n).stat().st_size for n in layout.packs())
-    stored += sum(layout.journal(n).stat().st_size for n in layout.journals())
+    stored = layout.stored_bytes()
     try:
         connection = open_read_only(layout.catalog)
     except CatalogMissingError:

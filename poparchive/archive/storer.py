@@ -3,7 +3,6 @@
 ``commit`` is steps 1 and 2 of the commit order (``docs/store-format.md``). One thread runs it.
 """
 
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from poparchive.mime.split import Body, Literal, pieces
 from poparchive.mime.structure import Octets, Part, parse
 from poparchive.model import Location, MessageId
 from poparchive.store import codec, recipe
-from poparchive.store.digest import sha256
+from poparchive.store.digest import sha256, sha256_of
 from poparchive.store.errors import DamageError
 from poparchive.store.frame import Object, ObjectKind
 from poparchive.store.journal import JournalEntry, JournalWriter
@@ -30,7 +29,6 @@ from poparchive.store.records import (
     DuplicateRecord,
     FateRecord,
     ListedRecord,
-    PackRecord,
     Record,
 )
 
@@ -188,10 +186,7 @@ class Storer:
         self._recipe(identity, made, [])
         self._finish(identity, message, root, builder.placed)
         self._frames.flush()
-        digest_of = hashlib.sha256()
-        for piece_octets in recipe.join(made, self._blob):
-            digest_of.update(piece_octets)
-        if digest_of.digest() != identity:
+        if sha256_of(recipe.join(made, self._blob)) != identity:
             raise DamageError(
                 f"message {identity.hex()} does not come out of the pack as it went in;"
                 " it was not kept. The disk or the memory may be faulty."
@@ -252,8 +247,7 @@ class Storer:
         blobs, recipes = self._frames.take()
         self._pending_blobs.update(blobs)
         if blobs or recipes:
-            states = self._packs.commit()
-            batch.records.extend(PackRecord(s.number, s.length, s.sealed) for s in states)
+            batch.records.extend(self._packs.commit())
         entry = self._journal.append(batch.records, int(time.time()))
         messages = [
             Stored(identity, message, placed, recipes[identity], root)

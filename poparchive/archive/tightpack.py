@@ -11,9 +11,9 @@ from poparchive.store import frame, recipe
 from poparchive.store.codec import Dictionary
 from poparchive.store.frame import Object, ObjectKind, Slot
 from poparchive.store.layout import Layout
-from poparchive.store.pack import PACK_BYTES, PACK_HEADER_BYTES, PackState, PackWriter
+from poparchive.store.pack import PACK_BYTES, PACK_HEADER_BYTES, PackWriter
 from poparchive.store.recipe import Operation, Reference
-from poparchive.store.records import Sealed
+from poparchive.store.records import PackRecord, Sealed
 
 FIRST_BYTES = 24 << 20
 """Real mail of 33 MB is 2% smaller than with a first frame of 16 MiB, and 7% than with frames of 8 MiB alone.
@@ -83,7 +83,7 @@ class TightPack:
         self.raw_bytes += self._open.add_message(key, identity, operations)
         self._write_if_full()
 
-    def finish(self) -> PackState:
+    def finish(self) -> PackRecord:
         """Write what is pending, seal and sync; return the pack's state."""
         self._write()
         self._write_loose()

@@ -30,12 +30,15 @@ def dictionary_for(layout: Layout, pack: int, length: int) -> bytes | None:
         return None
     reader = PackReader(layout)
     samples: list[bytes] = []
-    frames = size = 0
+    size = 0
     try:
+        # Asked at the end of each pull, so nothing is decoded before it is known to be of use.
+        if length // max(1, reader.count(pack, length)) > _SMALL_FRAME_BYTES:
+            return None
         for frame in reader.frames(pack, 0, length):
-            frames += 1
             for entry in frame.entries:
-                octets = frame.payload[entry.offset :][: min(entry.length, _SAMPLE_BYTES)]
+                end = entry.offset + min(entry.length, _SAMPLE_BYTES)
+                octets = frame.payload[entry.offset : end]
                 if size < _SAMPLES_BYTES:
                     samples.append(octets)
                     size += len(octets)
@@ -43,6 +46,4 @@ def dictionary_for(layout: Layout, pack: int, length: int) -> bytes | None:
         pass
     finally:
         reader.close()
-    if not frames or length // frames > _SMALL_FRAME_BYTES:
-        return None
     return codec.train(samples, min(codec.DICTIONARY_BYTES, size // 8))

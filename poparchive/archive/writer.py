@@ -35,7 +35,6 @@ from poparchive.store.records import (
     AccountRecord,
     FateRecord,
     ListedRecord,
-    PackRecord,
     RunRecord,
     Sealed,
 )
@@ -127,8 +126,7 @@ class Writer:
         dictionary = dictionary_for(self.layout, packs.number, packs.length)
         if dictionary:
             packs.begin(dictionary)
-            records = [PackRecord(one.number, one.length, one.sealed) for one in packs.commit()]
-            self._indexer.apply(self._journal.append(records, int(time.time())), [], {})
+            self._indexer.apply(self._journal.append(packs.commit(), int(time.time())), [], {})
             self._indexer.flush()
 
     def _protect(self) -> None:

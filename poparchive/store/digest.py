@@ -1,6 +1,7 @@
 """SHA-256 of many small things, in a thread beside other busy ones."""
 
 import hashlib
+from collections.abc import Iterable
 
 _UNLOCKED_BYTES = 2047
 """``hashlib`` lets go of the interpreter's lock for every call with more octets than this. To take
@@ -19,4 +20,12 @@ def sha256(octets: bytes) -> bytes:
     view = memoryview(octets)
     for at in range(0, len(octets), _UNLOCKED_BYTES):
         found.update(view[at : at + _UNLOCKED_BYTES])
+    return found.digest()
+
+
+def sha256_of(pieces: Iterable[bytes]) -> bytes:
+    """Return the digest of octets that come in pieces."""
+    found = hashlib.sha256()
+    for piece in pieces:
+        found.update(piece)
     return found.digest()

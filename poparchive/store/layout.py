@@ -65,6 +65,12 @@ class Layout:
         """Return the numbers of those that ``optimize`` has not finished."""
         return _numbers(self.root / "packs", "*/*.pack.new")
 
+    def stored_bytes(self) -> int:
+        """Return the octets of packs and journal."""
+        paths = [self.pack(number) for number in self.packs()]
+        paths += [self.journal(number) for number in self.journals()]
+        return sum(path.stat().st_size for path in paths)
+
     def journals(self) -> list[int]:
         """Return the numbers of all journal files on disk, ascending."""
         return _numbers(self.root / "journal", "*.journal")

@@ -12,7 +12,6 @@ import struct
 import time
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from poparchive.model import Location
@@ -21,7 +20,7 @@ from poparchive.store.errors import DamageError, FormatError, WriteError
 from poparchive.store.frame import HEADER_BYTES, Kind, Object
 from poparchive.store.fsio import read_exactly, sync_directory, write_all, writing
 from poparchive.store.layout import Layout
-from poparchive.store.records import Sealed
+from poparchive.store.records import PackRecord, Sealed
 
 MAGIC = b"POPAPACK"
 VERSION = 1
@@ -36,22 +35,13 @@ _SEAL_BYTES = HEADER_BYTES + 32
 _PIECE_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class PackState:
-    """How much of a pack is committed."""
-
-    number: int
-    length: int
-    sealed: Sealed
-
-
 class PackWriter:
     """Appends frames to the last pack, seals full packs and begins new ones."""
 
     def __init__(
         self,
         layout: Layout,
-        last: PackState | None,
+        last: PackRecord | None,
         *,
         pack_bytes: int = PACK_BYTES,
         path: Callable[[int], Path] | None = None,
@@ -64,7 +54,7 @@ class PackWriter:
         self._number = 0
         self._length = 0
         self._broken = False
-        self._unsynced: list[PackState] = []
+        self._unsynced: list[PackRecord] = []
         self._begin_of_objects = PACK_HEADER_BYTES
         self.dictionary: bytes | None = None
         """What the first frame of the open pack holds, if it is a dictionary."""
@@ -127,14 +117,14 @@ class PackWriter:
         if self._fd >= 0:
             self._seal(how)
 
-    def commit(self) -> list[PackState]:
+    def commit(self) -> list[PackRecord]:
         """Sync what was appended and return the state of each pack that changed."""
         self._alive()
         states, self._unsynced = self._unsynced, []
         if self._fd >= 0:
             with self._dying():
                 os.fdatasync(self._fd)
-            states.append(PackState(self._number, self._length, Sealed.NO))
+            states.append(PackRecord(self._number, self._length, Sealed.NO))
         return states
 
     def close(self) -> None:
@@ -153,7 +143,7 @@ class PackWriter:
                 " mend the cause and run the command again"
             )
 
-    def _open(self, last: PackState) -> None:
+    def _open(self, last: PackRecord) -> None:
         """Take up an unsealed pack at its committed length; what lies behind it never counted."""
         path = self._layout.pack(last.number)
         try:
@@ -200,7 +190,7 @@ class PackWriter:
         self._write(frame.encode_seal(digest.digest()))
         with self._dying():
             os.fdatasync(self._fd)
-        self._unsynced.append(PackState(self._number, self._length, how))
+        self._unsynced.append(PackRecord(self._number, self._length, how))
         os.close(self._fd)
         self._fd = -1
 

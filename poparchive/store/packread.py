@@ -108,6 +108,16 @@ class PackReader:
         if start != end:
             raise DamageError(f"{self._path(pack)}: no frame ends at {end}")
 
+    def count(self, pack: int, end: int) -> int:
+        """Return how many frames a pack has up to ``end``, by their headers alone."""
+        at, found = PACK_HEADER_BYTES, 0
+        while at < end:
+            octets = read_exactly(self._fd(pack), HEADER_BYTES, at, self._path(pack))
+            with self._telling(pack, at):
+                at += HEADER_BYTES + frame.decode_header(octets).body_bytes
+            found += 1
+        return found
+
     def drop(self) -> None:
         """Forget decoded frames, so that the next read comes from the file."""
         self._cache.clear()

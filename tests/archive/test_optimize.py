@@ -22,8 +22,8 @@ from poparchive.index.lookup import Lookup
 from poparchive.store import layout
 from poparchive.store.errors import StoreError
 from poparchive.store.fsio import Lock
-from poparchive.store.pack import PackState, PackWriter
-from poparchive.store.records import Sealed
+from poparchive.store.pack import PackWriter
+from poparchive.store.records import PackRecord, Sealed
 from tests.store.escape_hatch import Archive
 from tests.support.archives import damages, fill, octets_of, put, rows
 from tests.support.edge_mails import EDGE_MAILS
@@ -294,7 +294,7 @@ def test_a_catalog_made_anew_meanwhile(root: Path, monkeypatch: pytest.MonkeyPat
     mails = made(root)
     prove = Source.prove
 
-    def and_rebuild(source: Source, pack: TightPack, state: PackState) -> None:
+    def and_rebuild(source: Source, pack: TightPack, state: PackRecord) -> None:
         prove(source, pack, state)
         rebuild(layout.open_layout(root))
 

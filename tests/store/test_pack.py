@@ -11,9 +11,9 @@ from poparchive.store import frame, layout
 from poparchive.store.errors import DamageError, LockedError, StoreError, WriteError
 from poparchive.store.frame import Kind, Object, ObjectKind
 from poparchive.store.fsio import Lock
-from poparchive.store.pack import PACK_HEADER_BYTES, PackState, PackWriter
+from poparchive.store.pack import PACK_HEADER_BYTES, PackWriter
 from poparchive.store.packread import PackReader
-from poparchive.store.records import Sealed
+from poparchive.store.records import PackRecord, Sealed
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_a_pack_of_another_archive_is_refused(archive: layout.Layout, tmp_path: 
     archive.pack(1).parent.mkdir()
     archive.pack(1).write_bytes(other.pack(1).read_bytes())
     with pytest.raises(DamageError, match="another archive"):
-        PackWriter(archive, PackState(1, PACK_HEADER_BYTES, sealed=Sealed.NO))
+        PackWriter(archive, PackRecord(1, PACK_HEADER_BYTES, sealed=Sealed.NO))
 
 
 def test_a_writer_that_failed_stays_dead(archive: layout.Layout) -> None:
