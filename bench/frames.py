@@ -25,17 +25,17 @@ def decoded(pack: bytes) -> Iterator[tuple[float, int]]:
     at = PACK_HEADER_OCTETS
     while at < len(pack):
         head = HEADER.unpack_from(pack, at)
-        _, _, _, codec, _, distance, _, extra, table, raw, stored, _, _ = head
+        _, _, _, codec, _, place, _, extra, table, raw, stored, _, _ = head
         begin = at + HEADER.size + extra + table
         if codec == ZSTD:
             began = time.perf_counter()
             dictionary = None
-            if distance:
-                dictionary = dictionaries.get(at - distance)
+            if place:
+                dictionary = dictionaries.get(place)
                 if dictionary is None:
                     # One at a time: whoever reads in order needs no other.
-                    dictionaries = {at - distance: dictionary_at(pack, at - distance)}
-                    dictionary = dictionaries[at - distance]
+                    dictionaries = {place: dictionary_at(pack, place)}
+                    dictionary = dictionaries[place]
             payload = decompressor(dictionary).decompress(
                 pack[begin : begin + stored], max_output_size=raw
             )

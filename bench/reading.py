@@ -14,6 +14,7 @@ from pathlib import Path
 
 from poparchive.archive.read import Reader
 from poparchive.mime.text import printable
+from poparchive.transfer import Chosen
 
 
 def stored(root: Path) -> dict[str, float]:
@@ -21,8 +22,8 @@ def stored(root: Path) -> dict[str, float]:
     began, began_cpu = time.perf_counter(), time.process_time()
     octets = 0
     with Reader(root) as reader:
-        for located in reader.lookup.stored_order():
-            octets += sum(map(len, reader.octets(located)))
+        for _, pieces in Chosen(reader, "", None):
+            octets += sum(map(len, pieces))
     wall_s, cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
     return {"octets": octets, "wall_s": wall_s, "cpu_s": cpu_s}
 

@@ -142,16 +142,21 @@ class Reader:
         """Return a blob that the recipe at ``place`` refers to."""
         if not reference.id:
             return self._packs.read(place._replace(offset=reference.at, length=reference.length))
-        found = self._blob_place(reference.id)
+        return self.blob(reference.id)
+
+    def blob(self, identity: bytes) -> bytes:
+        """Return the octets that a blob's id stands for. They are not proved: whose they are does that."""
+        found = self.blob_place(identity)
         try:
             return self._packs.read(found)
         except PackGoneError:
-            now = self._blob_place(reference.id)
+            now = self.blob_place(identity)
             if now == found:
                 raise
             return self._packs.read(now)
 
-    def _blob_place(self, identity: bytes) -> Location:
+    def blob_place(self, identity: bytes) -> Location:
+        """Return where a blob stands."""
         found = self.lookup.blob(identity)
         if found is None:
             raise MissingObjectError(

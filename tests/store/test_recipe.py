@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import hashlib
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,9 @@ def cook(message: Octets, *, small: int, segment: int) -> tuple[bytes, dict[byte
 
 
 def serve(made: bytes, blobs: dict[bytes, bytes]) -> bytes:
-    return b"".join(recipe.join(made, lambda one: blobs[one.id]))
+    joined = b"".join(recipe.join(made, lambda one: blobs[one.id]))
+    assert recipe.assemble(b"?" + made + b"?", 1, 1 + len(made), blobs.__getitem__) == joined
+    return joined
 
 
 EOLS = st.sampled_from([b"\r\n", b"\n", b"\r", b"\r\r\n"])
@@ -185,3 +188,36 @@ def test_a_blob_of_another_length_is_refused() -> None:
     builder.reference(recipe.Reference(bytes(32), 5))
     with pytest.raises(DamageError):
         list(recipe.join(builder.finish(), lambda _: b"four"))
+
+
+def here(made: bytes, blobs: dict[bytes, bytes]) -> tuple[bytes, int, int]:
+    """A payload with the blobs in front, and the recipe with references to their places."""
+    payload = bytearray(b"".join(blobs.values()))
+    ats = dict(zip(blobs, accumulate(map(len, blobs.values()), initial=0), strict=False))
+    operations = list(recipe.operations(made))
+    wanted = [ats[one.id] for one in operations if isinstance(one, recipe.Reference)]
+    changed = [
+        one._replace(id=b"") if isinstance(one, recipe.Reference) else one for one in operations
+    ]
+    written, places = recipe.write(changed)
+    start = len(payload)
+    payload += written
+    for place, at in zip(places, wanted, strict=True):
+        recipe.put_at(payload, start + place, at)
+    return bytes(payload), start, len(payload)
+
+
+@given(messages(), st.sampled_from([1, 30]))
+def test_blobs_in_the_same_payload(message: bytes, small: int) -> None:
+    """A recipe whose blobs are in its own frame makes the message too."""
+    assert recipe.assemble(*here(*cook(message, small=small, segment=60)), lambda _: b"") == message
+
+
+@given(st.binary(max_size=80), st.data())
+def test_no_recipe_is_assembled_to_an_error_of_another_kind(
+    octets: bytes, data: st.DataObject
+) -> None:
+    """Whatever stands there is octets, or damage."""
+    at = data.draw(st.integers(0, len(octets)))
+    with contextlib.suppress(DamageError):
+        recipe.assemble(octets, at, len(octets), lambda _: b"blob")
