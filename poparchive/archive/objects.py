@@ -4,7 +4,7 @@ Everything is known by what it hashes to. First octets of ids only say where to 
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from poparchive.archive.describe import Stored
@@ -120,6 +120,8 @@ class Objects:
         self._catalog = catalog
         self._reader = reader
         self._elsewhere = elsewhere
+        self.under_way: Mapping[bytes, Location] = {}
+        """Where blobs are that the catalog will know once the entry before is applied."""
 
     def find(self, frame: Frame, found: Found) -> None:
         """Add what a frame holds."""
@@ -203,7 +205,8 @@ class Objects:
             at += len(piece)
 
     def _blob(self, identity: bytes, blobs: dict[bytes, Location]) -> bytes:
-        place = blobs.get(identity) or self._catalog.blob_place(identity)
+        place = blobs.get(identity) or self.under_way.get(identity)
+        place = place or self._catalog.blob_place(identity)
         if place is not None:
             return self._reader.read(place)
         for place in self._elsewhere.find(ObjectKind.BLOB, identity) if self._elsewhere else ():

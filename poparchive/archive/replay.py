@@ -6,6 +6,7 @@ an entry are in the frames between, or in those that ``optimize`` made of them. 
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from poparchive.archive.describe import Stored
 from poparchive.archive.indexer import Indexer, read_position
@@ -16,11 +17,35 @@ from poparchive.index.fulltext import Mark
 from poparchive.index.moves import Moved
 from poparchive.model import Location, MessageId
 from poparchive.store import journal
-from poparchive.store.errors import DamageError
+from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.journal import JournalEntry, Position, TornEntryError
 from poparchive.store.layout import Layout
 from poparchive.store.packread import PackReader
 from poparchive.store.records import ArchivedRecord, PackRecord, Sealed
+
+_CACHE_BYTES = 40 << 20
+"""Most of what a message needs is in its own frame, or in one shortly before it."""
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """An entry, and what it names: all that is needed to apply it."""
+
+    entry: JournalEntry
+    messages: list[Stored]
+    ids: frozenset[bytes]
+    """The first octets of the new messages' ids."""
+    found: Found
+    moved: Moved
+    spooled: Sequence[Spooled] = ()
+
+    def meets(self, named: Sequence[MessageId], found: Found) -> bool:
+        """Whether another entry names any of its messages, or holds another copy of its objects."""
+        return not (
+            self.ids.isdisjoint(map(short, named))
+            and self.ids.isdisjoint(found.recipes)
+            and self.found.blobs.keys().isdisjoint(found.blobs)
+        )
 
 
 class Replay:
@@ -40,9 +65,10 @@ class Replay:
         self._catalog = catalog
         self._indexer = indexer
         self._elsewhere = elsewhere
-        self._reader = PackReader(layout)
+        self._reader = PackReader(layout, cache_bytes=_CACHE_BYTES, whole=True)
         self._objects = Objects(layout, catalog, self._reader, elsewhere)
         self._lengths = {number: length for number, length, _ in catalog.packs()}
+        self._under_way: _Gathered | None = None
 
     def catch_up(self, mark: Mark, done: Callable[[JournalEntry], None] | None = None) -> Position:
         """Apply what is missing and return the position behind the last whole entry.
@@ -61,7 +87,7 @@ class Replay:
                     tell(entry)
                     if entry.number >= position.entry:
                         break
-            with contextlib.suppress(TornEntryError):
+            with contextlib.suppress(TornEntryError), self._finishing():
                 for entry in journal.read(self._layout, position):
                     self._apply(entry)
                     position = entry.after
@@ -81,26 +107,67 @@ class Replay:
             self._indexer.index_again(entry, [one for one in stored if one])
 
     def _apply(self, entry: JournalEntry) -> None:
+        """Let an entry's messages be read, and meanwhile finish the entry before it."""
+        with _discarding() as spooled:
+            gathered = self._gather(entry, spooled)
+            self._indexer.begin(entry, gathered.messages)
+            gathered.messages = []
+            self._finish()
+            self._under_way = gathered
+            if self._indexer.reads_ahead:
+                gathered.spooled = spooled.copy()
+                spooled.clear()
+            else:
+                self._finish()
+
+    def _finish(self) -> None:
+        """Apply the entry that is under way, if there is one."""
+        one, self._under_way = self._under_way, None
+        self._objects.under_way = {}
+        if one is None:
+            return
+        with _discarding() as spooled:
+            spooled += one.spooled
+            self._indexer.finish(one.entry, self._indexer.facts(), one.found.blobs, one.moved)
+
+    @contextlib.contextmanager
+    def _finishing(self) -> Iterator[None]:
+        """Finish what is under way, also when the next entry cannot be read."""
+        try:
+            yield
+            self._finish()
+        except StoreError:
+            self._finish()
+            raise
+        finally:
+            with _discarding() as spooled:
+                spooled += self._under_way.spooled if self._under_way else ()
+
+    def _gather(self, entry: JournalEntry, spooled: list[Spooled]) -> "_Gathered":
+        """Read what an entry names, while the one before it may still be under way."""
         found = Found()
         moved: list[Moved] = []
         for record in entry.records:
             if isinstance(record, PackRecord):
                 moved += self._scan(record, found)
         named = [one.message for one in entry.records if isinstance(one, ArchivedRecord)]
+        before = self._under_way
+        if before and before.meets(named, found):
+            self._finish()
+        self._objects.under_way = before.found.blobs if before and self._under_way else {}
         # Again, where a message was lost to damage, and fetched once more while the catalog had it not.
         known = self._catalog.known_messages(named)
         ids = [one for one in dict.fromkeys(named) if one not in known]
         moved.append(self._objects.moved(found, ids))
-        with _discarding() as spooled:
-            stored = (
-                self._stored(one, found.recipes.get(short(one), []), found, spooled) for one in ids
-            )
-            messages = [one for one in stored if one]
-            all_moved = Moved(
-                [moves for one in moved for moves in one.messages],
-                [moves for one in moved for moves in one.blobs],
-            )
-            self._indexer.apply(entry, messages, found.blobs, all_moved)
+        stored = (
+            self._stored(one, found.recipes.get(short(one), []), found, spooled) for one in ids
+        )
+        messages = [one for one in stored if one]
+        all_moved = Moved(
+            [moves for one in moved for moves in one.messages],
+            [moves for one in moved for moves in one.blobs],
+        )
+        return _Gathered(entry, messages, frozenset(map(short, ids)), found, all_moved)
 
     def _stored(
         self,
@@ -124,6 +191,8 @@ class Replay:
         if self._elsewhere and self._elsewhere.knows(record.number):
             return []
         tight = record.sealed is Sealed.TIGHTLY
+        if tight:
+            self._finish()
         moved: list[Moved] = []
         for frame in self._reader.frames(record.number, start, record.length):
             if tight:

@@ -60,15 +60,18 @@ class PackReader:
         layout: Layout,
         *,
         cache_bytes: int = _CACHE_BYTES,
+        whole: bool = False,
         path: Callable[[int], Path] | None = None,
     ) -> None:
-        """``path`` says where a pack is, if it is not where the layout has it."""
+        """``whole`` is for whoever reads most of what there is: no frame is decoded in part. ``path`` says
+        where a pack is, if it is not where the layout has it."""
         self._path = path or layout.pack
         self._layout = layout
+        self._whole = whole
         self._limit = cache_bytes
         self._cached = 0
         self._cache: OrderedDict[tuple[int, int], bytes] = OrderedDict()
-        self._dictionaries: OrderedDict[tuple[int, int], Dictionary] = OrderedDict()
+        self._dictionaries: OrderedDict[tuple[int, int], tuple[Dictionary, bytes]] = OrderedDict()
         self._fds: OrderedDict[int, int] = OrderedDict()
 
     def read(self, location: Location) -> bytes:
@@ -76,9 +79,12 @@ class PackReader:
         key = (location.pack, location.frame)
         end = location.offset + location.length
         payload = self._cache.get(key)
-        if payload is None or len(payload) < end:
+        if key in self._dictionaries:
+            payload = self._dictionaries[key][1]
+        elif payload is None or len(payload) < end:
             # What is read a second time is likely to be read to its end.
-            payload = self._payload(key, end if payload is None else None)
+            part = payload is None and not self._whole
+            payload = self._payload(key, end if part else None)
             self._remember(key, payload)
         else:
             self._cache.move_to_end(key)
@@ -109,7 +115,7 @@ class PackReader:
         known = self._dictionaries.get((pack, start))
         with self._telling(pack, start):
             if known:
-                return Decoded(known.octets, {})
+                return Decoded(known[1], {})
             payload = frame.decode(header, stored, self._dictionary(pack, header))
             return Decoded(payload, frame.blobs(header, table))
 
@@ -155,9 +161,6 @@ class PackReader:
 
     def _payload(self, key: tuple[int, int], end: int | None) -> bytes:
         """Return a frame's payload, or as much of it as ``end`` and the frame's size make worth it."""
-        known = self._dictionaries.get(key)
-        if known:
-            return known.octets
         pack, start = key
         header, _, stored = self._checked(pack, start)
         with self._telling(pack, start):
@@ -176,12 +179,16 @@ class PackReader:
             needed, _, stored = self._checked(*key)
             if needed.dictionary or needed.kind is Kind.SEAL:
                 raise DamageError("a frame's dictionary is none")
-            known = self._dictionaries[key] = Dictionary(frame.decode(needed, stored))
+            payload = self._cache.get(key, b"")
+            if len(payload) != needed.raw_length:
+                payload = frame.decode(needed, stored)
+            self._cached -= len(self._cache.pop(key, b""))
+            known = self._dictionaries[key] = (Dictionary(payload), payload)
             while len(self._dictionaries) > _DICTIONARIES:
                 self._dictionaries.popitem(last=False)
         else:
             self._dictionaries.move_to_end(key)
-        return known
+        return known[0]
 
     def _checked(self, pack: int, start: int) -> tuple[Header, bytes, bytes]:
         """Read a frame's octets and check their hash."""
