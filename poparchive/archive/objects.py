@@ -101,9 +101,9 @@ class Elsewhere:
         """Whether a pack is retired, or its objects are in the table."""
         return pack in self._known
 
-    def find(self, kind: ObjectKind, identity: bytes) -> list[Location]:
-        """Return where an object with this id may be."""
-        return self._places.find(kind, identity)
+    def find(self, kind: ObjectKind, ids: Sequence[bytes]) -> dict[bytes, list[Location]]:
+        """Return where the objects with these ids may be."""
+        return self._places.find(kind, ids)
 
     def close(self) -> None:
         with writing(self._path):
@@ -157,6 +157,19 @@ class Objects:
                         _note(messages, key, place)
         return Moved(list(messages.values()), list(blobs.values()))
 
+    def recipes(
+        self, ids: Sequence[MessageId], found: Found
+    ) -> dict[MessageId, Sequence[Location]]:
+        """Return where each message's recipe may be: in what was found, or else elsewhere."""
+        places: dict[MessageId, Sequence[Location]] = {
+            one: found.recipes.get(short(one), ()) for one in ids
+        }
+        missing = [one for one, some in places.items() if not some]
+        if missing and self._elsewhere:
+            for one, some in self._elsewhere.find(ObjectKind.RECIPE, missing).items():
+                places[MessageId(one)] = some
+        return places
+
     def stored(
         self,
         identity: MessageId,
@@ -164,9 +177,7 @@ class Objects:
         blobs: dict[bytes, Location],
         spooled: list[Spooled],
     ) -> Stored:
-        """Read a message; its recipe is at one of ``places`` or elsewhere. ``blobs`` gets those it needs."""
-        if not places and self._elsewhere:
-            places = self._elsewhere.find(ObjectKind.RECIPE, identity)
+        """Read a message; its recipe is at one of ``places``. ``blobs`` gets the blobs that it needs."""
         for place in places:
             placed: list[Placed] = []
             message = gather(self._join(place, blobs, placed), self._layout)
@@ -209,12 +220,15 @@ class Objects:
         place = place or self._catalog.blob_place(identity)
         if place is not None:
             return self._reader.read(place)
-        for place in self._elsewhere.find(ObjectKind.BLOB, identity) if self._elsewhere else ():
+        for place in self._anywhere(identity):
             octets = self._reader.read(place)
             if sha256(octets) == identity:
                 blobs[identity] = place
                 return octets
         raise MissingObjectError(f"blob {identity.hex()}, which a message needs, is in no pack")
+
+    def _anywhere(self, blob: bytes) -> Sequence[Location]:
+        return self._elsewhere.find(ObjectKind.BLOB, [blob])[blob] if self._elsewhere else ()
 
 
 def readable(layout: Layout, reader: PackReader, number: int, length: int) -> Iterator[Frame]:

@@ -159,9 +159,8 @@ class Replay:
         known = self._catalog.known_messages(named)
         ids = [one for one in dict.fromkeys(named) if one not in known]
         moved.append(self._objects.moved(found, ids))
-        stored = (
-            self._stored(one, found.recipes.get(short(one), []), found, spooled) for one in ids
-        )
+        places = self._objects.recipes(ids, found)
+        stored = (self._stored(one, places[one], found, spooled) for one in ids)
         messages = [one for one in stored if one]
         all_moved = Moved(
             [moves for one in moved for moves in one.messages],

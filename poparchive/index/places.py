@@ -5,9 +5,10 @@ what is found is only likely to be what is sought: the caller proves it.
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from poparchive.index import bulk
 from poparchive.model import Location
 
 PREFIX_BYTES = 4
@@ -34,14 +35,18 @@ class Places:
         self._connection.executemany("INSERT INTO places VALUES (?, ?, ?, ?, ?, ?)", rows)
         self._connection.execute("COMMIT")
 
-    def find(self, kind: int, identity: bytes) -> list[Location]:
-        """Return where an object with this id may be, the newest pack first."""
-        rows = self._connection.execute(
-            "SELECT pack, frame, place, length FROM places WHERE prefix = ? AND kind = ?"
-            " ORDER BY pack DESC",
-            (_number(identity), kind),
-        )
-        return [Location(*row) for row in rows]
+    def find(self, kind: int, ids: Sequence[bytes]) -> dict[bytes, list[Location]]:
+        """Return where the objects with these ids may be, the newest pack first."""
+        found: dict[int, list[Location]] = {_number(one): [] for one in ids}
+        for some in bulk.chunks(list(found)):
+            rows = self._connection.execute(
+                "SELECT prefix, pack, frame, place, length FROM places"  # noqa: S608 - numbers
+                f" WHERE kind = ? AND prefix IN ({', '.join(map(str, some))}) ORDER BY pack DESC",
+                (kind,),
+            )
+            for prefix, *place in rows:
+                found[prefix].append(Location(*place))
+        return {one: found[_number(one)] for one in ids}
 
     def close(self) -> None:
         self._connection.close()
