@@ -32,7 +32,7 @@ _TIMES_SMALLER = 4
 _LOCK_WAIT_S = 3600.0
 """A first pull may hold the archive for long."""
 
-_CACHE_BYTES = 8 << 20
+_CACHE_BYTES = 5 << 20
 
 _TURN_S = 0.1
 _DAMAGES_MOST = 100

@@ -14,7 +14,9 @@ class Moves:
     def __init__(self, pack: int) -> None:
         self.pack = pack
         self.keys = array("q")
-        self._frames = array("q")
+        self._frames: list[int] = []
+        """Where each frame begins, once: most objects stand in the frame of the one before them."""
+        self._numbers = array("I")
         self._offsets = array("I")
         self._lengths = array("I")
 
@@ -23,8 +25,10 @@ class Moves:
 
     def add(self, key: int, frame: int, offset: int, length: int) -> None:
         """Note that the object with row id ``key`` stands there."""
+        if not self._frames or self._frames[-1] != frame:
+            self._frames.append(frame)
         self.keys.append(key)
-        self._frames.append(frame)
+        self._numbers.append(len(self._frames) - 1)
         self._offsets.append(offset)
         self._lengths.append(length)
 
@@ -32,11 +36,12 @@ class Moves:
         """Yield (row id, place) in pieces of one statement each."""
         for start in range(0, len(self.keys), bulk.ROWS):
             stop = start + bulk.ROWS
-            columns = (self._frames, self._offsets, self._lengths)
-            places = zip(*(column[start:stop] for column in columns), strict=True)
+            columns = (self.keys, self._numbers, self._offsets, self._lengths)
             yield [
-                (key, Location(self.pack, *place))
-                for key, place in zip(self.keys[start:stop], places, strict=True)
+                (key, Location(self.pack, self._frames[number], offset, length))
+                for key, number, offset, length in zip(
+                    *(column[start:stop] for column in columns), strict=True
+                )
             ]
 
 
