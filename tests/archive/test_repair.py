@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from poparchive.archive.opening import caring
 from poparchive.archive.read import Reader
 from poparchive.archive.rebuild import rebuild
 from poparchive.archive.repair import Lost, Needs, Repair
@@ -14,6 +15,7 @@ from poparchive.archive.writer import Writer
 from poparchive.errors import PoparchiveError
 from poparchive.store import layout, parity
 from poparchive.store.fsio import Lock
+from poparchive.store.pack import PACK_HEADER_BYTES
 from tests.archive.test_verify import change, frames
 from tests.support.archives import damages, fill, octets_of, put, rows
 from tests.support.damage import mails
@@ -57,6 +59,36 @@ def repair(
     with Lock(there.lock) as lock:
         Repair(there, lock, other, fetch if has is not None else None, said.append).run(needs)
     return said, asked
+
+
+def learned(root: Path) -> Path:
+    """A pack that is not sealed, whose frames need its dictionary; return its path."""
+    there = layout.open_layout(root)
+    with caring(there, wait_s=0) as care, care.packs() as packs:
+        packs.begin(b" ".join(mails(0, 8)))
+    fill(root, mails(30, 40))
+    fill(root, mails(40, 43))
+    return there.pack(there.packs()[-1])
+
+
+def test_a_dictionary_heals_itself(root: Path) -> None:
+    """Bad octets in the dictionary of a pack that has no parity yet: all comes out, is told, and healed."""
+    pack = learned(root)
+    before = sorted(octets_of(root))
+    whole = pack.read_bytes()
+    for at in (PACK_HEADER_BYTES + 10, PACK_HEADER_BYTES + 400):
+        change(pack, at)
+        assert sorted(octets_of(root)) == before
+        (damage,) = damages(root)
+        assert damage.unneeded
+        repair(root)
+        assert pack.read_bytes() == whole
+        assert damages(root) == []
+    change(pack, PACK_HEADER_BYTES + 400)
+    rebuild(layout.open_layout(root))
+    assert sorted(octets_of(root)) == before
+    fill(root, mails(50, 52))
+    assert sorted(octets_of(root)) == sorted([*before, *mails(50, 52)])
 
 
 def aside(root: Path) -> list[Path]:
