@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from poparchive.archive import packlist
 from poparchive.archive.heap import keep_large_blocks_apart
 from poparchive.archive.objects import SMALL_PACK_BYTES
 from poparchive.archive.opening import caring
@@ -19,14 +20,14 @@ from poparchive.archive.tightpack import TightPack
 from poparchive.archive.training import dictionary_for
 from poparchive.index.moves import Moved
 from poparchive.index.ordering import Ordering, Standing
-from poparchive.store import journal, parity
+from poparchive.store import parity
 from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.frame import ObjectKind
 from poparchive.store.fsio import Lock, sync_directory, writing
 from poparchive.store.layout import Layout, open_layout
 from poparchive.store.pack import PACK_BYTES, PackWriter
 from poparchive.store.packread import PackReader
-from poparchive.store.records import PackRecord, RetiredRecord, Sealed
+from poparchive.store.records import RetiredRecord, Sealed
 
 _TIMES_SMALLER = 4
 _LOCK_WAIT_S = 3600.0
@@ -110,7 +111,7 @@ class _Run:
         """Remove what a run that was cut has left: unfinished packs, and packs that hold nothing any more."""
         with caring(self._layout, wait_s=_LOCK_WAIT_S) as care:
             alive = {number for number, _, _ in care.catalog.packs()}
-            named = _named(self._layout)
+            named = set(packlist.counting(self._layout))
             if alive != named:
                 raise DamageError(
                     f"{self._layout.catalog}: does not name the packs that the journal names; run"
@@ -121,7 +122,7 @@ class _Run:
                 with writing(self._layout.new_pack(number)):
                     self._layout.new_pack(number).unlink()
             for number in set(self._layout.packs()) - named:
-                self._remove(number)
+                packlist.remove(self._layout, number)
 
     def end_open_pack(self) -> None:
         """End the pack that pulls append to, so that it can be gathered too."""
@@ -263,7 +264,7 @@ class _Run:
             care.note([RetiredRecord(number) for number in gone])
         for number in gone:
             reader.forget(number)
-            self._remove(number)
+            packlist.remove(self._layout, number)
 
     def _is_covered(self, ordering: Ordering, reader: PackReader, pack: int, length: int) -> bool:
         """Whether every object that the pack's own tables name stands in another pack, by the catalog."""
@@ -282,32 +283,11 @@ class _Run:
             return False
         return True
 
-    def _remove(self, pack: int) -> None:
-        """Remove a pack that the journal does not name, and what heals it."""
-        path = self._layout.pack(pack)
-        with writing(path):
-            path.unlink()
-            self._layout.parity(pack).unlink(missing_ok=True)
-            sync_directory(path.parent)
-
 
 def _identity(path: Path) -> tuple[int, int]:
     """What tells a file from another that took its name."""
     about = path.stat()
     return about.st_dev, about.st_ino
-
-
-def _named(layout: Layout) -> set[int]:
-    """Return the packs that the journal names and has not retired."""
-    found: set[int] = set()
-    with contextlib.suppress(journal.TornEntryError):
-        for entry in journal.read(layout):
-            for record in entry.records:
-                if isinstance(record, PackRecord):
-                    found.add(record.number)
-                elif isinstance(record, RetiredRecord):
-                    found.discard(record.number)
-    return found
 
 
 def _chosen(packs: Sequence[tuple[int, int, int]]) -> list[int]:

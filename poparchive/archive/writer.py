@@ -7,7 +7,6 @@ what is queued.
 import contextlib
 import itertools
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +14,7 @@ from typing import Protocol, Self
 
 from poparchive.archive.indexer import Indexer
 from poparchive.archive.ingest import Done, Ingest
-from poparchive.archive.opening import open_indexes, open_pack
+from poparchive.archive.opening import note, open_indexes, open_pack
 from poparchive.archive.read import Reader
 from poparchive.archive.spool import Spooled, SpoolWriter
 from poparchive.archive.storer import BATCH_NOTED, Received, Storer
@@ -126,8 +125,7 @@ class Writer:
         dictionary = dictionary_for(self.layout, packs.number, packs.length)
         if dictionary:
             packs.begin(dictionary)
-            self._indexer.apply(self._journal.append(packs.commit(), int(time.time())), [], {})
-            self._indexer.flush()
+            note(self._journal, self._indexer, packs.commit())
 
     def _protect(self) -> None:
         """Make the parity of packs that were sealed since this was opened."""

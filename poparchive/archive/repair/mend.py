@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from poparchive.archive import packlist
 from poparchive.archive.indexer import read_position
 from poparchive.archive.objects import gather
 from poparchive.archive.opening import open_indexes
@@ -18,13 +19,13 @@ from poparchive.archive.spool import Spooled
 from poparchive.archive.verify.findings import DATABASE_ERRORS, Kind
 from poparchive.errors import PoparchiveError
 from poparchive.index.lookup import CatalogMissingError, Lookup
-from poparchive.store import journal, parity
+from poparchive.store import parity
 from poparchive.store.digest import sha256
 from poparchive.store.errors import StoreError
 from poparchive.store.fsio import Lock
 from poparchive.store.journal import Position
 from poparchive.store.layout import Layout
-from poparchive.store.records import PackRecord, RetiredRecord, Sealed
+from poparchive.store.records import Sealed
 
 
 class Lost(NamedTuple):
@@ -94,12 +95,8 @@ class Repair:
         """Committed length of each pack and whether it is sealed, as the journal says, else the catalog."""
         found: dict[int, tuple[int, bool]] = {}
         try:
-            for entry in journal.read(self._layout):
-                for record in entry.records:
-                    if isinstance(record, PackRecord):
-                        found[record.number] = record.length, record.sealed is not Sealed.NO
-                    elif isinstance(record, RetiredRecord):
-                        found.pop(record.number, None)
+            for number, state in packlist.counting(self._layout).items():
+                found[number] = state.length, state.sealed is not Sealed.NO
         except StoreError:
             with contextlib.suppress(CatalogMissingError, *DATABASE_ERRORS):
                 lookup = Lookup(self._layout.catalog)
@@ -114,6 +111,9 @@ class Repair:
             return False
         if sealed and files.heal(self._layout, number, length):
             self._say(f"{path}: healed by its parity")
+            return True
+        if files.double(self._layout, number, length):
+            self._say(f"{path}: made whole with the second copy of its dictionary")
             return True
         bad, source = needs.packs[number], self._source
         same = source is not None and self._same_archive()
