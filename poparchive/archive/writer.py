@@ -19,7 +19,7 @@ from poparchive.archive.read import Reader
 from poparchive.archive.spool import Spooled, SpoolWriter
 from poparchive.archive.storer import BATCH_NOTED, Received, Storer
 from poparchive.archive.tally import Tally
-from poparchive.archive.training import dictionary_for
+from poparchive.archive.training import dictionary_for, due
 from poparchive.errors import PoparchiveError
 from poparchive.index.lookup import NotFoundError
 from poparchive.model import Fate, LedgerRow, MessageId
@@ -71,6 +71,7 @@ class Writer:
             self._sealed_before = self._sealed()
             self._packs = PackWriter(self.layout, open_pack(self._catalog), pack_bytes=pack_bytes)
             stack.callback(self._packs.close)
+            self._began = self._packs.number, self._packs.length
             self._journal = JournalWriter(self.layout, position)
             stack.callback(self._journal.close)
             reader = PackReader(self.layout)
@@ -120,7 +121,8 @@ class Writer:
     def _learn(self) -> None:
         """Begin the next pack with a dictionary, once there is enough to make one of."""
         packs = self._packs
-        if packs.dictionary or not packs.length:
+        number, before = self._began
+        if packs.dictionary or not due(before if packs.number == number else 0, packs.length):
             return
         dictionary = dictionary_for(self.layout, packs.number, packs.length)
         if dictionary:
