@@ -13,7 +13,7 @@ from pathlib import Path
 from poparchive.archive import packlist
 from poparchive.archive.heap import keep_large_blocks_apart
 from poparchive.archive.objects import SMALL_PACK_BYTES
-from poparchive.archive.opening import caring
+from poparchive.archive.opening import caring, open_pack
 from poparchive.archive.pace import Limits, Pace
 from poparchive.archive.source import Source
 from poparchive.archive.tightpack import TightPack
@@ -27,7 +27,7 @@ from poparchive.store.fsio import Lock, sync_directory, writing
 from poparchive.store.layout import Layout, open_layout
 from poparchive.store.pack import PACK_BYTES, PackWriter
 from poparchive.store.packread import PackReader
-from poparchive.store.records import RetiredRecord, Sealed
+from poparchive.store.records import PackRecord, RetiredRecord, Sealed
 
 _TIMES_SMALLER = 4
 _LOCK_WAIT_S = 3600.0
@@ -126,10 +126,33 @@ class _Run:
 
     def end_open_pack(self) -> None:
         """End the pack that pulls append to, so that it can be gathered too."""
-        with caring(self._layout, wait_s=_LOCK_WAIT_S) as care, care.packs() as packs:
-            if not packs.is_empty:
-                dictionary = dictionary_for(self._layout, packs.number, packs.length)
-                self._end(packs, dictionary or packs.dictionary)
+        with caring(self._layout, wait_s=_LOCK_WAIT_S) as care:
+            try:
+                self._prove_open(open_pack(care.catalog))
+            except DamageError as error:
+                # A seal would take what is there for what was written.
+                self._tell(error)
+                return
+            with care.packs() as packs:
+                if not packs.is_empty:
+                    dictionary = dictionary_for(self._layout, packs.number, packs.length)
+                    self._end(packs, dictionary or packs.dictionary)
+
+    def _prove_open(self, state: PackRecord | None) -> None:
+        """Read all of the pack that pulls append to. Raises ``DamageError`` unless it is whole."""
+        if state is None:
+            return
+        reader = PackReader(self._layout, cache_bytes=0)
+        try:
+            for _ in reader.frames(state.number, 0, state.length, decoded=False):
+                pass
+        except DamageError as error:
+            raise DamageError(
+                f"{error}; the pack stays as it is, and what it holds is not moved."
+                " `poparchive verify --repair` mends it"
+            ) from error
+        finally:
+            reader.close()
 
     def _end(self, packs: PackWriter, dictionary: bytes | None) -> None:
         """End a pack, and begin the next if there is a dictionary for it: else that has time."""
@@ -144,22 +167,39 @@ class _Run:
         self._catalog = _identity(self._layout.catalog)
         reader = PackReader(self._layout, cache_bytes=_CACHE_BYTES)
         try:
-            sources = _chosen(ordering.packs())
-            if not sources:
-                return
-            source = Source(self._layout, ordering, reader, set(sources), self._pace)
-            keys = ordering.messages(sources)
-            self._pour(
-                source, self._counted(ordering.standing("messages", keys), len(keys)), source.copy
-            )
-            # Then the blobs whose messages stand elsewhere.
-            self._pour(
-                source, ordering.standing("blobs", ordering.blobs(sources)), source.copy_blob
-            )
-            self._retire(ordering, reader, sources)
+            source = Source(self._layout, ordering, reader, self._pace)
+            sources, empty = self._choose(source)
+            if sources:
+                source.packs.update(sources)
+                self._move(source, sources)
+            if sources or empty:
+                self._retire(ordering, reader, [*sources, *empty])
         finally:
             reader.close()
             ordering.close()
+
+    def _choose(self, source: Source) -> tuple[list[int], list[int]]:
+        """Return the packs to make anew, and those that hold nothing any more.
+
+        A pack that holds nothing but what cannot be read is neither; that is told, and it stays.
+        """
+        packs = [one for one in source.ordering.packs() if one[2] != Sealed.NO]
+        held = source.ordering.holds([number for number, _, _ in packs])
+        movable = [
+            one
+            for one in packs
+            if one[0] in held and not _is_large(one) and source.moves(one[0], self._tell)
+        ]
+        return _chosen(movable), [number for number, _, _ in packs if number not in held]
+
+    def _move(self, source: Source, sources: Sequence[int]) -> None:
+        """Copy what stands in these packs: the messages, then the blobs whose messages stand elsewhere."""
+        ordering = source.ordering
+        keys = ordering.messages(sources)
+        self._pour(
+            source, self._counted(ordering.standing("messages", keys), len(keys)), source.copy
+        )
+        self._pour(source, ordering.standing("blobs", ordering.blobs(sources)), source.copy_blob)
 
     def merge_index(self) -> None:
         """Merge the search index, a moment at a time, so that no pull waits for long."""
@@ -288,6 +328,12 @@ def _identity(path: Path) -> tuple[int, int]:
     """What tells a file from another that took its name."""
     about = path.stat()
     return about.st_dev, about.st_ino
+
+
+def _is_large(pack: tuple[int, int, int]) -> bool:
+    """Whether a pack is one of ours that is never made anew."""
+    _, length, sealed = pack
+    return sealed == Sealed.TIGHTLY and length > SMALL_PACK_BYTES
 
 
 def _chosen(packs: Sequence[tuple[int, int, int]]) -> list[int]:

@@ -194,6 +194,67 @@ def test_what_cannot_be_read_stays(root: Path) -> None:
     assert damages(root) == []
 
 
+def _spoilt(path: Path) -> bytes:
+    """Change an octet in the middle of a file; return what it was."""
+    octets = path.read_bytes()
+    at = len(octets) // 2
+    path.write_bytes(octets[:at] + bytes([octets[at] ^ 1]) + octets[at + 1 :])
+    return octets
+
+
+def test_what_cannot_be_read_is_no_work_for_the_next_run(root: Path) -> None:
+    """What can be moved is moved once. The rest is told by each run, which makes nothing anew, until the
+    pack is whole again."""
+    mails = made(root)
+    where = layout.open_layout(root)
+    pack = where.pack(2)
+    whole = _spoilt(pack)
+    first = run(root)
+    assert first.messages
+    packs = where.packs()
+    assert 2 in packs
+    for _ in range(2):
+        again = run(root)
+        assert again.messages == 0
+        assert again.damages
+        assert where.packs() == packs
+    fill(root, [mail(700)])
+    assert run(root).messages
+    pack.write_bytes(whole)
+    assert run(root).damages == []
+    assert not pack.exists()
+    assert sorted(octets_of(root)) == sorted([*mails, mail(700)])
+    assert damages(root) == []
+
+
+@pytest.mark.parametrize("how", ["cut", "header", "last frame"])
+def test_a_broken_open_pack(root: Path, how: str) -> None:
+    """It is told and stays as it is, is not sealed with its damage, and all other packs are made anew."""
+    mails = made(root)
+    where = layout.open_layout(root)
+    number = where.packs()[-1]
+    pack = where.pack(number)
+    whole = pack.read_bytes()
+    match how:
+        case "cut":
+            pack.write_bytes(whole[:-30])
+        case "header":
+            pack.write_bytes(b"?" + whole[1:])
+        case "last frame":
+            pack.write_bytes(whole[:-30] + bytes([whole[-30] ^ 1]) + whole[-29:])
+    broken = pack.read_bytes()
+    outcome = run(root)
+    assert any(str(pack) in damage and "--repair" in damage for damage in outcome.damages)
+    assert outcome.messages
+    assert pack.read_bytes() == broken
+    assert run(root).messages == 0
+    pack.write_bytes(whole)
+    assert run(root).damages == []
+    assert not pack.exists()
+    assert sorted(octets_of(root)) == mails
+    assert damages(root) == []
+
+
 def test_when_the_time_is_up(root: Path) -> None:
     """What was copied by then counts, and the next run does the rest."""
     mails = made(root)
