@@ -5,7 +5,9 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -22,8 +24,9 @@ from poparchive.index.lookup import Lookup
 from poparchive.store import layout
 from poparchive.store.errors import StoreError
 from poparchive.store.fsio import Lock
+from poparchive.store.journal import JournalEntry, JournalWriter
 from poparchive.store.pack import PackWriter
-from poparchive.store.records import PackRecord, Sealed
+from poparchive.store.records import PackRecord, Record, Sealed
 from tests.store.escape_hatch import Archive
 from tests.support.archives import damages, fill, octets_of, put, rows
 from tests.support.edge_mails import EDGE_MAILS
@@ -291,6 +294,44 @@ def test_left_over_files_go(root: Path) -> None:
     assert number not in where.packs()
     assert where.new_packs() == []
     assert sorted(octets_of(root)) == mails
+
+
+def test_a_pulls_new_pack_is_nobodys_left_over(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An optimize that begins while a pull has begun a pack, which no entry names yet, does not remove it."""
+    mails = made(root, pulls=1)
+    waiting = threading.Event()
+
+    class Told(Lock):
+        def _take(self) -> None:
+            waiting.set()
+            super()._take()
+
+    def call() -> None:
+        outcomes.append(run(root))
+
+    outcomes: list[Outcome] = []
+    thread = threading.Thread(target=call)
+    append = JournalWriter.append
+
+    def and_optimize(writer: JournalWriter, batch: Sequence[Record], time: int) -> JournalEntry:
+        new = [one.number for one in batch if isinstance(one, PackRecord) and not one.sealed]
+        if new and thread.ident is None:
+            named = {row[0] for row in rows(root / "catalog.sqlite")["packs"]}
+            assert not named.issuperset(new)
+            assert set(layout.open_layout(root).packs()) >= set(new)
+            monkeypatch.setattr("poparchive.archive.opening.Lock", Told)
+            thread.start()
+            assert waiting.wait(60)
+        return append(writer, batch, time)
+
+    with Writer(root, pack_bytes=200) as writer:
+        monkeypatch.setattr(JournalWriter, "append", and_optimize)
+        put(writer, [mail(800)])
+    thread.join()
+    (outcome,) = outcomes
+    assert outcome.damages == []
+    assert sorted(octets_of(root)) == sorted([*mails, mail(800)])
+    assert damages(root) == []
 
 
 @pytest.mark.parametrize("moment", range(1, 15, 2))
