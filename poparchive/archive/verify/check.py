@@ -258,7 +258,11 @@ class _Run:
             except _UNUSABLE as error:
                 yield self._unusable(error)
             else:
-                needed = f"{count} messages need it" if count else "no message needs it"
+                needed = (
+                    f"{count} messages need it"
+                    if count
+                    else "no message needs it; `poparchive verify --repair` lets go of the pack"
+                )
         yield Damage(
             f"{bad.why} (octets {bad.start} to {bad.end}; {needed})",
             kind=Kind.PACK,
