@@ -5,6 +5,7 @@ nothing, and the next one goes on (``docs/store-format.md``, the life of an opti
 """
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -222,8 +223,11 @@ class _Run:
         """Fill one pack after the other and switch to each, until nothing is left or the time is up."""
         full = True
         while full and not self.outcome.out_of_time:
+            first = list(itertools.islice(left, 1))
+            if not first:
+                return
             with self._new_pack() as pack:
-                for one in left:
+                for one in itertools.chain(first, left):
                     # It may have been moved since the order was made, by a repair.
                     if one.place.pack in source.packs:
                         self._copy(one, pack, copy)

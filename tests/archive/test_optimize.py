@@ -339,7 +339,9 @@ def test_killed(root: Path, moment: int) -> None:
     """SIGKILL at the n-th change of a file's name or end: nothing is lost, and the next run goes on."""
     mails = made(root)
     done = subprocess.run(
-        [sys.executable, "-c", _VICTIM, str(root), str(moment)], capture_output=True, timeout=120
+        [sys.executable, "-c", _VICTIM, str(root), str(moment), "KILL"],
+        capture_output=True,
+        timeout=120,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     assert damages(root) == []
@@ -355,25 +357,54 @@ def test_killed(root: Path, moment: int) -> None:
     assert rows(root / "catalog.sqlite") == after
 
 
+@pytest.mark.parametrize("moment", range(1, 15, 2))
+def test_interrupted(tmp_path: Path, moment: int) -> None:
+    """SIGINT at the same moments, in the middle of a switch too: a sentence, no traceback, nothing lost, and
+    the next run goes on."""
+    home = product(tmp_path, {})
+    mails = made(home.archive)
+    victim = [sys.executable, "-c", _VICTIM, str(home.archive), str(moment), "INT"]
+    done = subprocess.run(victim, capture_output=True, timeout=120)
+    assert done.returncode == 130, done.stderr.decode()
+    assert b"the next run goes on" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert damages(home.archive) == []
+    assert sorted(octets_of(home.archive)) == mails
+    outcome = run(home.archive)
+    assert outcome.damages == []
+    where = layout.open_layout(home.archive)
+    assert where.new_packs() == []
+    assert {how for _, _, how in rows(where.catalog)["packs"]} == {Sealed.TIGHTLY}
+    assert {row[0] for row in rows(where.catalog)["packs"]} == set(where.packs())
+    assert len(list(home.archive.glob("packs/*/*.parity*"))) == len(where.packs())
+    assert damages(home.archive) == []
+    assert sorted(octets_of(home.archive)) == mails
+
+
 _VICTIM = """
 import os, signal, sys
 from pathlib import Path
+from poparchive.archive.optimize import optimize
+from poparchive.cli.main import entry
 from poparchive.index.catalog import Catalog
-from tests.archive.test_optimize import run
+from tests.archive import test_optimize as limits
 left = int(sys.argv[2])
+number = getattr(signal, "SIG" + sys.argv[3])
+optimize.__kwdefaults__.update(pack_bytes=limits.PACK_BYTES, frame_bytes=limits.FRAME_BYTES)
 def ending(where, name):
     real = getattr(where, name)
     def call(*arguments, **named):
         global left
         left -= 1
         if not left:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), number)
         return real(*arguments, **named)
     setattr(where, name, call)
 for name in ("fdatasync", "rename", "unlink"):
     ending(os, name)
 ending(Catalog, "apply")
-run(Path(sys.argv[1]))
+sys.argv = ["poparchive", "--archive", sys.argv[1], "optimize"]
+entry()
 """
 
 
