@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from poparchive.archive.verify.findings import Counts
 from poparchive.archive.verify.packs import PackWalk
-from poparchive.store import journal, parity, twin
+from poparchive.store import healing, journal, twin
 from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.fsio import sync_directory, write_durably, writing
 from poparchive.store.journal import START, Position, TornEntryError
@@ -59,7 +59,7 @@ def heal(layout: Layout, number: int, length: int) -> bool:
     target = layout.pack(number).with_suffix(".pack.healed")
     target.parent.mkdir(mode=0o700, exist_ok=True)
     try:
-        if not parity.heal(layout, number, target):
+        if not healing.heal(layout, number, target):
             return whole(layout, number, length, layout.pack(number))
     except StoreError:
         return False
