@@ -244,7 +244,6 @@ class _Run:
     def _bad_octets(self, bad: Bad) -> Iterator[Damage]:
         self._bad.append(bad)
         needed = "which messages need it cannot be said by the catalog"
-        count = -1
         if self._reader is not None and self._sound:
             try:
                 count = self._lost.need(self._reader.lookup, bad)
@@ -254,7 +253,7 @@ class _Run:
                 needed = (
                     f"{count} messages need it"
                     if count
-                    else "no message needs it; `poparchive verify --repair` lets go of the pack"
+                    else "no message needs it; `poparchive verify --repair` mends or removes the pack"
                 )
         yield Damage(
             f"{bad.why} (octets {bad.start} to {bad.end}; {needed})",
@@ -262,7 +261,6 @@ class _Run:
             pack=bad.pack,
             start=bad.start,
             end=bad.end,
-            unneeded=count == 0,
         )
 
     def _message_check(self, chain: ChainCheck) -> MessageCheck | None:
