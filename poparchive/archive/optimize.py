@@ -118,12 +118,7 @@ class _Run:
                     f"{self._layout.catalog}: does not name the packs that the journal names; run"
                     " `poparchive verify`, then `poparchive rebuild`"
                 )
-            # Under the lock: a pull's new pack is not named yet when it is on the disk.
-            for number in self._layout.new_packs():
-                with writing(self._layout.new_pack(number)):
-                    self._layout.new_pack(number).unlink()
-            for number in set(self._layout.packs()) - named:
-                packlist.remove(self._layout, number)
+            packlist.remove_left_overs(self._layout, named)
 
     def end_open_pack(self) -> None:
         """End the pack that pulls append to, so that it can be gathered too."""

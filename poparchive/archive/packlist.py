@@ -1,7 +1,7 @@
 """Which packs count: what the journal says of packs, folded. One home for what its records 7 and 8 mean."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from poparchive.store import journal
 from poparchive.store.fsio import sync_directory, writing
@@ -40,3 +40,18 @@ def remove(layout: Layout, number: int) -> None:
         path.unlink(missing_ok=True)
         layout.parity(number).unlink(missing_ok=True)
         sync_directory(path.parent)
+
+
+def remove_left_overs(layout: Layout, named: Collection[int]) -> None:
+    """Remove what a run that was cut has left: packs without their name, halves of parity, and packs and
+    parity of none that is ``named``.
+
+    The caller holds both locks: nobody writes such files now, and a pull's new pack is not on the disk
+    without being named.
+    """
+    unfinished = [layout.new_pack(number) for number in layout.new_packs()]
+    for path in (*unfinished, *(layout.root / "packs").glob("*/*.parity.new")):
+        with writing(path):
+            path.unlink()
+    for number in {*layout.packs(), *layout.parities()}.difference(named):
+        remove(layout, number)

@@ -58,6 +58,7 @@ def _rebuild(
         stack.callback(opened.close)
         elsewhere = Elsewhere(layout, salvage=thorough)
         stack.callback(elsewhere.close)
+        # All tables may be read, and what is missing still be an error.
         elsewhere.salvage = salvage
         indexer = Indexer(opened, texts)
         Replay(layout, opened, indexer, elsewhere).catch_up(Mark(0, None), done)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from poparchive.archive import packlist
 from poparchive.archive.optimize import Outcome, optimize
 from poparchive.archive.pace import Limits
 from poparchive.archive.read import Reader
@@ -281,6 +282,13 @@ def test_one_at_a_time(root: Path) -> None:
         run(root)
 
 
+def assert_nothing_is_left_over(root: Path) -> None:
+    """After an optimize: packs that count, each with its parity, and no other file among them."""
+    where = layout.open_layout(root)
+    named = {name(one) for one in packlist.counting(where) for name in (where.pack, where.parity)}
+    assert set(root.glob("packs/*/*")) == named
+
+
 def test_left_over_files_go(root: Path) -> None:
     """An unfinished pack, and one that no entry names, are removed by the next run; others never."""
     mails = made(root, pulls=1)
@@ -290,9 +298,14 @@ def test_left_over_files_go(root: Path) -> None:
     where.pack(number).write_bytes(b"left over")
     where.new_pack(number + 1).parent.mkdir(exist_ok=True)
     where.new_pack(number + 1).write_bytes(b"left over")
+    where.parity(number).write_bytes(b"left over")
+    where.parity(number + 1).write_bytes(b"left over")
+    where.parity(1).with_suffix(".parity.new").write_bytes(b"left over")
     run(root)
     assert number not in where.packs()
     assert where.new_packs() == []
+    there = {path.name for path in root.glob("packs/*/*")}
+    assert there == {name(one).name for one in where.packs() for name in (where.pack, where.parity)}
     assert sorted(octets_of(root)) == mails
 
 
@@ -352,6 +365,7 @@ def test_killed(root: Path, moment: int) -> None:
     run(root)
     assert damages(root) == []
     assert sorted(octets_of(root)) == sorted([*mails, mail(500)])
+    assert_nothing_is_left_over(root)
     after = rows(root / "catalog.sqlite")
     rebuild(layout.open_layout(root))
     assert rows(root / "catalog.sqlite") == after
@@ -373,10 +387,8 @@ def test_interrupted(tmp_path: Path, moment: int) -> None:
     outcome = run(home.archive)
     assert outcome.damages == []
     where = layout.open_layout(home.archive)
-    assert where.new_packs() == []
     assert {how for _, _, how in rows(where.catalog)["packs"]} == {Sealed.TIGHTLY}
-    assert {row[0] for row in rows(where.catalog)["packs"]} == set(where.packs())
-    assert len(list(home.archive.glob("packs/*/*.parity*"))) == len(where.packs())
+    assert_nothing_is_left_over(home.archive)
     assert damages(home.archive) == []
     assert sorted(octets_of(home.archive)) == mails
 
