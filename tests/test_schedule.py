@@ -1,5 +1,7 @@
 """The daemon: pulls at once and on schedule, one pull at a time, and stops cleanly."""
 
+import contextlib
+import os
 import signal
 import subprocess
 import threading
@@ -12,6 +14,8 @@ from poparchive.demo.behaviour import Behaviour, Gate
 from poparchive.demo.mailbox import Mailbox
 from poparchive.demo.server import Pop3Server, running
 from poparchive.schedule import Schedule, Task
+from poparchive.store import layout
+from poparchive.store.fsio import BRIEFLY_S, Lock
 from tests.support.archives import damages, octets_of
 from tests.support.product import product
 from tests.support.threads import signal_other_thread
@@ -78,6 +82,30 @@ def test_the_daemon_stops_on_sigterm_and_loses_nothing(tmp_path: Path) -> None:
         assert damages(made.archive) == []
         made.run("pull")
     assert sorted(octets_of(made.archive)) == sorted(mails)
+
+
+def _wait_open(process: "subprocess.Popen[bytes]", path: Path) -> None:
+    """Return when a process has a file open."""
+    while process.poll() is None:
+        for link in Path(f"/proc/{process.pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                if link.readlink() == path:
+                    return
+        os.sched_yield()
+
+
+def test_the_daemon_stops_while_it_waits_for_the_archive(tmp_path: Path) -> None:
+    """SIGTERM ends it though an optimize, which said that it is brief, never lets go of the lock."""
+    account: dict[str, object] = {"host": "127.0.0.1", "port": 1, "schedule": "every 1h"}
+    made = product(tmp_path, {"anna": account}, tls="none", allow_insecure=True)
+    with Lock(layout.open_layout(made.archive).lock, briefly=True):
+        daemon = subprocess.Popen(made.command("run"), stderr=subprocess.PIPE)
+        assert daemon.stderr
+        assert b"started" in daemon.stderr.readline()
+        _wait_open(daemon, made.archive / "lock")
+        daemon.send_signal(signal.SIGTERM)
+        _, said = daemon.communicate(timeout=BRIEFLY_S / 2)
+    assert daemon.returncode == 0, said.decode()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -7,22 +7,22 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from poparchive.archive import packlist
 from poparchive.archive.describe import Stored
 from poparchive.archive.spool import Spooled, SpoolWriter
 from poparchive.index.catalog import Catalog
 from poparchive.index.moves import Moved, Moves
 from poparchive.index.places import PREFIX_BYTES, Places
 from poparchive.model import Location, MessageId
-from poparchive.store import journal, recipe
+from poparchive.store import recipe
 from poparchive.store.digest import sha256, sha256_of
 from poparchive.store.errors import DamageError, MissingObjectError
 from poparchive.store.frame import ObjectKind
 from poparchive.store.fsio import writing
-from poparchive.store.journal import TornEntryError
 from poparchive.store.layout import Layout
 from poparchive.store.packread import Frame, PackReader
 from poparchive.store.recipe import Placed, Reference
-from poparchive.store.records import PackRecord, RetiredRecord, Sealed
+from poparchive.store.records import RetiredRecord, Sealed
 
 IN_MEMORY_BYTES = 32 << 20
 
@@ -62,27 +62,23 @@ class Elsewhere:
         before: dict[int, set[int]] = {}
         large: set[int] = set()
         alive: set[int] = set()
-        try:
-            for entry in journal.read(layout):
-                for record in entry.records:
-                    match record:
-                        case RetiredRecord(number):
-                            self._known.add(number)
-                            packs.pop(number, None)
-                            before.pop(number, None)
-                            for others in (alive, large, *before.values()):
-                                others.discard(number)
-                        case PackRecord(number, length, sealed):
-                            tight = sealed is Sealed.TIGHTLY
-                            if salvage or tight:
-                                packs[number] = length
-                            if tight:
-                                before[number] = alive - large
-                            if tight and length > SMALL_PACK_BYTES:
-                                large.add(number)
-                            alive.add(number)
-        except TornEntryError:
-            pass  # It was never acknowledged.
+        for record in packlist.told(layout):
+            if isinstance(record, RetiredRecord):
+                number = record.number
+                self._known.add(number)
+                packs.pop(number, None)
+                before.pop(number, None)
+                for others in (alive, large, *before.values()):
+                    others.discard(number)
+                continue
+            number, tight = record.number, record.sealed is Sealed.TIGHTLY
+            if salvage or tight:
+                packs[number] = record.length
+            if tight:
+                before[number] = alive - large
+            if tight and record.length > SMALL_PACK_BYTES:
+                large.add(number)
+            alive.add(number)
         reader = PackReader(layout)
         try:
             for number, length in packs.items():

@@ -35,10 +35,8 @@ class Care:
         self._journal = journal
 
     def note(self, records: Sequence[Record], moved: Moved = NOTHING_MOVED) -> None:
-        """Write an entry and apply it: durable, in journal and catalog, when this returns."""
-        entry = self._journal.append(records, int(time.time()))
-        self._indexer.apply(entry, [], {}, moved)
-        self._indexer.flush()
+        """Write an entry and apply it, as the function of this name does."""
+        note(self._journal, self._indexer, records, moved)
 
     @contextlib.contextmanager
     def packs(self) -> Iterator[PackWriter]:
@@ -51,6 +49,17 @@ class Care:
             writer.close()
         if states:
             self.note(states)
+
+
+def note(
+    journal: JournalWriter,
+    indexer: Indexer,
+    records: Sequence[Record],
+    moved: Moved = NOTHING_MOVED,
+) -> None:
+    """Write an entry without mail and apply it: durable, in journal and catalog, when this returns."""
+    indexer.apply(journal.append(records, int(time.time())), [], {}, moved)
+    indexer.flush()
 
 
 @contextlib.contextmanager

@@ -5,21 +5,23 @@ nothing, and the next one goes on (``docs/store-format.md``, the life of an opti
 """
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from poparchive.archive import packlist
 from poparchive.archive.heap import keep_large_blocks_apart
 from poparchive.archive.objects import SMALL_PACK_BYTES
-from poparchive.archive.opening import caring
+from poparchive.archive.opening import caring, open_pack
 from poparchive.archive.pace import Limits, Pace
 from poparchive.archive.source import Source
 from poparchive.archive.tightpack import TightPack
 from poparchive.archive.training import dictionary_for
 from poparchive.index.moves import Moved
 from poparchive.index.ordering import Ordering, Standing
-from poparchive.store import journal, parity
+from poparchive.store import parity
 from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.frame import ObjectKind
 from poparchive.store.fsio import Lock, sync_directory, writing
@@ -110,25 +112,43 @@ class _Run:
         """Remove what a run that was cut has left: unfinished packs, and packs that hold nothing any more."""
         with caring(self._layout, wait_s=_LOCK_WAIT_S) as care:
             alive = {number for number, _, _ in care.catalog.packs()}
-            named = _named(self._layout)
+            named = set(packlist.counting(self._layout))
             if alive != named:
                 raise DamageError(
                     f"{self._layout.catalog}: does not name the packs that the journal names; run"
                     " `poparchive verify`, then `poparchive rebuild`"
                 )
-            # Under the lock: a pull's new pack is not named yet when it is on the disk.
-            for number in self._layout.new_packs():
-                with writing(self._layout.new_pack(number)):
-                    self._layout.new_pack(number).unlink()
-            for number in set(self._layout.packs()) - named:
-                self._remove(number)
+            packlist.remove_left_overs(self._layout, named)
 
     def end_open_pack(self) -> None:
         """End the pack that pulls append to, so that it can be gathered too."""
-        with caring(self._layout, wait_s=_LOCK_WAIT_S) as care, care.packs() as packs:
-            if not packs.is_empty:
-                dictionary = dictionary_for(self._layout, packs.number, packs.length)
-                self._end(packs, dictionary or packs.dictionary)
+        with caring(self._layout, wait_s=_LOCK_WAIT_S) as care:
+            try:
+                self._prove_open(open_pack(care.catalog))
+            except DamageError as error:
+                # A seal would take what is there for what was written.
+                self._tell(error)
+                return
+            with care.packs() as packs:
+                if not packs.is_empty:
+                    dictionary = dictionary_for(self._layout, packs.number, packs.length)
+                    self._end(packs, dictionary or packs.dictionary)
+
+    def _prove_open(self, state: PackRecord | None) -> None:
+        """Read all of the pack that pulls append to. Raises ``DamageError`` unless it is whole."""
+        if state is None:
+            return
+        reader = PackReader(self._layout, cache_bytes=0)
+        try:
+            for _ in reader.frames(state.number, 0, state.length, decoded=False):
+                pass
+        except DamageError as error:
+            raise DamageError(
+                f"{error}; the pack stays as it is, and what it holds is not moved."
+                " `poparchive verify --repair` mends it"
+            ) from error
+        finally:
+            reader.close()
 
     def _end(self, packs: PackWriter, dictionary: bytes | None) -> None:
         """End a pack, and begin the next if there is a dictionary for it: else that has time."""
@@ -143,22 +163,39 @@ class _Run:
         self._catalog = _identity(self._layout.catalog)
         reader = PackReader(self._layout, cache_bytes=_CACHE_BYTES)
         try:
-            sources = _chosen(ordering.packs())
-            if not sources:
-                return
-            source = Source(self._layout, ordering, reader, set(sources), self._pace)
-            keys = ordering.messages(sources)
-            self._pour(
-                source, self._counted(ordering.standing("messages", keys), len(keys)), source.copy
-            )
-            # Then the blobs whose messages stand elsewhere.
-            self._pour(
-                source, ordering.standing("blobs", ordering.blobs(sources)), source.copy_blob
-            )
-            self._retire(ordering, reader, sources)
+            source = Source(self._layout, ordering, reader, self._pace)
+            sources, empty = self._choose(source)
+            if sources:
+                source.packs.update(sources)
+                self._move(source, sources)
+            if sources or empty:
+                self._retire(ordering, reader, [*sources, *empty])
         finally:
             reader.close()
             ordering.close()
+
+    def _choose(self, source: Source) -> tuple[list[int], list[int]]:
+        """Return the packs to make anew, and those that hold nothing any more.
+
+        A pack that holds nothing but what cannot be read is neither; that is told, and it stays.
+        """
+        packs = [one for one in source.ordering.packs() if one[2] != Sealed.NO]
+        held = source.ordering.holds([number for number, _, _ in packs])
+        movable = [
+            one
+            for one in packs
+            if one[0] in held and not _is_large(one) and source.moves(one[0], self._tell)
+        ]
+        return _chosen(movable), [number for number, _, _ in packs if number not in held]
+
+    def _move(self, source: Source, sources: Sequence[int]) -> None:
+        """Copy what stands in these packs: the messages, then the blobs whose messages stand elsewhere."""
+        ordering = source.ordering
+        keys = ordering.messages(sources)
+        self._pour(
+            source, self._counted(ordering.standing("messages", keys), len(keys)), source.copy
+        )
+        self._pour(source, ordering.standing("blobs", ordering.blobs(sources)), source.copy_blob)
 
     def merge_index(self) -> None:
         """Merge the search index, a moment at a time, so that no pull waits for long."""
@@ -181,8 +218,11 @@ class _Run:
         """Fill one pack after the other and switch to each, until nothing is left or the time is up."""
         full = True
         while full and not self.outcome.out_of_time:
+            first = list(itertools.islice(left, 1))
+            if not first:
+                return
             with self._new_pack() as pack:
-                for one in left:
+                for one in itertools.chain(first, left):
                     # It may have been moved since the order was made, by a repair.
                     if one.place.pack in source.packs:
                         self._copy(one, pack, copy)
@@ -263,7 +303,7 @@ class _Run:
             care.note([RetiredRecord(number) for number in gone])
         for number in gone:
             reader.forget(number)
-            self._remove(number)
+            packlist.remove(self._layout, number)
 
     def _is_covered(self, ordering: Ordering, reader: PackReader, pack: int, length: int) -> bool:
         """Whether every object that the pack's own tables name stands in another pack, by the catalog."""
@@ -282,14 +322,6 @@ class _Run:
             return False
         return True
 
-    def _remove(self, pack: int) -> None:
-        """Remove a pack that the journal does not name, and what heals it."""
-        path = self._layout.pack(pack)
-        with writing(path):
-            path.unlink()
-            self._layout.parity(pack).unlink(missing_ok=True)
-            sync_directory(path.parent)
-
 
 def _identity(path: Path) -> tuple[int, int]:
     """What tells a file from another that took its name."""
@@ -297,17 +329,10 @@ def _identity(path: Path) -> tuple[int, int]:
     return about.st_dev, about.st_ino
 
 
-def _named(layout: Layout) -> set[int]:
-    """Return the packs that the journal names and has not retired."""
-    found: set[int] = set()
-    with contextlib.suppress(journal.TornEntryError):
-        for entry in journal.read(layout):
-            for record in entry.records:
-                if isinstance(record, PackRecord):
-                    found.add(record.number)
-                elif isinstance(record, RetiredRecord):
-                    found.discard(record.number)
-    return found
+def _is_large(pack: tuple[int, int, int]) -> bool:
+    """Whether a pack is one of ours that is never made anew."""
+    _, length, sealed = pack
+    return sealed == Sealed.TIGHTLY and length > SMALL_PACK_BYTES
 
 
 def _chosen(packs: Sequence[tuple[int, int, int]]) -> list[int]:

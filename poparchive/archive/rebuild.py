@@ -31,12 +31,11 @@ def rebuild(
     not in what comes out, which ``verify`` then names; unless it is to ``salvage`` they are an error instead.
     """
     try:
-        _rebuild(layout, done, search_only=search_only, salvage=False)
+        _rebuild(layout, done, search_only=search_only)
     except DamageError:
-        if not salvage:
-            raise
-        # What can be read is found wherever it is, for the price of reading all tables first.
-        _rebuild(layout, done, search_only=search_only, salvage=True)
+        # What can be read is found wherever it is, for the price of reading all tables first: also what a
+        # repair has put elsewhere.
+        _rebuild(layout, done, search_only=search_only, thorough=True, salvage=salvage)
 
 
 def _rebuild(
@@ -44,7 +43,8 @@ def _rebuild(
     done: Callable[[JournalEntry], None] | None,
     *,
     search_only: bool,
-    salvage: bool,
+    thorough: bool = False,
+    salvage: bool = False,
 ) -> None:
     search = layout.search.with_suffix(".new")
     catalog = layout.catalog if search_only else layout.catalog.with_suffix(".new")
@@ -56,8 +56,10 @@ def _rebuild(
         stack.callback(texts.close)
         opened = Catalog(catalog, synchronous="FULL" if search_only else "OFF")
         stack.callback(opened.close)
-        elsewhere = Elsewhere(layout, salvage=salvage)
+        elsewhere = Elsewhere(layout, salvage=thorough)
         stack.callback(elsewhere.close)
+        # All tables may be read, and what is missing still be an error.
+        elsewhere.salvage = salvage
         indexer = Indexer(opened, texts)
         Replay(layout, opened, indexer, elsewhere).catch_up(Mark(0, None), done)
         texts.compact()

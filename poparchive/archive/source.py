@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from poparchive.archive.pace import Pace
@@ -11,7 +11,7 @@ from poparchive.index.ordering import Ordering, Standing
 from poparchive.model import Location
 from poparchive.store import codec, recipe
 from poparchive.store.digest import sha256, sha256_of
-from poparchive.store.errors import DamageError
+from poparchive.store.errors import DamageError, MissingObjectError
 from poparchive.store.frame import ObjectKind
 from poparchive.store.layout import Layout
 from poparchive.store.pack import PACK_HEADER_BYTES
@@ -25,40 +25,46 @@ _HELD_BYTES = 8 << 20
 class Source:
     """Reads objects from the packs that are to be made anew, each proved before it is copied."""
 
-    def __init__(
-        self,
-        layout: Layout,
-        ordering: Ordering,
-        reader: PackReader,
-        packs: set[int],
-        pace: Pace,
-    ) -> None:
+    def __init__(self, layout: Layout, ordering: Ordering, reader: PackReader, pace: Pace) -> None:
         self._layout = layout
         self._reader = reader
         self._pace = pace
+        self._bad: dict[tuple[int, int], str] = {}
         self.ordering = ordering
-        self.packs = packs
+        self.packs: set[int] = set()
+        """Those that are to be made anew."""
 
     def copy(self, message: Standing, pack: TightPack) -> None:
         """Put a message into a new pack, and the blobs it needs that are to be moved and are not there."""
+        operations, new = self._proved(message, pack)
+        for identity, (stands, octets) in new.items():
+            octets = octets or self._read(stands.place)
+            self._pace.took(len(octets))
+            pack.add_blob(stands.key, identity, octets, solid=_is_solid(octets))
+        pack.add_message(message.key, message.id, operations)
+
+    def _proved(
+        self, message: Standing, pack: TightPack | None
+    ) -> tuple[list[Operation], dict[bytes, tuple[Standing, bytes]]]:
+        """Carry a message's recipe out; return it, and the blobs to be moved with it into ``pack``."""
         operations: list[Operation] = []
         new: dict[bytes, tuple[Standing, bytes]] = {}
         held = 0
         digest = hashlib.sha256()
-        for operation in recipe.operations(self._reader.read(message.place)):
+        for operation in recipe.operations(self._read(message.place)):
             if isinstance(operation, Literal):
                 operations.append(operation)
                 digest.update(operation.octets)
                 continue
             stands = self._stands(operation.id) if operation.id else None
-            octets = self._reader.read(stands.place if stands else _here(operation, message.place))
+            octets = self._read(stands.place if stands else _here(operation, message.place))
             identity = sha256(octets)
             if operation.id and operation.id != identity:
                 raise DamageError(f"blob {operation.id.hex()} has another hash")
             operations.append(operation._replace(id=identity, at=0))
             digest.update(operation.make(octets))
             stands = stands or self._stands(identity)
-            if stands.place.pack in self.packs and not pack.has_blob(stands.key):
+            if pack and stands.place.pack in self.packs and not pack.has_blob(stands.key):
                 held += len(octets)
                 # A large message is read a second time instead of being held.
                 new[identity] = (stands, octets if held <= _HELD_BYTES else b"")
@@ -67,18 +73,53 @@ class Source:
                 f"message {message.id.hex()}: the stored octets are not the ones that were archived; it"
                 " stays where it is. `poparchive verify` says more"
             )
-        for identity, (stands, octets) in new.items():
-            octets = octets or self._reader.read(stands.place)
-            self._pace.took(len(octets))
-            pack.add_blob(stands.key, identity, octets, solid=_is_solid(octets))
-        pack.add_message(message.key, message.id, operations)
+        return operations, new
 
     def copy_blob(self, blob: Standing, pack: TightPack) -> None:
         """Put a blob into a new pack that no message has brought there."""
-        octets = self._reader.read(blob.place)
+        octets = self._proved_blob(blob)
+        pack.add_blob(blob.key, blob.id, octets, solid=_is_solid(octets))
+
+    def _proved_blob(self, blob: Standing) -> bytes:
+        octets = self._read(blob.place)
         if sha256(octets) != blob.id:
             raise DamageError(f"blob {blob.id.hex()} has another hash; it stays where it is")
-        pack.add_blob(blob.key, blob.id, octets, solid=_is_solid(octets))
+        return octets
+
+    def moves(self, number: int, tell: Callable[[DamageError], None]) -> bool:
+        """Whether any object can be moved out of a pack. ``tell`` gets why those cannot that were tried.
+
+        The first message of a pack that is whole answers it. One that earlier runs have left with nothing
+        but what cannot be read is read again, each frame once: it may have been healed.
+        """
+        for message in self.ordering.standing("messages", self.ordering.messages([number])):
+            try:
+                self._proved(message, None)
+            except DamageError as error:
+                tell(error)
+            else:
+                return True
+        for blob in self.ordering.standing("blobs", self.ordering.blobs([number])):
+            try:
+                self._proved_blob(blob)
+            except DamageError as error:
+                tell(error)
+            else:
+                return True
+        return False
+
+    def _read(self, place: Location) -> bytes:
+        """Read an object. A frame that cannot be read is tried once: many objects may stand in it."""
+        frame = place.pack, place.frame
+        if frame in self._bad:
+            raise DamageError(self._bad[frame])
+        try:
+            return self._reader.read(place)
+        except MissingObjectError:
+            raise
+        except DamageError as error:
+            self._bad[frame] = str(error)
+            raise
 
     def prove(self, pack: TightPack, state: PackRecord) -> None:
         """Read a new pack from disk, and compare every object in it by its hash."""

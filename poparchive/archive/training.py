@@ -21,6 +21,16 @@ _SAMPLE_BYTES = 16 << 10
 _SAMPLES_BYTES = 6 << 20
 
 
+def due(before: int, length: int) -> bool:
+    """Whether a pack has grown from ``before`` to a length at which to try: enough for the first time, or
+    twice as much as when it was tried last. Mail that gives no dictionary now gives none a little later."""
+    return _doublings(length) > _doublings(before)
+
+
+def _doublings(length: int) -> int:
+    return (length // ENOUGH_BYTES).bit_length()
+
+
 def dictionary_for(layout: Layout, pack: int, length: int) -> bytes | None:
     """Return a dictionary for mail like that in a pack; None where it would be of no use.
 

@@ -7,7 +7,6 @@ what is queued.
 import contextlib
 import itertools
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -15,12 +14,12 @@ from typing import Protocol, Self
 
 from poparchive.archive.indexer import Indexer
 from poparchive.archive.ingest import Done, Ingest
-from poparchive.archive.opening import open_indexes, open_pack
+from poparchive.archive.opening import note, open_indexes, open_pack
 from poparchive.archive.read import Reader
 from poparchive.archive.spool import Spooled, SpoolWriter
 from poparchive.archive.storer import BATCH_NOTED, Received, Storer
 from poparchive.archive.tally import Tally
-from poparchive.archive.training import dictionary_for
+from poparchive.archive.training import dictionary_for, due
 from poparchive.errors import PoparchiveError
 from poparchive.index.lookup import NotFoundError
 from poparchive.model import Fate, LedgerRow, MessageId
@@ -72,6 +71,7 @@ class Writer:
             self._sealed_before = self._sealed()
             self._packs = PackWriter(self.layout, open_pack(self._catalog), pack_bytes=pack_bytes)
             stack.callback(self._packs.close)
+            self._began = self._packs.number, self._packs.length
             self._journal = JournalWriter(self.layout, position)
             stack.callback(self._journal.close)
             reader = PackReader(self.layout)
@@ -121,13 +121,13 @@ class Writer:
     def _learn(self) -> None:
         """Begin the next pack with a dictionary, once there is enough to make one of."""
         packs = self._packs
-        if packs.dictionary or not packs.length:
+        number, before = self._began
+        if packs.dictionary or not due(before if packs.number == number else 0, packs.length):
             return
         dictionary = dictionary_for(self.layout, packs.number, packs.length)
         if dictionary:
             packs.begin(dictionary)
-            self._indexer.apply(self._journal.append(packs.commit(), int(time.time())), [], {})
-            self._indexer.flush()
+            note(self._journal, self._indexer, packs.commit())
 
     def _protect(self) -> None:
         """Make the parity of packs that were sealed since this was opened."""

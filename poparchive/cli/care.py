@@ -100,9 +100,14 @@ class Optimizer:
         """Begin a run, unless one is under way."""
         if self._stopped.is_set() or (self._thread and self._thread.is_alive()):
             return
-        self._process = subprocess.Popen(
-            self._command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        try:
+            self._process = subprocess.Popen(
+                self._command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+        except OSError as error:
+            # No memory, no process, or Python was just being replaced: pulls go on, and the next time may do.
+            observe.event("optimize not begun", level=30, error=error.strerror or str(error))
+            return
         self._thread = threading.Thread(target=self._follow, args=(self._process,), daemon=True)
         self._thread.start()
 

@@ -15,6 +15,7 @@ from poparchive.cli import output, signals
 from poparchive.config import Account, Config
 from poparchive.errors import PoparchiveError, TryLaterError
 from poparchive.pop3 import Contexts, Endpoint, Login, Proxy, Timeouts, TlsMode
+from poparchive.store.errors import LockedError
 from poparchive.store.fsio import Lock
 from poparchive.store.layout import open_layout
 from poparchive.sync.memory import Memory
@@ -147,6 +148,11 @@ class Stop:
         self._wanted = False
         self._cancel: Callable[[], object] | None = None
 
+    @property
+    def wanted(self) -> bool:
+        """Whether it was ``set``."""
+        return self._wanted
+
     def set(self) -> None:
         with self._lock:
             self._wanted = True
@@ -188,7 +194,7 @@ def pull(
         if stop is None:
             stop = Stop()
             stack.enter_context(signals.ending(stop.set))
-        opening = stack.enter_context(_opening(root))
+        opening = stack.enter_context(_opening(root, stop))
         bars = stack.enter_context(output.progress("pull"))
         memory = Memory(root)
         screen, contexts = _Screen(bars, hosts), contexts or Contexts()
@@ -203,12 +209,18 @@ def pull(
 
 
 @contextlib.contextmanager
-def _opening(root: Path) -> Iterator["Future[Writer]"]:
+def _opening(root: Path, stop: Stop) -> Iterator["Future[Writer]"]:
     """Lock the archive, open it in a thread, and close it in the end.
 
-    The lock comes first: nobody is to log in anywhere for an archive that another pull is at.
+    The lock comes first: nobody is to log in anywhere for an archive that another pull is at. Whoever
+    stops does not wait for it any longer.
     """
-    lock = Lock(open_layout(root).lock)
+    try:
+        lock = Lock(open_layout(root).lock, given_up=lambda: stop.wanted)
+    except LockedError:
+        if stop.wanted:
+            raise KeyboardInterrupt from None
+        raise
 
     def open_writer() -> "Writer":
         from poparchive.archive.writer import Writer

@@ -55,7 +55,11 @@ def optimize(
             task.advance(done - shown)
             shown = done
 
-        done = make(root, limits, show)
+        try:
+            done = make(root, limits, show)
+        except KeyboardInterrupt:
+            output.problem("interrupted; what was moved by then counts, and the next run goes on")
+            raise
     for damage in done.damages:
         output.note(output.visible(damage))
     raw = status(root).raw_bytes

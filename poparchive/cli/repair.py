@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from poparchive.archive.repair import Lost, Needs, Repair
 from poparchive.archive.spool import Spooled
-from poparchive.archive.verify import Counts, Damage, Kind, Progress, verify
+from poparchive.archive.verify import Counts, Damage, Progress, verify
 from poparchive.cli import output
 from poparchive.cli.paths import Settings
 from poparchive.errors import PoparchiveError
@@ -44,15 +44,7 @@ def repair(
                 needs
             )
         with output.progress("verify again", unit="steps") as bars:
-            return [one for one in verify(root, counts, show(bars)) if not _unneeded(one)]
-
-
-def _unneeded(damage: Damage) -> bool:
-    """Whether nothing needs what is damaged: all of it was stored again, or never meant anything."""
-    if damage.kind is not Kind.PACK or not damage.unneeded:
-        return False
-    output.note(output.visible(f"{damage.what}; it stays as it is"))
-    return True
+            return list(verify(root, counts, show(bars)))
 
 
 def _config(settings: Settings) -> "Config | None":

@@ -10,7 +10,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -111,10 +111,19 @@ BRIEFLY_S = 60
 class Lock:
     """The archive's one writer: an flock that the kernel gives back whatever happens to us."""
 
-    def __init__(self, path: Path, *, briefly: bool = False, wait_s: float = 0) -> None:
-        """Take it, or raise ``LockedError``: after ``wait_s``, unless the holder holds it ``briefly``."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        briefly: bool = False,
+        wait_s: float = 0,
+        given_up: Callable[[], bool] | None = None,
+    ) -> None:
+        """Take it, or raise ``LockedError``: after ``wait_s``, unless the holder holds it ``briefly``, or
+        as soon as the caller has ``given_up``."""
         self._path = path
         self._wait_s = wait_s
+        self._given_up = given_up or (lambda: False)
         with writing(path):
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -136,7 +145,7 @@ class Lock:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 patience_s = max(self._wait_s, _worth_waiting_s(os.pread(self._fd, 4096, 0)))
-                if time.monotonic() - began > patience_s:
+                if time.monotonic() - began > patience_s or self._given_up():
                     raise
                 time.sleep(0.02)
             else:

@@ -65,6 +65,10 @@ class Layout:
         """Return the numbers of those that ``optimize`` has not finished."""
         return _numbers(self.root / "packs", "*/*.pack.new")
 
+    def parities(self) -> list[int]:
+        """Return the numbers of the packs for which there is a file that heals them."""
+        return _numbers(self.root / "packs", "*/*.parity")
+
     def stored_bytes(self) -> int:
         """Return the octets of packs and journal."""
         paths = [self.pack(number) for number in self.packs()]

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from poparchive.model import Location
-from poparchive.store import frame
+from poparchive.store import frame, twin
 from poparchive.store.errors import DamageError, FormatError, WriteError
 from poparchive.store.frame import HEADER_BYTES, Kind, Object
 from poparchive.store.fsio import read_exactly, sync_directory, write_all, writing
@@ -102,13 +102,14 @@ class PackWriter:
         return found
 
     def begin(self, dictionary: bytes | None = None) -> None:
-        """Seal the open pack, if there is one, and begin the next, with this dictionary in front."""
+        """Seal the open pack, if there is one, and begin the next, with this dictionary in front,
+        twice: it is what all others need."""
         self._alive()
         self.end()
         self._begin()
         self.dictionary = dictionary
         if dictionary:
-            self._write(frame.encode_dictionary(dictionary))
+            self._write(twin.encode(dictionary))
         self._begin_of_objects = self._length
 
     def end(self, how: Sealed = Sealed.YES) -> None:
@@ -227,7 +228,8 @@ def _first_dictionary(fd: int, path: Path) -> tuple[bytes | None, int]:
             return none
         start = PACK_HEADER_BYTES + HEADER_BYTES
         body = read_exactly(fd, header.body_bytes, start, path)
-        return frame.decode(header, frame.check(header, body)[1]), start + header.body_bytes
+        octets = frame.decode(header, frame.check(header, body)[1])
+        return octets, twin.end(fd, PACK_HEADER_BYTES, HEADER_BYTES + header.body_bytes, path)
     except DamageError:
         # New frames do without; what is there is for ``verify`` to tell.
         return none

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from poparchive.model import Location
-from poparchive.store import codec, frame
+from poparchive.store import codec, frame, twin
 from poparchive.store.codec import Dictionary
 from poparchive.store.errors import DamageError, FormatError, MissingObjectError, PackGoneError
 from poparchive.store.frame import HEADER_BYTES, Codec, Entry, Header, Kind
@@ -176,7 +176,7 @@ class PackReader:
         key = (pack, header.dictionary)
         known = self._dictionaries.get(key)
         if known is None:
-            needed, _, stored = self._checked(*key)
+            needed, stored = self._dictionary_frame(*key)
             if needed.dictionary or needed.kind is Kind.SEAL:
                 raise DamageError("a frame's dictionary is none")
             payload = self._cache.get(key, b"")
@@ -189,6 +189,19 @@ class PackReader:
         else:
             self._dictionaries.move_to_end(key)
         return known[0]
+
+    def _dictionary_frame(self, pack: int, start: int) -> tuple[Header, bytes]:
+        """Read the frame that holds a dictionary; where its octets are bad, its second copy."""
+        try:
+            header, _, stored = self._checked(pack, start)
+        except DamageError:
+            found = twin.whole(self._fd(pack), start, self._path(pack))
+            if found is None:
+                raise
+            octets, _ = found
+            header = frame.decode_header(octets[:HEADER_BYTES])
+            stored = frame.check(header, octets[HEADER_BYTES:])[1]
+        return header, stored
 
     def _checked(self, pack: int, start: int) -> tuple[Header, bytes, bytes]:
         """Read a frame's octets and check their hash."""

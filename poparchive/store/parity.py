@@ -1,16 +1,16 @@
-"""Parity of sealed packs: makes it, checks it, and heals a pack with it.
+"""Parity of sealed packs: makes it and checks it. ``store.healing`` heals with it.
 
 Promise: parity is made only of a pack that its own seal proves, so that damage is never taken for the
-truth; and a healed pack is handed over only when all its octets have the digest. The pack itself is
-never written to. ``docs/store-format.md``, section "Parity", has the format; ``store.sidecar`` reads it.
+truth. The pack itself is never written to. ``docs/store-format.md``, section "Parity", has the format;
+``store.sidecar`` reads it.
 
-Memory is bounded whatever the pack's size: less than 20 MiB to make parity, less than 5 to check and to heal.
+Memory is bounded whatever the pack's size: less than 20 MiB to make parity, less than 5 to check it.
 """
 
 import contextlib
 import hashlib
 import os
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +72,7 @@ class Report:
 
     @property
     def can_heal(self) -> bool:
-        """Whether ``heal`` can be expected to succeed; only the digest of what it makes proves it."""
+        """Whether ``healing.heal`` can be expected to succeed; only the digest of what it makes proves it."""
         return not self.problem and (self.whole or not self.excess)
 
     @property
@@ -108,7 +108,7 @@ def make(
         digest, sums = _prove(layout, number, fd, pack, length, block)
         stripes, parity = shape(length, percent=percent, block=block)
         header = Header(layout.id, number, block, stripes, parity, length, digest)
-        with _file(target.with_name(target.name + ".new")) as out:
+        with new_file(target.with_name(target.name + ".new")) as out:
             os.lseek(out, header.parity_at, os.SEEK_SET)
             parity_sums = bytearray()
             for octets in _encode(fd, pack, header, sums):
@@ -148,7 +148,7 @@ def check(layout: Layout, number: int) -> Report:
     except DamageError as error:
         return Report(number, problem=str(error))
     with sidecar, Source(layout.pack(number)) as source:
-        lost, digest = _scan(source, sidecar)
+        lost, digest = scan(source, sidecar)
         header = sidecar.header
         gone = [
             stripe * header.parity + n
@@ -158,45 +158,16 @@ def check(layout: Layout, number: int) -> Report:
         ]
         return Report(
             number,
-            whole=_is_whole(source, header, digest),
+            whole=is_whole(source, header, digest),
             lost=tuple(lost),
             parity_lost=tuple(gone),
-            excess=tuple(_excess(header, lost, Counter(at // header.parity for at in gone))),
+            excess=tuple(excess_of(header, lost, Counter(at // header.parity for at in gone))),
             headers=sidecar.headers,
         )
 
 
-def heal(layout: Layout, number: int, target: Path) -> bool:
-    """Write a healed copy of a damaged pack to ``target``, and return whether there was need to.
-
-    The copy has the pack's digest, read back from ``target``, and is synced; to rename it over the
-    pack and to sync the directory is the caller's. With False, and after an error, nothing of it
-    is left. The pack and its sidecar are only read.
-
-    :raises DamageError: More is lost than can be made again, or there is no parity to do it with.
-    :raises FormatError: A newer version wrote the sidecar.
-    """
-    pack = layout.pack(number)
-    for path in (pack, layout.parity(number)):
-        if target == path or (target.exists() and path.exists() and target.samefile(path)):
-            raise ValueError(f"{target}: a healed copy is never written over what it is made from")
-    with Sidecar(layout, number) as sidecar, Source(pack) as source, _file(target) as out:
-        lost, digest = _scan(source, sidecar, out)
-        if _is_whole(source, sidecar.header, digest):
-            target.unlink()
-            return False
-        _restore(sidecar, lost, out, target, pack)
-        if _digest(out, sidecar.header.length, target) != sidecar.header.digest:
-            raise DamageError(
-                f"{pack}: cannot be healed: what parity made of it does not have the pack's digest,"
-                " so the sidecar is damaged too; nothing was changed"
-            )
-        os.fsync(out)
-    return True
-
-
 @contextlib.contextmanager
-def _file(path: Path) -> Iterator[int]:
+def new_file(path: Path) -> Iterator[int]:
     """Open a file to write, empty, and remove it if something goes wrong."""
     with writing(path):
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -287,7 +258,7 @@ def _filled(octets: memoryview, block: int) -> memoryview:
     return memoryview(bytes(octets) + bytes(short)) if short else octets
 
 
-def _scan(source: Source, sidecar: Sidecar, out: int | None = None) -> tuple[list[int], bytes]:
+def scan(source: Source, sidecar: Sidecar, out: int | None = None) -> tuple[list[int], bytes]:
     """Read a pack as far as it can be; return the blocks with a wrong sum, and the digest of all.
 
     ``out`` gets a copy: a failing disk is better read only once.
@@ -308,12 +279,12 @@ def _scan(source: Source, sidecar: Sidecar, out: int | None = None) -> tuple[lis
     return lost, digest.digest()
 
 
-def _is_whole(source: Source, header: Header, digest: bytes) -> bool:
+def is_whole(source: Source, header: Header, digest: bytes) -> bool:
     """Whether the pack needs no healing. Zeros in place of what cannot be read may be right by chance."""
     return digest == header.digest and source.size == header.length and not source.unreadable
 
 
-def _excess(header: Header, lost: list[int], parity_lost: Counter[int]) -> list[Excess]:
+def excess_of(header: Header, lost: list[int], parity_lost: Counter[int]) -> list[Excess]:
     """Return the stripes in which more is lost than parity is left."""
     found = []
     for stripe, count in sorted(Counter(index % header.stripes for index in lost).items()):
@@ -321,63 +292,6 @@ def _excess(header: Header, lost: list[int], parity_lost: Counter[int]) -> list[
         if count > spare:
             found.append(Excess(stripe, count, spare))
     return found
-
-
-def _restore(sidecar: Sidecar, lost: list[int], out: int, path: Path, pack: Path) -> None:
-    """Make the lost blocks again in the copy, whose other blocks are right."""
-    header = sidecar.header
-    rows: defaultdict[int, set[int]] = defaultdict(set)
-    for index in lost:
-        rows[index % header.stripes].add(index // header.stripes)
-    gone = Counter({stripe: sidecar.parity(stripe).count(None) for stripe in rows})
-    if excess := _excess(header, lost, gone):
-        raise DamageError(_sentence(pack, header, excess))
-    decoder = zfec.Decoder(header.k, header.k + header.parity)
-    for stripe, bad in rows.items():
-        spare = [
-            (octets, header.k + n)
-            for n, octets in enumerate(sidecar.parity(stripe))
-            if octets is not None
-        ]
-        if len(spare) < len(bad):
-            raise DamageError(f"{sidecar.path}: read twice, and it was not the same")
-        blocks, numbers = [], []
-        for row in range(header.k):
-            if row in bad:
-                octets, n = spare.pop()
-            else:
-                octets, n = _block(out, header, row * header.stripes + stripe, path), row
-            blocks.append(octets)
-            numbers.append(n)
-        made = decoder.decode(tuple(blocks), tuple(numbers))
-        for row in bad:
-            at = (row * header.stripes + stripe) * header.block
-            os.lseek(out, at, os.SEEK_SET)
-            write_all(out, made[row][: header.length - at])
-
-
-def _block(fd: int, header: Header, index: int, path: Path) -> bytearray:
-    """Return a block of the pack; zeros behind the pack's end."""
-    at = index * header.block
-    there = max(0, min(header.block, header.length - at))
-    octets = read_exactly(fd, there, at, path) if there else b""
-    return bytearray(octets.ljust(header.block, b"\0"))
-
-
-def _digest(fd: int, length: int, path: Path) -> bytes:
-    digest = hashlib.sha256()
-    for at in range(0, length, _PIECE_BYTES):
-        digest.update(read_exactly(fd, min(_PIECE_BYTES, length - at), at, path))
-    return digest.digest()
-
-
-def _sentence(pack: Path, header: Header, excess: list[Excess]) -> str:
-    worst = max(excess, key=lambda one: one.lost - one.spare)
-    others = f"; {len(excess) - 1} more stripes have lost too much" if len(excess) > 1 else ""
-    return (
-        f"{pack}: cannot be healed: stripe {worst.stripe} of {header.stripes} has lost {worst.lost}"
-        f" of its {header.k} blocks, and {worst.spare} can be made again{others}; nothing was changed"
-    )
 
 
 def _has_parity(layout: Layout, number: int) -> bool:

@@ -5,11 +5,14 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from poparchive.archive import packlist
 from poparchive.archive.optimize import Outcome, optimize
 from poparchive.archive.pace import Limits
 from poparchive.archive.read import Reader
@@ -22,8 +25,9 @@ from poparchive.index.lookup import Lookup
 from poparchive.store import layout
 from poparchive.store.errors import StoreError
 from poparchive.store.fsio import Lock
+from poparchive.store.journal import JournalEntry, JournalWriter
 from poparchive.store.pack import PackWriter
-from poparchive.store.records import PackRecord, Sealed
+from poparchive.store.records import PackRecord, Record, Sealed
 from tests.store.escape_hatch import Archive
 from tests.support.archives import damages, fill, octets_of, put, rows
 from tests.support.edge_mails import EDGE_MAILS
@@ -194,6 +198,67 @@ def test_what_cannot_be_read_stays(root: Path) -> None:
     assert damages(root) == []
 
 
+def _spoilt(path: Path) -> bytes:
+    """Change an octet in the middle of a file; return what it was."""
+    octets = path.read_bytes()
+    at = len(octets) // 2
+    path.write_bytes(octets[:at] + bytes([octets[at] ^ 1]) + octets[at + 1 :])
+    return octets
+
+
+def test_what_cannot_be_read_is_no_work_for_the_next_run(root: Path) -> None:
+    """What can be moved is moved once. The rest is told by each run, which makes nothing anew, until the
+    pack is whole again."""
+    mails = made(root)
+    where = layout.open_layout(root)
+    pack = where.pack(2)
+    whole = _spoilt(pack)
+    first = run(root)
+    assert first.messages
+    packs = where.packs()
+    assert 2 in packs
+    for _ in range(2):
+        again = run(root)
+        assert again.messages == 0
+        assert again.damages
+        assert where.packs() == packs
+    fill(root, [mail(700)])
+    assert run(root).messages
+    pack.write_bytes(whole)
+    assert run(root).damages == []
+    assert not pack.exists()
+    assert sorted(octets_of(root)) == sorted([*mails, mail(700)])
+    assert damages(root) == []
+
+
+@pytest.mark.parametrize("how", ["cut", "header", "last frame"])
+def test_a_broken_open_pack(root: Path, how: str) -> None:
+    """It is told and stays as it is, is not sealed with its damage, and all other packs are made anew."""
+    mails = made(root)
+    where = layout.open_layout(root)
+    number = where.packs()[-1]
+    pack = where.pack(number)
+    whole = pack.read_bytes()
+    match how:
+        case "cut":
+            pack.write_bytes(whole[:-30])
+        case "header":
+            pack.write_bytes(b"?" + whole[1:])
+        case "last frame":
+            pack.write_bytes(whole[:-30] + bytes([whole[-30] ^ 1]) + whole[-29:])
+    broken = pack.read_bytes()
+    outcome = run(root)
+    assert any(str(pack) in damage and "--repair" in damage for damage in outcome.damages)
+    assert outcome.messages
+    assert pack.read_bytes() == broken
+    assert run(root).messages == 0
+    pack.write_bytes(whole)
+    assert run(root).damages == []
+    assert not pack.exists()
+    assert sorted(octets_of(root)) == mails
+    assert damages(root) == []
+
+
 def test_when_the_time_is_up(root: Path) -> None:
     """What was copied by then counts, and the next run does the rest."""
     mails = made(root)
@@ -217,6 +282,13 @@ def test_one_at_a_time(root: Path) -> None:
         run(root)
 
 
+def assert_nothing_is_left_over(root: Path) -> None:
+    """After an optimize: packs that count, each with its parity, and no other file among them."""
+    where = layout.open_layout(root)
+    named = {name(one) for one in packlist.counting(where) for name in (where.pack, where.parity)}
+    assert set(root.glob("packs/*/*")) == named
+
+
 def test_left_over_files_go(root: Path) -> None:
     """An unfinished pack, and one that no entry names, are removed by the next run; others never."""
     mails = made(root, pulls=1)
@@ -226,10 +298,53 @@ def test_left_over_files_go(root: Path) -> None:
     where.pack(number).write_bytes(b"left over")
     where.new_pack(number + 1).parent.mkdir(exist_ok=True)
     where.new_pack(number + 1).write_bytes(b"left over")
+    where.parity(number).write_bytes(b"left over")
+    where.parity(number + 1).write_bytes(b"left over")
+    where.parity(1).with_suffix(".parity.new").write_bytes(b"left over")
     run(root)
     assert number not in where.packs()
     assert where.new_packs() == []
+    there = {path.name for path in root.glob("packs/*/*")}
+    assert there == {name(one).name for one in where.packs() for name in (where.pack, where.parity)}
     assert sorted(octets_of(root)) == mails
+
+
+def test_a_pulls_new_pack_is_nobodys_left_over(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An optimize that begins while a pull has begun a pack, which no entry names yet, does not remove it."""
+    mails = made(root, pulls=1)
+    waiting = threading.Event()
+
+    class Told(Lock):
+        def _take(self) -> None:
+            waiting.set()
+            super()._take()
+
+    def call() -> None:
+        outcomes.append(run(root))
+
+    outcomes: list[Outcome] = []
+    thread = threading.Thread(target=call)
+    append = JournalWriter.append
+
+    def and_optimize(writer: JournalWriter, batch: Sequence[Record], time: int) -> JournalEntry:
+        new = [one.number for one in batch if isinstance(one, PackRecord) and not one.sealed]
+        if new and thread.ident is None:
+            named = {row[0] for row in rows(root / "catalog.sqlite")["packs"]}
+            assert not named.issuperset(new)
+            assert set(layout.open_layout(root).packs()) >= set(new)
+            monkeypatch.setattr("poparchive.archive.opening.Lock", Told)
+            thread.start()
+            assert waiting.wait(60)
+        return append(writer, batch, time)
+
+    with Writer(root, pack_bytes=200) as writer:
+        monkeypatch.setattr(JournalWriter, "append", and_optimize)
+        put(writer, [mail(800)])
+    thread.join()
+    (outcome,) = outcomes
+    assert outcome.damages == []
+    assert sorted(octets_of(root)) == sorted([*mails, mail(800)])
+    assert damages(root) == []
 
 
 @pytest.mark.parametrize("moment", range(1, 15, 2))
@@ -237,7 +352,9 @@ def test_killed(root: Path, moment: int) -> None:
     """SIGKILL at the n-th change of a file's name or end: nothing is lost, and the next run goes on."""
     mails = made(root)
     done = subprocess.run(
-        [sys.executable, "-c", _VICTIM, str(root), str(moment)], capture_output=True, timeout=120
+        [sys.executable, "-c", _VICTIM, str(root), str(moment), "KILL"],
+        capture_output=True,
+        timeout=120,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     assert damages(root) == []
@@ -248,30 +365,58 @@ def test_killed(root: Path, moment: int) -> None:
     run(root)
     assert damages(root) == []
     assert sorted(octets_of(root)) == sorted([*mails, mail(500)])
+    assert_nothing_is_left_over(root)
     after = rows(root / "catalog.sqlite")
     rebuild(layout.open_layout(root))
     assert rows(root / "catalog.sqlite") == after
 
 
+@pytest.mark.parametrize("moment", range(1, 15, 2))
+def test_interrupted(tmp_path: Path, moment: int) -> None:
+    """SIGINT at the same moments, in the middle of a switch too: a sentence, no traceback, nothing lost, and
+    the next run goes on."""
+    home = product(tmp_path, {})
+    mails = made(home.archive)
+    victim = [sys.executable, "-c", _VICTIM, str(home.archive), str(moment), "INT"]
+    done = subprocess.run(victim, capture_output=True, timeout=120)
+    assert done.returncode == 130, done.stderr.decode()
+    assert b"the next run goes on" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert damages(home.archive) == []
+    assert sorted(octets_of(home.archive)) == mails
+    outcome = run(home.archive)
+    assert outcome.damages == []
+    where = layout.open_layout(home.archive)
+    assert {how for _, _, how in rows(where.catalog)["packs"]} == {Sealed.TIGHTLY}
+    assert_nothing_is_left_over(home.archive)
+    assert damages(home.archive) == []
+    assert sorted(octets_of(home.archive)) == mails
+
+
 _VICTIM = """
 import os, signal, sys
 from pathlib import Path
+from poparchive.archive.optimize import optimize
+from poparchive.cli.main import entry
 from poparchive.index.catalog import Catalog
-from tests.archive.test_optimize import run
+from tests.archive import test_optimize as limits
 left = int(sys.argv[2])
+number = getattr(signal, "SIG" + sys.argv[3])
+optimize.__kwdefaults__.update(pack_bytes=limits.PACK_BYTES, frame_bytes=limits.FRAME_BYTES)
 def ending(where, name):
     real = getattr(where, name)
     def call(*arguments, **named):
         global left
         left -= 1
         if not left:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), number)
         return real(*arguments, **named)
     setattr(where, name, call)
 for name in ("fdatasync", "rename", "unlink"):
     ending(os, name)
 ending(Catalog, "apply")
-run(Path(sys.argv[1]))
+sys.argv = ["poparchive", "--archive", sys.argv[1], "optimize"]
+entry()
 """
 
 

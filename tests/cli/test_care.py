@@ -1,12 +1,13 @@
-"""The daemon's daily share of a verification."""
+"""The daemon's daily share of a verification, and its optimize."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from poparchive import observe
 from poparchive.archive import scrub
-from poparchive.cli.care import Scrubber
+from poparchive.cli.care import Optimizer, Scrubber
 from poparchive.store import layout
 from tests.support.archives import fill
 from tests.support.damage import mails
@@ -65,3 +66,25 @@ def test_a_stop_ends_it(tmp_path: Path, events: list[tuple[str, dict[str, object
     scrubber.start_if_due()
     scrubber.join()
     assert len(events) == 1
+
+
+def test_an_optimize_that_cannot_begin_is_a_warning(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    events: list[tuple[str, dict[str, object]]],
+) -> None:
+    """The daemon goes on without it, stops as ever, and tries again the next time."""
+    optimizer = Optimizer(["--archive", str(tmp_path / "a")], 60, 1 << 20)
+    with monkeypatch.context() as gone:
+        gone.setattr(sys, "executable", str(tmp_path / "python"))
+        missing = Optimizer(["--archive", str(tmp_path / "a")], 60, 1 << 20)
+    missing.start()
+    missing.start()
+    missing.stop()
+    missing.join()
+    assert [name for name, _ in events] == ["optimize not begun"] * 2
+    assert events[0][1] == {"error": "No such file or directory"}
+    optimizer.start()
+    optimizer.join()
+    assert events[-1][0] == "optimize failed"
+    assert "archive" in str(events[-1][1]["error"])

@@ -10,7 +10,8 @@ from poparchive.config import parse
 from poparchive.demo.mailbox import Mailbox
 from poparchive.demo.server import Pop3Server, running
 from poparchive.pop3 import Contexts, Proxy
-from poparchive.store import layout
+from poparchive.store import fsio, layout
+from poparchive.store.fsio import Lock
 from poparchive.sync.pull import Options
 from poparchive.sync.result import DONE
 from tests.support.certificate import certificate_missing, make_certificate
@@ -34,6 +35,20 @@ proxy = "socks5://me@p:1080"
     assert endpoint.client_certificate == Path("/etc/c.pem")
     assert endpoint.client_key == Path("/etc/k.pem")
     assert endpoint.proxy == Proxy("p", 1080, "me")
+
+
+def test_a_stop_does_not_wait_for_the_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever stops while another command holds the archive for a moment does not outwait it."""
+    monkeypatch.setattr(fsio, "BRIEFLY_S", 0)
+    where = layout.create(tmp_path / "archive")
+    stop = jobs.Stop()
+    stop.set()
+    with Lock(where.lock, briefly=True), pytest.raises(KeyboardInterrupt):
+        jobs.pull(where.root, [], Options(1, 1), stop=stop)
+    with Lock(where.lock):
+        pass
 
 
 @pytest.mark.skipif(certificate_missing() is not None, reason=str(certificate_missing()))

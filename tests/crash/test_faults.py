@@ -86,6 +86,30 @@ def test_killed_before_a_sync_and_then_without_power(runner: Runner) -> None:
 
 
 @needs_faults
+def test_no_room_for_what_optimize_writes(runner: Runner) -> None:
+    """A disk that is full, or fills up, while a new pack or its parity is written: it says so, nothing is
+    lost, no half of a pack counts or stays, and with room the next run does all that was left."""
+    with staged(SCENES["optimize"], runner) as stage:
+        writes: dict[str, list[int]] = {".pack.new": [], ".parity.new": []}
+        for one in stage.play().operations:
+            for name, numbers in writes.items():
+                if one.kind is Kind.WRITE and one.path.endswith(name):
+                    numbers.append(one.number)
+        for numbers in writes.values():
+            assert len(numbers) > 1
+            for how in (How.NO_SPACE, How.NO_SPACE_FROM):
+                for at in (numbers[0], numbers[len(numbers) // 2]):
+                    outcome = stage.spoil(how, at)
+                    assert outcome
+                    assert not outcome.verdict, outcome
+                    assert not outcome.words, outcome
+                again = stage.play_again(how, numbers[-1])
+                assert again
+                done = {one.second for one in again.operations if one.kind is Kind.RENAME}
+                assert any(path.endswith(".pack") for path in done)
+
+
+@needs_faults
 def test_no_log_meets_another_database(runner: Runner) -> None:
     """A killed pull leaves databases with logs. A rebuild puts new ones in their place: in no order of
     what reaches the disk does an old log lie beside a new database, which it would overwrite in part."""

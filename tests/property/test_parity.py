@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poparchive.store import layout, parity
+from poparchive.store import healing, layout, parity
 from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.sidecar import MOST_BLOCKS, shape
 from tests.support.sealed import Sealed, sealed
@@ -83,7 +83,7 @@ def test_any_loss_within_the_limit_heals(packs: list[Sealed], data: st.DataObjec
     assert set(report.lost) <= lost.data
     assert set(report.parity_lost) == lost.parity
     assert report.can_heal
-    assert parity.heal(one.layout, 1, one.target) == (pack != one.pack) == (not report.whole)
+    assert healing.heal(one.layout, 1, one.target) == (pack != one.pack) == (not report.whole)
     if pack != one.pack:
         assert one.target.read_bytes() == one.pack
         one.target.unlink()
@@ -104,7 +104,7 @@ def test_a_loss_beyond_is_refused(packs: list[Sealed], data: st.DataObject) -> N
     (excess,) = parity.check(one.layout, 1).excess
     assert excess == (stripe, len(lost.data), header.parity - len(lost.parity))
     with pytest.raises(DamageError, match="cannot be healed"):
-        parity.heal(one.layout, 1, one.target)
+        healing.heal(one.layout, 1, one.target)
     assert not one.target.exists()
     assert (one.layout.pack(1).read_bytes(), one.layout.parity(1).read_bytes()) == (pack, sidecar)
 
@@ -117,7 +117,7 @@ def test_no_damage_gives_a_wrong_pack(packs: list[Sealed], data: st.DataObject) 
     one.put(spoilt(data, one.pack), spoilt(data, one.sidecar))
     try:
         report = parity.check(one.layout, 1)
-        healed = parity.heal(one.layout, 1, one.target)
+        healed = healing.heal(one.layout, 1, one.target)
     except StoreError:
         assert not one.target.exists()
         return

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import zfec  # type: ignore[import-untyped]  # it comes without types
 
-from poparchive.store import layout, parity
+from poparchive.store import healing, layout, parity
 from poparchive.store.errors import DamageError, FormatError, StoreError, WriteError
 from poparchive.store.sidecar import HEADER_BYTES, shape
 from tests.support.sealed import Sealed, seal, sealed
@@ -44,7 +44,7 @@ def heals(one: Sealed) -> None:
     """What is on disk is healed to the pack as it was made, and neither file is touched."""
     before = [_octets(path) for path in (one.layout.pack(1), one.layout.parity(1))]
     assert parity.check(one.layout, 1).can_heal
-    assert parity.heal(one.layout, 1, one.target)
+    assert healing.heal(one.layout, 1, one.target)
     assert one.target.read_bytes() == one.pack
     assert before == [_octets(path) for path in (one.layout.pack(1), one.layout.parity(1))]
     one.target.unlink()
@@ -54,7 +54,7 @@ def fails(one: Sealed, match: str) -> None:
     """Healing is refused, nothing is left, and neither file is touched."""
     before = [_octets(path) for path in (one.layout.pack(1), one.layout.parity(1))]
     with pytest.raises(DamageError, match=match):
-        parity.heal(one.layout, 1, one.target)
+        healing.heal(one.layout, 1, one.target)
     assert not one.target.exists()
     assert before == [_octets(path) for path in (one.layout.pack(1), one.layout.parity(1))]
 
@@ -114,7 +114,7 @@ def test_a_whole_pack_needs_no_healing(large: Sealed) -> None:
     assert report == parity.Report(1, whole=True, headers=2)
     assert report.can_heal
     assert not report.worn
-    assert not parity.heal(large.layout, 1, large.target)
+    assert not healing.heal(large.layout, 1, large.target)
     assert not large.target.exists()
 
 
@@ -194,7 +194,7 @@ def test_every_flip_in_the_sidecar(small: Sealed) -> None:
         report = parity.check(small.layout, 1)
         assert report.whole
         assert report.worn
-        assert not parity.heal(small.layout, 1, small.target)
+        assert not healing.heal(small.layout, 1, small.target)
 
 
 def test_every_cut_of_the_sidecar(small: Sealed) -> None:
@@ -204,7 +204,7 @@ def test_every_cut_of_the_sidecar(small: Sealed) -> None:
         for octets in (small.sidecar[:at], small.sidecar[at:]):
             small.put(small.without({3}), octets)
             try:
-                assert parity.heal(small.layout, 1, small.target)
+                assert healing.heal(small.layout, 1, small.target)
             except StoreError as error:
                 assert str(small.layout.root) in str(error)  # noqa: PT017 - either outcome is right
             else:
@@ -288,7 +288,7 @@ def test_a_newer_version_is_named(small: Sealed, at: int, text: str, summed: boo
     small.put(small.without({0}), octets)
     for refused in (
         lambda: parity.check(small.layout, 1),
-        lambda: parity.heal(small.layout, 1, small.target),
+        lambda: healing.heal(small.layout, 1, small.target),
     ):
         with pytest.raises(FormatError, match=text):
             refused()
@@ -355,7 +355,7 @@ def test_the_original_is_never_the_target(small: Sealed) -> None:
     small.put(small_pack)
     for target in (small.layout.pack(1), small.layout.parity(1), link):
         with pytest.raises(ValueError, match="never written over"):
-            parity.heal(small.layout, 1, target)
+            healing.heal(small.layout, 1, target)
     assert small.layout.pack(1).read_bytes() == small_pack
     assert small.layout.parity(1).read_bytes() == small.sidecar
 
@@ -364,7 +364,7 @@ def test_a_target_that_cannot_be_written(small: Sealed) -> None:
     """The error names the target."""
     small.put(small.without({0}))
     with pytest.raises(WriteError, match="nowhere"):
-        parity.heal(small.layout, 1, small.layout.root / "nowhere" / "healed")
+        healing.heal(small.layout, 1, small.layout.root / "nowhere" / "healed")
 
 
 def test_what_a_crash_left_is_written_over(small: Sealed) -> None:
@@ -411,7 +411,7 @@ class TestBadSectors:
         report = parity.check(one.layout, 1)
         assert set(report.lost) == disk.bad
         assert report.can_heal
-        assert parity.heal(one.layout, 1, one.target)
+        assert healing.heal(one.layout, 1, one.target)
         assert one.target.read_bytes() == one.pack
         disk.bad = set(range(0, one.header.blocks, one.header.stripes))
         fails_without_reading(one)
@@ -428,7 +428,7 @@ class TestBadSectors:
                 # Its sums are gone too, so that every block looks lost: the digest knows better.
                 assert parity.check(one.layout, 1).excess
                 continue
-            assert parity.heal(one.layout, 1, one.target)
+            assert healing.heal(one.layout, 1, one.target)
             assert one.target.read_bytes() == one.pack
 
     def test_that_hold_zeros(
@@ -441,12 +441,12 @@ class TestBadSectors:
         disk.bad = {2}
         report = parity.check(archive, 1)
         assert (report.whole, report.lost, report.can_heal) == (False, (), True)
-        assert parity.heal(archive, 1, one.target)
+        assert healing.heal(archive, 1, one.target)
         assert one.target.read_bytes() == one.pack
 
 
 def fails_without_reading(one: Sealed) -> None:
     """Healing is refused and leaves nothing; the pack itself cannot be read."""
     with pytest.raises(DamageError, match="cannot be healed"):
-        parity.heal(one.layout, 1, one.layout.root / "healed")
+        healing.heal(one.layout, 1, one.layout.root / "healed")
     assert not (one.layout.root / "healed").exists()

@@ -10,11 +10,12 @@ from typing import BinaryIO
 
 from poparchive.archive.verify.findings import Counts
 from poparchive.archive.verify.packs import PackWalk
-from poparchive.store import journal, parity
+from poparchive.store import healing, journal, twin
 from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.fsio import sync_directory, write_durably, writing
 from poparchive.store.journal import START, Position, TornEntryError
 from poparchive.store.layout import Layout
+from poparchive.store.pack import PACK_HEADER_BYTES
 from poparchive.store.packread import PackReader
 
 _PIECE_BYTES = 1 << 20
@@ -58,7 +59,7 @@ def heal(layout: Layout, number: int, length: int) -> bool:
     target = layout.pack(number).with_suffix(".pack.healed")
     target.parent.mkdir(mode=0o700, exist_ok=True)
     try:
-        if not parity.heal(layout, number, target):
+        if not healing.heal(layout, number, target):
             return whole(layout, number, length, layout.pack(number))
     except StoreError:
         return False
@@ -91,6 +92,31 @@ def patch(
                     at = max(at, end)
                 out.flush()
                 os.fsync(out.fileno())
+    except (OSError, StoreError):
+        target.unlink(missing_ok=True)
+        return False
+    return _take(layout, number, length, target)
+
+
+def double(layout: Layout, number: int, length: int) -> bool:
+    """Make a pack whole of which nothing but its dictionary is damaged, which it holds twice."""
+    path = layout.pack(number)
+    target = path.with_suffix(".pack.healed")
+    try:
+        with path.open("rb") as ours:
+            found = twin.whole(ours.fileno(), PACK_HEADER_BYTES, path)
+            if found is None:
+                return False
+            octets, second = found
+            with writing(target):
+                fd = os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+                with os.fdopen(fd, "wb") as out:
+                    _copy(ours, out, 0, length)
+                    for at in (PACK_HEADER_BYTES, second):
+                        out.seek(at)
+                        out.write(octets)
+                    out.flush()
+                    os.fsync(out.fileno())
     except (OSError, StoreError):
         target.unlink(missing_ok=True)
         return False

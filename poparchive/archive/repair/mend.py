@@ -5,26 +5,29 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from poparchive.archive import packlist
 from poparchive.archive.indexer import read_position
-from poparchive.archive.objects import gather
+from poparchive.archive.objects import gather, readable
 from poparchive.archive.opening import open_indexes
 from poparchive.archive.read import Reader
 from poparchive.archive.rebuild import rebuild
-from poparchive.archive.repair import files
+from poparchive.archive.repair import files, retire
 from poparchive.archive.repair.files import Say
 from poparchive.archive.repair.needs import Needs
 from poparchive.archive.repair.restore import Restorer
+from poparchive.archive.scan import Scan
 from poparchive.archive.spool import Spooled
 from poparchive.archive.verify.findings import DATABASE_ERRORS, Kind
 from poparchive.errors import PoparchiveError
 from poparchive.index.lookup import CatalogMissingError, Lookup
-from poparchive.store import journal, parity
+from poparchive.index.versions import NewerDatabaseError
+from poparchive.store import parity
 from poparchive.store.digest import sha256
 from poparchive.store.errors import StoreError
 from poparchive.store.fsio import Lock
 from poparchive.store.journal import Position
 from poparchive.store.layout import Layout
-from poparchive.store.records import PackRecord, RetiredRecord, Sealed
+from poparchive.store.records import Sealed
 
 
 class Lost(NamedTuple):
@@ -64,7 +67,7 @@ class Repair:
         elif Kind.SEARCH in needs.kinds:
             self._rebuild(search_only=True)
         if broken:
-            self._messages(needs, broken)
+            self._messages(needs, broken, lengths)
 
     # ---- files ---------------------------------------------------------------------------------------
 
@@ -94,12 +97,8 @@ class Repair:
         """Committed length of each pack and whether it is sealed, as the journal says, else the catalog."""
         found: dict[int, tuple[int, bool]] = {}
         try:
-            for entry in journal.read(self._layout):
-                for record in entry.records:
-                    if isinstance(record, PackRecord):
-                        found[record.number] = record.length, record.sealed is not Sealed.NO
-                    elif isinstance(record, RetiredRecord):
-                        found.pop(record.number, None)
+            for number, state in packlist.counting(self._layout).items():
+                found[number] = state.length, state.sealed is not Sealed.NO
         except StoreError:
             with contextlib.suppress(CatalogMissingError, *DATABASE_ERRORS):
                 lookup = Lookup(self._layout.catalog)
@@ -114,6 +113,9 @@ class Repair:
             return False
         if sealed and files.heal(self._layout, number, length):
             self._say(f"{path}: healed by its parity")
+            return True
+        if files.double(self._layout, number, length):
+            self._say(f"{path}: made whole with the second copy of its dictionary")
             return True
         bad, source = needs.packs[number], self._source
         same = source is not None and self._same_archive()
@@ -150,8 +152,10 @@ class Repair:
 
     # ---- messages ------------------------------------------------------------------------------------
 
-    def _messages(self, needs: Needs, broken: set[int]) -> None:
-        """Store again what another archive or a server still has."""
+    def _messages(
+        self, needs: Needs, broken: set[int], lengths: dict[int, tuple[int, bool]]
+    ) -> None:
+        """Store again what another archive or a server still has, and let go of packs that are not needed."""
         try:
             self._catch_up()
             wanted = {identity for identity in needs.messages if not self._whole(identity)}
@@ -174,8 +178,47 @@ class Repair:
             if left:
                 self._say("pulls go on in a new pack")
                 self._catch_up()
+            # One that lacked nothing but a blob has it again with another message.
+            self._let_go(broken, lengths, {one for one in wanted if not self._whole(one)})
         except (PoparchiveError, *DATABASE_ERRORS) as error:
             self._say(f"messages cannot be stored again: {error}")
+
+    def _let_go(
+        self, broken: set[int], lengths: dict[int, tuple[int, bool]], lost: set[bytes]
+    ) -> None:
+        """Remove the packs that nothing makes whole, if all that they held stands elsewhere.
+
+        While a message is lost all of them stay: any may hold what is left of it.
+        """
+        why = f"{len(lost)} messages cannot be read anywhere" if lost else ""
+        if not why and (moved := retire.move_out(self._layout, broken)):
+            self._say(f"{moved} messages were moved out of damaged packs")
+        if not why:
+            self._catch_up()
+            why = retire.unknown(self._layout)
+            if why:
+                # A catalog that was made again while they were lost.
+                self._rebuild(search_only=False)
+                why = retire.unknown(self._layout)
+        gone = []
+        for number in sorted(broken):
+            length, _ = lengths.get(number, (0, False))
+            stays = why or (retire.held(self._layout, number, length) if length else "")
+            if stays:
+                self._say(f"{self._layout.pack(number)}: stays as it is: {stays}")
+            elif length:
+                gone.append(number)
+        if not gone:
+            return
+        with contextlib.closing(Restorer(self._layout, broken)) as last:
+            last.retire(gone, int(time.time()))
+        self._catch_up()
+        for number in gone:
+            packlist.remove(self._layout, number)
+            self._say(
+                f"{self._layout.pack(number)}: was removed; all that it held stands in other packs,"
+                " proved by its hashes"
+            )
 
     def _catch_up(self) -> None:
         """Bring the catalog up to the journal."""
@@ -202,18 +245,29 @@ class Repair:
             yield "servers", self._fetch(self._asked(wanted))
 
     def _from_source(self, wanted: set[bytes]) -> Iterator[bytes | Spooled]:
+        """Yield what the other archive has of these: by its catalog, else by its packs alone."""
         assert self._source
         try:
-            reader = Reader(self._source.root, self._source)
-        except CatalogMissingError as error:
-            self._say(f"{self._source.root}: {error}")
-            return
-        with reader:
+            with Reader(self._source.root, self._source) as reader:
+                for identity in sorted(wanted):
+                    with contextlib.suppress(PoparchiveError):
+                        located = reader.lookup.by_id(identity)
+                        if located is not None:
+                            yield gather(reader.octets(located), self._layout)
+        except (CatalogMissingError, NewerDatabaseError, *DATABASE_ERRORS):
+            self._say(f"{self._source.root}: no catalog of use there; its packs are looked through")
+            yield from self._from_packs(self._source, wanted)
+
+    def _from_packs(self, source: Layout, wanted: set[bytes]) -> Iterator[bytes | Spooled]:
+        with contextlib.closing(Scan(source)) as scan:
+            for number in source.packs():
+                length = source.pack(number).stat().st_size
+                for frame in readable(source, scan.reader, number, length):
+                    scan.add(frame)
             for identity in sorted(wanted):
-                with contextlib.suppress(PoparchiveError, *DATABASE_ERRORS):
-                    located = reader.lookup.by_id(identity)
-                    if located is not None:
-                        yield gather(reader.octets(located), self._layout)
+                place = scan.find(identity)
+                if place is not None:
+                    yield gather(scan.join(place), self._layout)
 
     def _asked(self, wanted: set[bytes]) -> list[Lost]:
         lookup = Lookup(self._layout.catalog)

@@ -5,7 +5,7 @@ applied.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from poparchive.archive.framing import Framer
 from poparchive.archive.indexer import read_position
@@ -23,7 +23,7 @@ from poparchive.store.journal import JournalWriter
 from poparchive.store.layout import Layout
 from poparchive.store.pack import PackWriter
 from poparchive.store.packread import PackReader
-from poparchive.store.records import PackRecord
+from poparchive.store.records import PackRecord, RetiredRecord
 
 _BATCH_BYTES = 8 << 20
 
@@ -32,7 +32,7 @@ class Restorer:
     """Takes messages; they are kept when ``commit`` has returned. Needs a catalog up to the journal."""
 
     def __init__(self, layout: Layout, broken: set[int]) -> None:
-        """``broken`` are packs that cannot be gone on with."""
+        """``broken`` are packs that cannot be gone on with, and of which nothing is to be needed."""
         self._layout = layout
         self._broken = broken
         self._catalog = Catalog(layout.catalog)
@@ -87,6 +87,19 @@ class Restorer:
         if self._pending >= _BATCH_BYTES:
             self.commit(now)
 
+    def add_blob(self, digest: bytes, content: bytes, now: int) -> None:
+        """Store a blob that has this hash, unless a message has brought it."""
+        if digest in self._blobs:
+            return
+        self._blob(digest, content)
+        self._pending += len(content)
+        if self._pending >= _BATCH_BYTES:
+            self.commit(now)
+
+    def retire(self, packs: Sequence[int], now: int) -> None:
+        """Note that these packs hold nothing that is not in others. They may be removed when it returns."""
+        self._journal.append([RetiredRecord(number) for number in packs], now)
+
     def _blob(self, digest: bytes, content: bytes) -> None:
         self._blobs.add(digest)
         blob = Object(ObjectKind.BLOB, digest, content)
@@ -110,9 +123,15 @@ class Restorer:
         self._frames.flush()
         blobs, recipes = self._frames.take()
         self._pending = 0
-        if not recipes:
+        if not recipes and not blobs:
             return
         states = self._packs.commit()
+        for identity, place in blobs.items():
+            if sha256(self._reader.read(place)) != identity:
+                raise DamageError(
+                    f"blob {identity.hex()} does not come out of the pack as it went in; it was not stored"
+                    " again. The disk or the memory may be faulty."
+                )
         for identity, place in recipes.items():
             digest = hashlib.sha256()
             for piece in self._join(place, blobs):
@@ -134,9 +153,9 @@ class Restorer:
         return recipe.join(self._reader.read(place), fetch)
 
     def _there(self, identity: bytes) -> bool:
-        """Whether a blob that the catalog knows can be read."""
+        """Whether a blob that the catalog knows can be read, and from a pack that may stay."""
         place = self._catalog.blob_place(identity)
-        if place is None:
+        if place is None or place.pack in self._broken:
             return False
         try:
             return sha256(self._reader.read(place)) == identity

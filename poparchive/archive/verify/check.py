@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from poparchive.archive import scrub
-from poparchive.archive.indexer import read_position
 from poparchive.archive.read import Reader
 from poparchive.archive.verify import databases, names
 from poparchive.archive.verify.chain import ChainCheck
@@ -25,9 +24,9 @@ from poparchive.archive.verify.findings import (
 from poparchive.archive.verify.lost import Lost
 from poparchive.archive.verify.messages import MessageCheck
 from poparchive.archive.verify.packs import PackWalk, leftovers
+from poparchive.archive.verify.searchindex import SearchCheck
 from poparchive.errors import PoparchiveError
 from poparchive.index.lookup import CatalogMissingError, Lookup
-from poparchive.index.terms import Expected, IndexProof
 from poparchive.index.versions import NewerDatabaseError
 from poparchive.store import parity
 from poparchive.store.errors import FormatError, StoreError
@@ -88,8 +87,7 @@ class _Run:
         self._lost = stack.enter_context(contextlib.closing(Lost()))
         self._reader: Reader | None = None
         self._sound = True
-        self._proof: IndexProof | None = None
-        self._expected: Expected | None = None
+        self._search = SearchCheck(layout, counts, stack)
         self._bad: list[Bad] = []
         self._messages_seen = 0
         self._moving = False
@@ -110,26 +108,21 @@ class _Run:
             ):
                 self._sound = False
                 yield damage
-        yield from self._watermark(chain)
+        yield from self._search.watermark(chain, catalog=self._reader is not None)
         yield from self._packs(chain)
         yield from self._catalog_again()
         if not self._sound or not self._reader:
             yield from names.without_catalog(self._layout, chain.shadow, self._bad)
-        yield from self._search(chain)
+        yield from self._search.compare(
+            self._lost, lambda: self._sound and chain.whole and not self._moved(chain)
+        )
         yield from self._rotten()
 
     # ---- opening -------------------------------------------------------------------------------------
 
     def _open(self) -> Iterator[Damage]:
-        """Open both databases. The index first: the catalog is never behind it."""
-        try:
-            self._proof = self._stack.enter_context(
-                contextlib.closing(IndexProof(self._layout.search))
-            )
-        except (CatalogMissingError, NewerDatabaseError) as error:
-            yield Damage(f"{error}", kind=Kind.SEARCH)
-        except (*DATABASE_ERRORS, TypeError, ValueError) as error:
-            yield Damage(f"{self._layout.search}: {error}; {REBUILD_SEARCH}", kind=Kind.SEARCH)
+        """Open both databases."""
+        yield from self._search.open()
         try:
             self._reader = self._stack.enter_context(Reader(self._layout.root, self._layout))
             self._reader.lookup.position()
@@ -251,30 +244,31 @@ class _Run:
     def _bad_octets(self, bad: Bad) -> Iterator[Damage]:
         self._bad.append(bad)
         needed = "which messages need it cannot be said by the catalog"
-        count = -1
         if self._reader is not None and self._sound:
             try:
                 count = self._lost.need(self._reader.lookup, bad)
             except _UNUSABLE as error:
                 yield self._unusable(error)
             else:
-                needed = f"{count} messages need it" if count else "no message needs it"
+                needed = (
+                    f"{count} messages need it"
+                    if count
+                    else "no message needs it; `poparchive verify --repair` mends or removes the pack"
+                )
         yield Damage(
             f"{bad.why} (octets {bad.start} to {bad.end}; {needed})",
             kind=Kind.PACK,
             pack=bad.pack,
             start=bad.start,
             end=bad.end,
-            unneeded=count == 0,
         )
 
     def _message_check(self, chain: ChainCheck) -> MessageCheck | None:
         if self._reader is None:
             return None
-        if self._share is None and self._proof is not None:
-            self._expected = self._stack.enter_context(contextlib.closing(Expected()))
+        expected = self._search.expect() if self._share is None else None
         check = MessageCheck(
-            self._reader, self._counts, chain.shadow.retrieved, self._expected, self._lost.add
+            self._reader, self._counts, chain.shadow.retrieved, expected, self._lost.add
         )
         self._stack.callback(check.close)
         return check
@@ -286,9 +280,8 @@ class _Run:
             return
         try:
             total = lookup.count_messages()
-            indexed = self._proof.entry if self._proof is not None else 0
             for located in lookup.in_range(pack, start, end):
-                yield from check.look(located, indexed)
+                yield from check.look(located, self._search.indexed)
                 self._messages_seen += 1
                 self._progress("messages", self._messages_seen, total)
         except _UNUSABLE as error:
@@ -315,47 +308,6 @@ class _Run:
                 )
         except _UNUSABLE as error:
             yield self._unusable(error)
-
-    def _watermark(self, chain: ChainCheck) -> Iterator[Damage]:
-        proof, path = self._proof, self._layout.search
-        if proof is None:
-            return
-        try:
-            position = read_position(proof.position)
-            wrong = position.entry != proof.entry
-        except (ValueError, KeyError, TypeError):
-            wrong = True
-        else:
-            wrong = wrong or (proof.entry == chain.applied.entry and position != chain.applied)
-        if wrong or (chain.whole and proof.entry > chain.last):
-            yield Damage(
-                f"{path}: says of itself that it knows a journal that is not this one; {REBUILD_SEARCH}",
-                kind=Kind.SEARCH,
-            )
-        elif self._reader is not None and proof.entry < chain.applied.entry:
-            self._counts.notes.append(
-                f"{path}: is {chain.applied.entry - proof.entry} entries behind; the next pull indexes them"
-            )
-
-    def _search(self, chain: ChainCheck) -> Iterator[Damage]:
-        if self._proof is None:
-            return
-        path = self._layout.search
-        bad = False
-        for damage in databases.search_structure(self._layout, self._proof):
-            bad = True
-            yield damage
-        if bad or self._expected is None:
-            return
-        if not self._sound or not chain.whole or self._moved(chain):
-            self._counts.notes.append(f"{path}: was not compared with the messages")
-            return
-        try:
-            differs = self._proof.differs(self._expected.sum(), self._lost.keys())
-        except DATABASE_ERRORS as error:
-            differs = str(error)
-        if differs:
-            yield Damage(f"{path}: {differs}; {REBUILD_SEARCH}", kind=Kind.SEARCH)
 
     def _moved(self, chain: ChainCheck) -> bool:
         """Whether ``optimize`` has moved messages meanwhile: some may have been met twice, or not at all."""

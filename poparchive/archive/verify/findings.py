@@ -41,8 +41,6 @@ class Damage:
     pack: int | None = None
     start: int = 0
     end: int = 0
-    unneeded: bool = False
-    """No message needs these octets of a pack."""
 
 
 @dataclass(slots=True)

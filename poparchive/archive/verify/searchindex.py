@@ -1,0 +1,91 @@
+"""Checks the search index: that it is of this journal, and that it holds the words of the messages."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from poparchive.archive.indexer import read_position
+from poparchive.archive.verify import databases
+from poparchive.archive.verify.chain import ChainCheck
+from poparchive.archive.verify.databases import REBUILD_SEARCH
+from poparchive.archive.verify.findings import DATABASE_ERRORS, Counts, Damage, Kind
+from poparchive.archive.verify.lost import Lost
+from poparchive.index.lookup import CatalogMissingError
+from poparchive.index.terms import Expected, IndexProof
+from poparchive.index.versions import NewerDatabaseError
+from poparchive.store.layout import Layout
+
+
+class SearchCheck:
+    """One check. ``stack`` closes what it opens."""
+
+    def __init__(self, layout: Layout, counts: Counts, stack: contextlib.ExitStack) -> None:
+        self._path = layout.search
+        self._layout = layout
+        self._counts = counts
+        self._stack = stack
+        self._proof: IndexProof | None = None
+        self._expected: Expected | None = None
+
+    def open(self) -> Iterator[Damage]:
+        """Open it, before the catalog: that is never behind it."""
+        try:
+            self._proof = self._stack.enter_context(contextlib.closing(IndexProof(self._path)))
+        except (CatalogMissingError, NewerDatabaseError) as error:
+            yield Damage(f"{error}", kind=Kind.SEARCH)
+        except (*DATABASE_ERRORS, TypeError, ValueError) as error:
+            yield self._damage(str(error))
+
+    @property
+    def indexed(self) -> int:
+        """The last entry whose messages are in it."""
+        return self._proof.entry if self._proof is not None else 0
+
+    def expect(self) -> Expected | None:
+        """Return what takes the words that it should hold; None if it cannot be compared with them."""
+        if self._proof is not None:
+            self._expected = self._stack.enter_context(contextlib.closing(Expected()))
+        return self._expected
+
+    def watermark(self, chain: ChainCheck, *, catalog: bool) -> Iterator[Damage]:
+        """Compare what it says of the journal with the chain, and with the catalog if there is one."""
+        proof = self._proof
+        if proof is None:
+            return
+        try:
+            position = read_position(proof.position)
+            wrong = position.entry != proof.entry
+        except (ValueError, KeyError, TypeError):
+            wrong = True
+        else:
+            wrong = wrong or (proof.entry == chain.applied.entry and position != chain.applied)
+        if wrong or (chain.whole and proof.entry > chain.last):
+            yield self._damage("says of itself that it knows a journal that is not this one")
+        elif catalog and proof.entry < chain.applied.entry:
+            self._counts.notes.append(
+                f"{self._path}: is {chain.applied.entry - proof.entry} entries behind; the next pull"
+                " indexes them"
+            )
+
+    def compare(self, lost: Lost, comparable: Callable[[], bool]) -> Iterator[Damage]:
+        """Check its structure and, if all messages were looked at and that is ``comparable``, its words.
+        Those of ``lost`` messages may be there or not."""
+        if self._proof is None:
+            return
+        bad = False
+        for damage in databases.search_structure(self._layout, self._proof):
+            bad = True
+            yield damage
+        if bad or self._expected is None:
+            return
+        if not comparable():
+            self._counts.notes.append(f"{self._path}: was not compared with the messages")
+            return
+        try:
+            differs = self._proof.differs(self._expected.sum(), lost.keys())
+        except DATABASE_ERRORS as error:
+            differs = str(error)
+        if differs:
+            yield self._damage(differs)
+
+    def _damage(self, what: str) -> Damage:
+        return Damage(f"{self._path}: {what}; {REBUILD_SEARCH}", kind=Kind.SEARCH)

@@ -1,0 +1,98 @@
+"""The dictionary of a pack stands in it twice, one frame behind the other: each heals the other.
+
+All small frames of the pack need it, and parity comes only when the pack is sealed. What one of the two
+copies has lost is taken from the other, and from the halves of both where one run of bad octets meets both;
+the frame's own hash proves what comes out.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from poparchive.store import frame
+from poparchive.store.errors import DamageError, FormatError
+from poparchive.store.frame import HEADER_BYTES, Kind
+from poparchive.store.fsio import read_exactly
+
+_WINDOW_BYTES = 1 << 20
+"""So far the second copy is looked for where the first does not say how long it is; few take a tenth."""
+
+
+def encode(dictionary: bytes) -> bytes:
+    """Return both frames."""
+    return 2 * frame.encode_dictionary(dictionary)
+
+
+def end(fd: int, start: int, length: int, path: Path) -> int:
+    """Return where what follows a whole dictionary's frame begins: behind its copy, if it has one."""
+    behind = start + length
+    if os.fstat(fd).st_size < behind + length:
+        return behind
+    first, second = (read_exactly(fd, length, at, path) for at in (start, behind))
+    return behind + (length if first == second else 0)
+
+
+def whole(fd: int, start: int, path: Path) -> tuple[bytes, int] | None:
+    """Return a dictionary's frame as it was written at ``start``, whichever octets of the two are bad, and
+    where the second copy begins. None if they do not give one that its hash proves."""
+    window = _read(fd, start, path)
+    first = _length(window)
+    if first:
+        a, b = window[:first], window[first : 2 * first]
+        half = first // 2
+        for one in (a, b, a[:half] + b[half:]):
+            if _is_whole(one):
+                return one, start + first
+        return None
+    for at in _headers(window):
+        octets = window[at : at + _length(window[at:])]
+        if _is_whole(octets):
+            return octets, start + at
+    return None
+
+
+def _read(fd: int, start: int, path: Path) -> bytes:
+    size = max(0, min(_WINDOW_BYTES, os.fstat(fd).st_size - start))
+    try:
+        return read_exactly(fd, size, start, path)
+    except DamageError:
+        # A sector that cannot be read: around it there may be enough.
+        return b"".join(_blocks(fd, start, size, path))
+
+
+def _blocks(fd: int, start: int, size: int, path: Path) -> Iterator[bytes]:
+    """Yield octets, zeros for those that cannot be read."""
+    for at in range(start, start + size, 512):
+        length = min(512, start + size - at)
+        try:
+            yield read_exactly(fd, length, at, path)
+        except DamageError:
+            yield bytes(length)
+
+
+def _length(octets: bytes) -> int:
+    """Return the length of the dictionary's frame that begins here, by its header; 0 for anything else."""
+    try:
+        header = frame.decode_header(octets[:HEADER_BYTES])
+    except (DamageError, FormatError):
+        return 0
+    return HEADER_BYTES + header.body_bytes if header.kind is Kind.DICTIONARY else 0
+
+
+def _headers(window: bytes) -> Iterator[int]:
+    """Yield where the frames of dictionaries seem to begin."""
+    at = window.find(frame.MAGIC, 1)
+    while at >= 0:
+        if _length(window[at:]):
+            yield at
+        at = window.find(frame.MAGIC, at + 1)
+
+
+def _is_whole(octets: bytes) -> bool:
+    if _length(octets) != len(octets) or not octets:
+        return False
+    try:
+        frame.check(frame.decode_header(octets[:HEADER_BYTES]), octets[HEADER_BYTES:])
+    except DamageError:
+        return False
+    return True
