@@ -141,6 +141,19 @@ def test_explain_says_what_is_asked_and_how(searcher: Searcher) -> None:
         assert line in text
 
 
+def test_beginnings_of_few_and_of_many_words(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They find the same, as words of their own or as FTS5 looks for them."""
+    for query in ("i*", "INV*", "subject:p*", "a* -has:attachment", "zzz*", "pap* OR larger:1k"):
+        found = []
+        for most in (0, 10_000):
+            monkeypatch.setattr("poparchive.index.search.BEGINNINGS", most)
+            found.append([hit.key for hit in searcher.search(query, limit=1000)])
+        assert found[0] == found[1]
+        assert len(found[0]) == searcher.count(query)
+
+
 def test_operators_are_set_algebra(searcher: Searcher) -> None:
     """AND, OR and NOT give what the sets of their operands give."""
 

@@ -82,5 +82,5 @@ def test_few_words_of_a_large_vocabulary_are_looked_at(monkeypatch: pytest.Monke
     asked: list[str] = []
     connection.set_trace_callback(asked.append)
     stems.forms(connection, "invoices", ("en",))
-    assert len([one for one in asked if "temp.stems WHERE" in one]) <= 3
+    assert len([one for one in asked if "temp.vocabulary WHERE" in one]) <= 3
     connection.close()
