@@ -104,7 +104,9 @@ class Searcher:
 
     def missing(self, query: str) -> tuple[str, ...]:
         """Name what a query asks and the index, made by an earlier version, cannot tell yet."""
-        return self._plan(query).missing
+        known = self._known()
+        # How it would be run does not matter here, and finding that out takes looks into the index.
+        return plan(self._parse(query), Known(known.columns, threads=known.threads)).missing
 
     def explain(self, query: str) -> str:
         """Return how a query was understood, in plain words, and how it is run, in SQL."""
