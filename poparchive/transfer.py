@@ -3,10 +3,12 @@
 import re
 from array import array
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
+from poparchive.archive import searches
 from poparchive.archive.read import IN_MEMORY_BYTES, Reader
 from poparchive.archive.sweep import sweep
 from poparchive.formats.eml import EmlWriter
@@ -31,7 +33,8 @@ class Chosen:
         if account is not None:
             query = f'({query}) account:"{account}"'
         layout = reader.layout
-        with Searcher(layout.catalog, layout.search) as searcher:
+        saved = partial(searches.load, layout.root)
+        with Searcher(layout.catalog, layout.search, saved=saved) as searcher:
             self._keys = array("q", searcher.keys(query))
 
     def __len__(self) -> int:
