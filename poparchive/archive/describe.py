@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from poparchive.index.facts import MessageFacts, PartFacts
 from poparchive.index.fulltext import ATTACHMENT, Document
+from poparchive.index.threads import subject_marks
 from poparchive.mime.structure import Octets, Part, parse
 from poparchive.mime.text import Extract, effective_date, extract
 from poparchive.model import Location, MessageId
@@ -59,7 +60,9 @@ def document(key: int, facts: MessageFacts, text: Extract) -> Document:
         recipients=f"{text.recipients} {text.copies}" if text.copies else text.recipients,
         body=text.body,
         attachments=" ".join(names),
-        flags=ATTACHMENT if names else "",
+        flags=" ".join([*([ATTACHMENT] if names else []), *subject_marks(text.subject)]),
+        message_id=text.message_id,
+        references=text.references,
     )
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple, Self
 from poparchive.errors import PoparchiveError
 from poparchive.index import bulk, failures, versions
 from poparchive.index.fold import fold
+from poparchive.index.threads import TABLES, Joining, ThreadWriter, joining
 
 COLUMNS = ("body", "subject", "sender", "recipients", "attachments", "flags")
 """The body first: FTS5 writes two octets less for every word of a document's first column."""
@@ -57,6 +58,20 @@ class Document(NamedTuple):
     body: str
     attachments: str
     flags: str
+    message_id: str = ""
+    references: tuple[str, ...] = ()
+
+    def joining(self) -> Joining:
+        """Return what decides which thread it is in."""
+        return joining(
+            self.id,
+            self.message_id,
+            self.references,
+            self.subject,
+            self.sender,
+            self.recipients,
+            "",
+        )
 
 
 class Mark(NamedTuple):
@@ -70,15 +85,19 @@ class Mark(NamedTuple):
 class FulltextWriter:
     """Adds documents. A crash loses at most the last ``add``, which the watermark tells."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, catalog: Path) -> None:
         self._connection = connection
         self._path = path
+        self._threads = ThreadWriter(connection, catalog)
         self._added = 0
         self._merging = False
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open the index, making it if it is not there. Raises ``NewerDatabaseError``."""
+    def open(cls, path: Path, catalog: Path) -> Self:
+        """Open the index, making it if it is not there. Raises ``NewerDatabaseError``.
+
+        ``catalog`` is the one that the documents' ids are from; it need not be there yet.
+        """
         try:
             path.touch(mode=0o600)
         except OSError as error:
@@ -112,7 +131,7 @@ class FulltextWriter:
         except (IndexOutdatedError, versions.NewerDatabaseError):
             connection.close()
             raise
-        return cls(connection, path)
+        return cls(connection, path, catalog)
 
     @property
     def watermark(self) -> Mark:
@@ -120,7 +139,8 @@ class FulltextWriter:
         return Mark(*self._connection.execute("SELECT entry, position FROM watermark").fetchone())
 
     def add(self, documents: Iterable[Document], mark: Mark) -> None:
-        """Add documents and raise the watermark, in one transaction."""
+        """Add a journal entry's documents and raise the watermark, in one transaction."""
+        documents = list(documents)
         rows = sorted(
             (
                 d.id,
@@ -136,6 +156,7 @@ class FulltextWriter:
         run = self._connection
         try:
             run.execute("BEGIN IMMEDIATE")
+            self._threads.add([one.joining() for one in documents], mark.entry)
             for some in bulk.chunks(rows):
                 values, parameters = bulk.values(some)
                 run.execute(f"{_INSERT} {values}", parameters)
@@ -202,6 +223,7 @@ class FulltextWriter:
 
     def close(self) -> None:
         """Safe to call twice."""
+        self._threads.close()
         self._connection.close()
 
 
@@ -230,6 +252,8 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute(f"CREATE VIRTUAL TABLE mail USING fts5({OPTIONS})")
     for name, value in _SETTINGS.items():
         connection.execute("INSERT INTO mail(mail, rank) VALUES (?, ?)", (name, value))
+    for table in TABLES:
+        connection.execute(table)
     connection.execute("CREATE TABLE watermark(entry INTEGER NOT NULL, position TEXT)")
     connection.execute("INSERT INTO watermark VALUES (0, NULL)")
     connection.execute(f"PRAGMA user_version = {versions.SEARCH}")

@@ -17,7 +17,7 @@ MAX_NAME_CHARS: Final = 255
 """A longer file name is cut: no file system holds one."""
 
 _FIELDS: Final = re.compile(
-    rb"\n(from|sender|to|cc|subject|date|message-id|received"
+    rb"\n(from|sender|to|cc|subject|date|message-id|received|references|in-reply-to"
     rb"|content-(?:type|transfer-encoding|disposition))"
     rb"[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)",
     re.I,

@@ -24,10 +24,14 @@ _CLOCK_SKEW_S: Final = 2 * 86_400
 """How far ahead of its arrival a Date may be: time zones and wrong clocks."""
 _YEAR_10000: Final = 253_402_300_800
 
+REFERENCES: Final = 20
+"""Message-IDs kept from either end of a References field: a thread's beginning, and its latest messages."""
+
 _FIELD: Final = re.compile(rb"(?:^|\n)[!-9;-~]+[ \t]*:")
 _ODD_LINE_END: Final = re.compile(rb"(?<!\r)\r+\n|\r")
 _NO_FIELD: Final = re.compile(rb"\n(?:[ \t]+\n|(?![ \t\n]|\Z|[!-9;-~]+[ \t]*:))")
 _QUOTED_NAME: Final = re.compile(r'"([^"\\,;:<>@()\[\]]*)"(?=\s*<)')
+_ID: Final = re.compile(r"<([^<>]+)>")
 _COMMENT_NAME: Final = re.compile(r"<?([^\s<>()@]+@[^\s<>()]++)>?\s*\(([^()]+)\)")
 
 
@@ -49,7 +53,8 @@ class Extract(NamedTuple):
     ``recipients`` and ``copies`` are To and Cc, comma separated; ``message_id`` stands without
     angle brackets. ``date`` is the Date field in seconds since the epoch, ``received`` the end of the
     topmost Received field as it is written. ``body`` is the text of all readable parts, lines ended by
-    LF. ``attachment_names`` has a name for each attachment, empty for one without a name.
+    LF. ``references`` are the Message-IDs that it names as before it in its thread, oldest first, no more than
+    ``REFERENCES`` from either end. ``attachment_names`` has a name for each attachment, empty for one without a name.
     """
 
     subject: str
@@ -57,6 +62,7 @@ class Extract(NamedTuple):
     recipients: str
     copies: str
     message_id: str
+    references: tuple[str, ...]
     date: int | None
     received: str
     body: str
@@ -78,12 +84,16 @@ def extract(message: Octets, root: Part | None = None) -> Extract:
         status = ParseStatus.RAW
         body = clean(decode(message[0 : TEXT_BYTES // 4]))
     received = block.first(b"received").rpartition(b";")[2]
+    sender = _named(_unquoted(_text(block, b"from") or _text(block, b"sender")))
+    recipients = _unquoted(_texts(block, b"to"))
+    message_id = _message_id(_text(block, b"message-id"))
     return Extract(
         subject=_text(block, b"subject"),
-        sender=_named(_unquoted(_text(block, b"from") or _text(block, b"sender"))),
-        recipients=_unquoted(_texts(block, b"to")),
+        sender=sender,
+        recipients=recipients,
         copies=_unquoted(_texts(block, b"cc")),
-        message_id=_message_id(_text(block, b"message-id")),
+        message_id=message_id,
+        references=_references(block, message_id, f"{sender} {recipients}"),
         date=dates.epoch(_text(block, b"date")),
         received=received[-dates.MAX_CHARS :].decode("latin-1"),
         body=body,
@@ -167,3 +177,23 @@ def _message_id(text: str) -> str:
     if 0 <= start < end:
         text = text[start + 1 : end]
     return text.strip()
+
+
+def _references(block: Block, own: str, people: str) -> tuple[str, ...]:
+    """The ids in References, and the first one in In-Reply-To behind them if it is not among them.
+
+    In-Reply-To may be a sentence (RFC 822), with the address of somebody who takes part in angle brackets.
+    """
+    found = dict.fromkeys(_ids(_text(block, b"references")))
+    for one in _ids(_text(block, b"in-reply-to")):
+        if one.lower() not in people.lower():
+            found.setdefault(one)
+            break
+    found.pop(own, None)
+    ids = tuple(found)
+    return ids if len(ids) <= 2 * REFERENCES else ids[:REFERENCES] + ids[-REFERENCES:]
+
+
+def _ids(text: str) -> list[str]:
+    """The Message-IDs in a field, as each was before it was folded onto two lines."""
+    return [bare for one in _ID.findall(text) if (bare := "".join(one.split()))] if text else []
