@@ -190,9 +190,7 @@ def _serve(commands: BinaryIO, answers: BinaryIO) -> None:
             word, *arguments = pickle.load(commands)  # noqa: S301
             try:
                 # The index is opened when there is something for it: until then it is another's.
-                describer = describer or Describer(
-                    FulltextWriter.open(Path(search), Path(catalog))
-                )
+                describer = describer or Describer(FulltextWriter.open(Path(search), Path(catalog)))
                 answer = _answer(describer, word, arguments)
             except Exception as error:
                 error.add_note(traceback.format_exc())

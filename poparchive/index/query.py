@@ -74,7 +74,7 @@ Node = Words | HasAttachment | Dated | Sized | InAccount | Not | And | Or
 
 FIELDS = {
     "from": "sender",
-    "to": "recipients",
+    "to": "{recipients copies blind}",
     "subject": "subject",
     "filename": "attachments",
 }

@@ -24,7 +24,7 @@ CANDIDATES = 2000
 a million messages takes over a second."""
 
 # Words in subject and addresses say more about a message than words in its body, in COLUMNS' order.
-_WEIGHTS = "1.0, 8.0, 5.0, 4.0, 0.5, 0.0"
+_WEIGHTS = "1.0, 8.0, 5.0, 4.0, 4.0, 4.0, 1.0, 1.0, 0.5, 0.5, 0.0"
 
 _DATE = "(SELECT d.date FROM cat.messages d WHERE d.id = {id})"
 

@@ -26,7 +26,8 @@ from poparchive.index.subjects import base
 
 SUBJECT_DAYS: Final = 14
 """A message whose subject has a reply's prefix, and that names no message, belongs with each that is no
-more days older, has the same base subject, and was sent by somebody who takes part in the reply, or over the same list."""
+more days older, has the same base subject, and was sent by somebody who takes part in the reply or came
+over the same list."""
 
 MARK: Final = "\ue000s"
 """Begins the flags that stand for a message's base subject, alone and with its list."""
@@ -37,6 +38,8 @@ TABLES: Final = (
     "CREATE TABLE thread_ids(id INTEGER PRIMARY KEY, message INTEGER NOT NULL)",
     "CREATE TABLE thread_replies(subject INTEGER, message INTEGER, PRIMARY KEY (subject, message))"
     " WITHOUT ROWID",
+    "CREATE TABLE thread_erased(count INTEGER NOT NULL)",
+    "INSERT INTO thread_erased VALUES (0)",
 )
 
 MEMBERS: Final = (
@@ -52,6 +55,8 @@ OLDEST: Final = (
 """Gives the row id of the oldest message in a message's thread, whose SHA-256 is the thread's id."""
 
 _WINDOW: Final = SUBJECT_DAYS * 86_400 // GRANULE_S
+_LARGE: Final = 2_000
+"""Threads are not counted further to find the largest."""
 _PEOPLE: Final = 50
 """A reply to more is looked for by these."""
 _ADDRESS: Final = re.compile(r"[^\s<>,;:\"()\[\]]+@[^\s<>,;:\"()\[\]]+")
@@ -107,7 +112,7 @@ def joining(
     others: str,
     lists: str,
 ) -> Joining:
-    """Return what decides. ``sender`` and ``others`` (all recipients) hold addresses, ``lists`` names of lists."""
+    """Return what decides. ``sender`` and ``others``, all recipients, hold addresses."""
     said = base(subject)
     offers: list[int] = []
     answers: list[int] = []
@@ -136,7 +141,10 @@ def joining(
 
 
 def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") >> 1
+    return (
+        int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big")
+        >> 1
+    )
 
 
 class ThreadWriter:
@@ -161,12 +169,6 @@ class ThreadWriter:
         """
         if not messages:
             return
-        if self._catalog is None:
-            # One thread at a time, but not the one that opened it when it is closed.
-            self._catalog = sqlite3.connect(
-                uri(self._path), uri=True, check_same_thread=False, isolation_level=None
-            )
-            self._catalog.execute("PRAGMA busy_timeout=10000")
         joins: list[tuple[int, int]] = []
         joins += self._by_id(messages, entry)
         self._note_replies(messages)
@@ -176,6 +178,30 @@ class ThreadWriter:
                 joins += ((one.key, other) for other in self._answered(one))
         if joins:
             self._join(joins)
+
+    def erase(self, keys: Iterable[int]) -> None:
+        """Take messages out. What only they held together stays together until the index is made anew."""
+        run = self._run
+        gone = 0
+        for key in keys:
+            gone += 1
+            run.execute("DELETE FROM thread_replies WHERE message = ?", (key,))
+            row = run.execute("SELECT thread FROM threads WHERE message = ?", (key,)).fetchone()
+            heir = None
+            if row:
+                run.execute("DELETE FROM threads WHERE message = ?", (key,))
+                others = "SELECT min(message), max(message) FROM threads WHERE thread = ?"
+                heir, last = run.execute(others, row).fetchone()
+                if heir == last:
+                    run.execute("DELETE FROM threads WHERE message = ?", (heir,))
+                elif row[0] == key:
+                    run.execute("UPDATE threads SET thread = ? WHERE thread = ?", (heir, key))
+            # What it named may still come, and then belongs with those it stood together with.
+            if heir is None:
+                run.execute("DELETE FROM thread_ids WHERE message = ?", (key,))
+            else:
+                run.execute("UPDATE thread_ids SET message = ? WHERE message = ?", (heir, key))
+        run.execute("UPDATE thread_erased SET count = count + ?", (gone,))
 
     def _by_id(self, messages: Sequence[Joining], entry: int) -> Iterator[tuple[int, int]]:
         """Yield what belongs together by Message-IDs, and note ids that no message has yet."""
@@ -208,13 +234,22 @@ class ThreadWriter:
             marks, values = bulk.values(new)
             self._run.execute(f"INSERT INTO thread_ids VALUES {marks}", values)  # noqa: S608
 
+    def _ask(self, sql: str, values: Sequence[object]) -> sqlite3.Cursor:
+        """Ask the catalog."""
+        if self._catalog is None:
+            # One thread at a time, but not the one that opened it when it is closed.
+            self._catalog = sqlite3.connect(
+                uri(self._path), uri=True, check_same_thread=False, isolation_level=None
+            )
+            self._catalog.execute("PRAGMA busy_timeout=10000")
+        return self._catalog.execute(sql, values)
+
     def _known(self, ids: Iterable[int], entry: int) -> dict[int, int]:
-        """Return a message with each id, of earlier entries. One is enough: copies are joined to each other."""
-        assert self._catalog
+        """Return a message of earlier entries with each id. One is enough: its copies are with it."""
         found: dict[int, int] = {}
         for some in bulk.chunks([(one,) for one in sorted(ids)]):
             marks, values = bulk.values(some)
-            rows = self._catalog.execute(
+            rows = self._ask(
                 f"WITH wanted(id) AS (VALUES {marks}) SELECT id, (SELECT m.id FROM messages m"  # noqa: S608
                 " WHERE m.message_id_hash = wanted.id AND m.entry < ? LIMIT 1) FROM wanted",
                 (*values, entry),
@@ -254,7 +289,6 @@ class ThreadWriter:
 
     def _answered(self, reply: Joining) -> Iterator[int]:
         """Yield what is in the index already and a reply seems to answer."""
-        assert self._catalog
         match = (
             "SELECT rowid FROM mail WHERE mail MATCH ? AND rowid < ? AND rowid >= ? ORDER BY rowid"
         )
@@ -266,7 +300,7 @@ class ThreadWriter:
         rows = self._run.execute(match, (by_subject, *within)).fetchall()
         for some in bulk.chunks(rows):
             marks, values = bulk.values(some)
-            for key, sender in self._catalog.execute(
+            for key, sender in self._ask(
                 f"SELECT id, sender FROM messages WHERE id IN (VALUES {marks})",  # noqa: S608
                 values,
             ):
@@ -293,9 +327,7 @@ class ThreadWriter:
                     self._run.execute(
                         "UPDATE threads SET thread = ? WHERE thread = ?", (chosen, label)
                     )
-        new = sorted(
-            {key for pair in pairs for key in pair if key not in labels}
-        )
+        new = sorted({key for pair in pairs for key in pair if key not in labels})
         for some in bulk.chunks([(key, target[key]) for key in new]):
             marks, values = bulk.values(some)
             self._run.execute(f"INSERT INTO threads VALUES {marks}", values)  # noqa: S608
@@ -316,7 +348,7 @@ class ThreadWriter:
         """Return the thread with most messages, so that joining rewrites few rows."""
         if len(labels) == 1:
             return labels[0]
-        count = "SELECT count(*) FROM threads WHERE thread = ?"
+        count = f"SELECT count(*) FROM (SELECT 1 FROM threads WHERE thread = ? LIMIT {_LARGE})"  # noqa: S608
         return max(labels, key=lambda one: (self._run.execute(count, (one,)).fetchone()[0], -one))
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from . import headers, words
 from .charset import decode
+from .filetypes import endings
 from .html import text_of
 from .structure import MESSAGES, Octets, Part, parse
 
@@ -32,6 +33,18 @@ _HTML: Final = frozenset(["text/html", "text/enriched", "text/richtext", "applic
 _UNREADABLE: Final = frozenset(
     ["text/css", "text/javascript", "text/rtf", "text/x-amp-html", "text/x-moz-deleted"]
 )
+_SIGNED: Final = frozenset(
+    [
+        *("multipart/signed", "application/pgp-signature"),
+        *("application/pkcs7-signature", "application/x-pkcs7-signature"),
+    ]
+)
+_ENCRYPTED: Final = frozenset(["multipart/encrypted", "application/pgp-encrypted"])
+_SECURED: Final = _SIGNED.union(
+    _ENCRYPTED, ["application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp"]
+)
+_PGP_SIGNED: Final = "-----BEGIN PGP SIGNED MESSAGE-----"
+_PGP_MESSAGE: Final = "-----BEGIN PGP MESSAGE-----"
 _SUMMARY: Final = ("From", "To", "Date", "Subject")
 """Fields of an embedded message that its reader sees."""
 
@@ -53,11 +66,15 @@ _MAX_DEPTH: Final = 5
 class Body:
     """What was found so far. Not shared between threads."""
 
-    __slots__ = ("names", "parts", "reading", "room", "texts", "whole")
+    __slots__ = (
+        *("encrypted", "names", "parts", "reading", "room", "signed", "texts", "types", "whole"),
+    )
 
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.names: list[str] = []
+        self.types: dict[str, None] = {}
+        self.signed = self.encrypted = False
         self.whole = True
         self.reading = True
         self.room = TEXT_BYTES
@@ -92,6 +109,8 @@ class _Reading:
     def part(self, part: Part) -> None:
         found = self._found
         found.parts += 1
+        if part.type in _SECURED:
+            _note_security(part, found)
         if found.parts > MAX_PARTS:
             found.whole = False
         elif not part.parts:
@@ -102,7 +121,7 @@ class _Reading:
             if part.type in MESSAGES:
                 about = part.about
                 if about.name or about.placed == "attachment":
-                    _add_name(about.name, found)
+                    _add_name(about.name, found, part.type)
                 if found.reading:
                     self._summary(part.parts[0])
             for child in part.parts:
@@ -133,7 +152,7 @@ class _Reading:
         found = self._found
         about = leaf.about
         if about.attached:
-            _add_name(about.name, found)
+            _add_name(about.name, found, leaf.type)
         if not found.reading:
             return
         if leaf.type in MESSAGES and self._depth < _MAX_DEPTH:
@@ -209,6 +228,8 @@ def _add_text(octets: bytes, kind: str, label: str, found: Body) -> None:
         text = text_of(decode(octets, label))
     else:
         text = decode(octets, label)
+        if "-----BEGIN PGP " in text:
+            _note_inline(text, found)
         if "begin " in text:
             text = _without_uuencoded(text, found)
     found.texts.append(text)
@@ -225,11 +246,33 @@ def _without_uuencoded(text: str, found: Body) -> str:
     return "".join(pieces)
 
 
-def _add_name(name: str | None, found: Body) -> None:
+def _note_security(part: Part, found: Body) -> None:
+    """Note what a part says of itself; that a signature is good is not looked at."""
+    kind = part.type
+    if kind in _SIGNED:
+        found.signed = True
+    elif kind in _ENCRYPTED:
+        found.encrypted = True
+    elif b"sign" in (value := part.block.first(b"content-type").lower()):  # smime-type, x-action
+        found.signed = True
+    elif not any(word in value for word in (b"compressed-data", b"certs-only")):
+        found.encrypted = True
+
+
+def _note_inline(text: str, found: Body) -> None:
+    if _PGP_SIGNED in text:
+        found.signed = True
+    if _PGP_MESSAGE in text:
+        found.encrypted = True
+
+
+def _add_name(name: str | None, found: Body, kind: str = "") -> None:
     if len(found.names) >= MAX_NAMES:
         found.whole = False
         return
     name = name or ""
     if "=?" in name or not name.isprintable():
         name = words.decode_field(name.encode("utf-8", "replace"))
-    found.names.append(name[: headers.MAX_NAME_CHARS])
+    name = name[: headers.MAX_NAME_CHARS]
+    found.names.append(name)
+    found.types.update(dict.fromkeys(endings(name, kind)))

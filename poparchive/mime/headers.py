@@ -17,8 +17,9 @@ MAX_NAME_CHARS: Final = 255
 """A longer file name is cut: no file system holds one."""
 
 _FIELDS: Final = re.compile(
-    rb"\n(from|sender|to|cc|subject|date|message-id|received|references|in-reply-to"
-    rb"|content-(?:type|transfer-encoding|disposition))"
+    rb"\n(from|sender|to|cc|bcc|subject|date|message-id|received|references|in-reply-to"
+    rb"|content-(?:type|transfer-encoding|disposition|language)|keywords"
+    rb"|list-(?:id|post)|mailing-list|x-(?:mailing-list|gmail-labels|label|keywords))"
     rb"[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)",
     re.I,
 )

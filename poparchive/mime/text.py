@@ -34,6 +34,12 @@ _QUOTED_NAME: Final = re.compile(r'"([^"\\,;:<>@()\[\]]*)"(?=\s*<)')
 _ID: Final = re.compile(r"<([^<>]+)>")
 _COMMENT_NAME: Final = re.compile(r"<?([^\s<>()@]+@[^\s<>()]++)>?\s*\(([^()]+)\)")
 
+_LABELS: Final = (b"x-gmail-labels", b"x-label", b"keywords", b"x-keywords")
+_LIST_ADDRESSES: Final = (b"list-post", b"x-mailing-list", b"mailing-list")
+_LIST_ADDRESS: Final = re.compile(
+    r"(?:^|[\s<:;])(?:mailto:)?([^\s<>:;,?\"()@]+@[^\s<>:;,?\"()@]+)", re.I
+)
+
 
 class ParseStatus(enum.IntEnum):
     """How much of a message could be read. The numbers are stored."""
@@ -53,8 +59,12 @@ class Extract(NamedTuple):
     ``recipients`` and ``copies`` are To and Cc, comma separated; ``message_id`` stands without
     angle brackets. ``date`` is the Date field in seconds since the epoch, ``received`` the end of the
     topmost Received field as it is written. ``body`` is the text of all readable parts, lines ended by
-    LF. ``references`` are the Message-IDs that it names as before it in its thread, oldest first, no more than
-    ``REFERENCES`` from either end. ``attachment_names`` has a name for each attachment, empty for one without a name.
+    LF. ``references`` are the Message-IDs that it names as before it in its thread, oldest first, no more
+    than ``REFERENCES`` from either end.
+    ``attachment_names`` has a name for each attachment, empty for one without a name;
+    ``attachment_types`` has what they are known as, once each: ``pdf``. ``blind`` is Bcc, ``lists`` the
+    mailing list's name and address, ``labels`` what other programs filed the message under, comma
+    separated. ``signed`` and ``encrypted`` say that a part claims to be so; nothing is checked.
     """
 
     subject: str
@@ -62,12 +72,19 @@ class Extract(NamedTuple):
     recipients: str
     copies: str
     message_id: str
-    references: tuple[str, ...]
     date: int | None
     received: str
     body: str
     attachment_names: tuple[str, ...]
     status: ParseStatus
+    attachment_types: tuple[str, ...] = ()
+    blind: str = ""
+    lists: str = ""
+    labels: str = ""
+    signed: bool = False
+    encrypted: bool = False
+    language: str = ""
+    references: tuple[str, ...] = ()
 
 
 def extract(message: Octets, root: Part | None = None) -> Extract:
@@ -93,12 +110,18 @@ def extract(message: Octets, root: Part | None = None) -> Extract:
         recipients=recipients,
         copies=_unquoted(_texts(block, b"cc")),
         message_id=message_id,
-        references=_references(block, message_id, f"{sender} {recipients}"),
         date=dates.epoch(_text(block, b"date")),
         received=received[-dates.MAX_CHARS :].decode("latin-1"),
         body=body,
         attachment_names=tuple(found.names),
         status=status,
+        attachment_types=tuple(found.types),
+        blind=_unquoted(_texts(block, b"bcc")),
+        lists=_lists(block),
+        labels=", ".join(filter(None, [_texts(block, name) for name in _LABELS]))[:FIELD_CHARS],
+        signed=found.signed,
+        encrypted=found.encrypted,
+        references=_references(block, message_id, f"{sender} {recipients}"),
     )
 
 
@@ -156,6 +179,18 @@ def _texts(block: Block, name: bytes) -> str:
     """All fields of that name, one line, comma separated; empty for none."""
     found = block.all(name)
     return ", ".join([decode_field(octets) for octets in found])[:FIELD_CHARS] if found else ""
+
+
+def _lists(block: Block) -> str:
+    """The mailing list by name and id (RFC 2919), or by the address in an older field."""
+    named = _text(block, b"list-id")
+    if named:
+        return _unquoted(named)
+    for name in _LIST_ADDRESSES:
+        found = _LIST_ADDRESS.search(_text(block, name))
+        if found:
+            return found[1]
+    return ""
 
 
 def _unquoted(addresses: str) -> str:

@@ -4,6 +4,7 @@ import itertools
 import random
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,6 @@ from poparchive.index.jwz import Message, Node, tree, walk
 from poparchive.index.keys import hash_of
 from poparchive.index.subjects import base
 from poparchive.index.threads import SUBJECT_DAYS, Joining, ThreadWriter, joining
-from tests.support.corpus import corpus_mails, corpus_missing
 
 DAY = 86_400 // 32
 """In row ids."""
@@ -128,9 +128,7 @@ def of(*rows: tuple[str, str, str]) -> list[Message]:
             [(0, 0), (1, 1)],
             id="a reply that names nothing",
         ),
-        pytest.param(
-            of(("a", "", "hello"), ("b", "", "hello")), [(0, 0), (0, 1)], id="no replies"
-        ),
+        pytest.param(of(("a", "", "hello"), ("b", "", "hello")), [(0, 0), (0, 1)], id="no replies"),
         pytest.param(
             of(("c", "a b", "Re: s"), ("b", "", "s"), ("a", "", "s")),
             [(0, 2), (1, 1), (2, 0)],
@@ -145,7 +143,9 @@ def test_trees(messages: list[Message], expected: list[tuple[int, int | str]]) -
 
 def test_a_very_deep_thread() -> None:
     """Depth costs no stack, and no more than the square of a small number."""
-    messages = of(*[(str(n), " ".join(map(str, range(max(0, n - 3), n))), "s") for n in range(3000)])
+    messages = of(
+        *[(str(n), " ".join(map(str, range(max(0, n - 3), n))), "s") for n in range(3000)]
+    )
     assert [depth for depth, _ in walk(tree(messages))] == list(range(3000))
 
 
@@ -191,18 +191,17 @@ class Tables:
         self.catalog.close()
 
 
+@dataclass
 class Mail:
     """A message as far as threads are concerned."""
 
-    def __init__(
-        self, key: int, id: str, refs: Sequence[str] = (), subject: str = "", sender: str = "a@x",
-        to: str = "", list: str = "",
-    ) -> None:  # fmt: skip
-        self.key, self.id, self.refs, self.subject = key, id, refs, subject
-        self.sender, self.to, self.list = sender, to, list
-
-    def __repr__(self) -> str:
-        return f"Mail({self.key}, {self.id!r}, {self.refs}, {self.subject!r}, {self.sender}, {self.to}, {self.list})"
+    key: int
+    id: str
+    refs: Sequence[str] = ()
+    subject: str = ""
+    sender: str = "a@x"
+    to: str = ""
+    list: str = ""
 
     @property
     def joining(self) -> Joining:

@@ -28,6 +28,7 @@ from poparchive.archive.verify.packs import PackWalk, leftovers
 from poparchive.errors import PoparchiveError
 from poparchive.index.lookup import CatalogMissingError, Lookup
 from poparchive.index.terms import Expected, IndexProof
+from poparchive.index.threadproof import ExpectedThreads
 from poparchive.index.versions import NewerDatabaseError
 from poparchive.store import parity
 from poparchive.store.errors import FormatError, StoreError
@@ -90,6 +91,7 @@ class _Run:
         self._sound = True
         self._proof: IndexProof | None = None
         self._expected: Expected | None = None
+        self._threads: ExpectedThreads | None = None
         self._bad: list[Bad] = []
         self._messages_seen = 0
         self._moving = False
@@ -273,8 +275,16 @@ class _Run:
             return None
         if self._share is None and self._proof is not None:
             self._expected = self._stack.enter_context(contextlib.closing(Expected()))
+            self._threads = self._stack.enter_context(
+                contextlib.closing(ExpectedThreads(self._layout.catalog, self._proof.entry))
+            )
         check = MessageCheck(
-            self._reader, self._counts, chain.shadow.retrieved, self._expected, self._lost.add
+            self._reader,
+            self._counts,
+            chain.shadow.retrieved,
+            self._expected,
+            self._lost.add,
+            self._threads,
         )
         self._stack.callback(check.close)
         return check
@@ -352,6 +362,9 @@ class _Run:
             return
         try:
             differs = self._proof.differs(self._expected.sum(), self._lost.keys())
+            if not differs and self._threads is not None:
+                lost = len(self._lost)
+                differs = self._proof.threads_differ(self._threads, incomplete=lost > 0)
         except DATABASE_ERRORS as error:
             differs = str(error)
         if differs:
