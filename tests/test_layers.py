@@ -10,14 +10,15 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "poparchive"
 
 LOW = {"errors", "model"}
-ARCHIVE = {"archive", "store", "mime", "index"}
+ARCHIVE = {"archive", "store", "mime", "index", "query"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "model": set(),
     "pop3": LOW,
     "mime": LOW,
     "store": LOW,
-    "index": LOW,
+    "query": {"errors"},
+    "index": LOW | {"query"},
     "formats": LOW,
     "config": LOW,
     "credentials": LOW,
@@ -25,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "observe": LOW,
     "archive": LOW | ARCHIVE,
     "sync": LOW | {"pop3", "archive"},
-    "transfer": LOW | {"formats", "archive", "index"},
+    "transfer": LOW | {"formats", "archive", "index", "query"},
     "diagnose": LOW | {"pop3"},
     "schedule": LOW | {"sync"},
     "demo": LOW,
@@ -37,6 +38,7 @@ HOMES = {
     "zfec": ({"store"}, "parity is made and used beside the packs that it heals"),
     "sqlalchemy": ({"index"}, "nothing else knows that the catalog is a database"),
     "alembic": ({"index"}, "migrations belong to the catalog"),
+    "snowballstemmer": ({"index"}, "the forms of a word are those that the index has"),
     "apscheduler": ({"schedule"}, "pulls know nothing of time tables"),
     "typer": ({"cli"}, "libraries know no command line"),
     "rich": ({"cli"}, "libraries know no terminal"),

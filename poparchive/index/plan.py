@@ -1,135 +1,415 @@
 """Turns a query's tree into one SQL statement over search index and catalog.
 
-What FTS5 can do goes into one MATCH, whose rows come newest first by themselves because the rowid is
-the date; ranges of dates are ranges of rowids. The rest are conditions on each row. The statement's
-tables are ``mail`` (the index) and ``cat`` (the catalog, attached).
+What FTS5 can do goes into one MATCH, whose rows come newest first by themselves because the rowid is the
+date; ranges of dates are ranges of rowids. What it cannot do is a condition on each row, or a stream of rows
+of its own. Streams are put together by UNION, INTERSECT and EXCEPT under ORDER BY, which SQLite does by
+merging them as they come: so a page of results costs what it takes to reach it, not what there is.
+
+``conditions`` has the SQL of single conditions, ``matching`` the language of FTS5.
+The statement's tables are ``mail`` (the index) and ``cat`` (the catalog, attached).
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from poparchive.index.fold import fold_query
-from poparchive.index.fulltext import ATTACHMENT
-from poparchive.index.keys import rowid_of
-from poparchive.index.query import And, Dated, HasAttachment, InAccount, Node, Not, Or, Sized, Words
+from poparchive.index import conditions
+from poparchive.index.conditions import Sql
+from poparchive.index.fulltext import COLUMNS
+from poparchive.index.matching import Match, Matcher, all_of, any_of
+from poparchive.query.tree import (
+    And,
+    Dated,
+    HasMessageId,
+    Identified,
+    InAccount,
+    InThread,
+    Is,
+    Language,
+    Node,
+    Not,
+    Or,
+    Sized,
+)
+
+MAX_ARMS = 8
+"""A query becomes a union of at most so many streams; what would need more is decided row by row."""
+
+FEW = 1_000
+"""Up to so many messages of a rare kind are found first and the rest of the query tried on each: a MATCH for
+one row takes up to 25 us."""
+
+MANY = 20_000
+"""A condition is tried on each of so many matches (0.7 us each); where there are more, streams are merged."""
+
+
+def _no_forms(word: str, languages: tuple[str, ...]) -> tuple[str, ...]:
+    return ()
+
+
+def _never(select: str, values: tuple[object, ...], limit: int) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What there is to ask.
+
+    ``forms`` gives the words of the index with the stem of a word in some languages, or in those of the
+    archive; ``few`` tells whether a SELECT gives at most so many rows; ``threads`` whether conversations are
+    known.
+    """
+
+    columns: frozenset[str] = frozenset(COLUMNS)
+    forms: Callable[[str, tuple[str, ...]], tuple[str, ...]] = _no_forms
+    few: Callable[[str, tuple[object, ...], int], bool] = _never
+    threads: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Rows of one table: ``match`` is what FTS5 is asked, empty if the table is another one."""
+
+    table: str
+    key: str
+    where: tuple[Sql, ...] = ()
+    match: str = ""
+    tail: str = ""
+
+    def sql(self, columns: str = "{id}", *, distinct: bool = False) -> Sql:
+        """Return the SELECT of ``columns``, where ``{id}`` stands for the row id."""
+        texts = ["mail MATCH ?"] if self.match else []
+        values: list[object] = [self.match] if self.match else []
+        for one in self.where:
+            texts.append(one.on(self.key))
+            values += one.values
+        clause = f" WHERE {' AND '.join(texts)}" if texts else ""
+        what = ("DISTINCT " if distinct else "") + columns.replace("{id}", self.key)
+        return Sql(f"SELECT {what} FROM {self.table}{clause}{self.tail}", tuple(values))  # noqa: S608
+
+
+_MAIL = Stream("mail", "mail.rowid")
+_CATALOG = Stream("cat.messages AS m", "m.id")
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """``match`` is what FTS5 is asked (empty: the catalog is asked instead); ``where`` the rest."""
+    """Streams that are put together from the left: ``joins`` stand between them.
 
-    match: str
-    where: str
-    values: tuple[object, ...]
+    ``missing`` names what the index cannot be asked yet: nothing is found by it.
+    """
 
-    def rows(self, columns: str = "{id}") -> str:
-        """Return the SQL that selects ``columns`` of all rows, where ``{id}`` stands for the row id."""
-        table, key = "mail" if self.match else "cat.messages", self.key
-        conditions = ["mail MATCH ?"] if self.match else []
-        if self.where:
-            conditions.append(self.where.replace("{id}", key))
-        clause = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        return f"SELECT {columns.replace('{id}', key)} FROM {table}{clause}"  # noqa: S608
+    streams: tuple[Stream, ...]
+    joins: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def match(self) -> str:
+        """What FTS5 is asked if it is all that gives rows; else empty."""
+        return "" if self.joins else self.streams[0].match
 
     @property
     def key(self) -> str:
         """The column that is a message's row id."""
-        return "mail.rowid" if self.match else "cat.messages.id"
+        return "found.id" if self._composed else self.streams[0].key
 
     @property
     def parameters(self) -> tuple[object, ...]:
-        return (self.match, *self.values) if self.match else self.values
+        return tuple(value for stream in self.streams for value in stream.sql().values)
+
+    @property
+    def _composed(self) -> bool:
+        """Whether rows are had by a subquery: from several streams, or from one that repeats itself."""
+        return bool(self.joins) or "uidls" in self.streams[0].table
+
+    def rows(self, columns: str = "{id}") -> str:
+        """Return the SQL that selects ``columns`` of all rows, where ``{id}`` stands for the row id."""
+        return self._rows(columns, "")
+
+    def newest(self, columns: str = "{id}") -> str:
+        """Return the SQL that selects ``columns`` of all rows by descending row id, as they are found."""
+        if self._composed:
+            return self._rows(columns, " ORDER BY 1 DESC")
+        return f"{self.rows(columns)} ORDER BY {self.key} DESC"
+
+    def _rows(self, columns: str, order: str) -> str:
+        first, *others = self.streams
+        if not self._composed:
+            return first.sql(columns).text
+        text = first.sql("{id} AS id", distinct=not (others or first.tail)).text
+        for join, stream in zip(self.joins, others, strict=True):
+            text += f" {join} {stream.sql().text}"
+        named = columns.replace("{id}", "found.id")
+        return f"SELECT {named} FROM ({text}{order}) AS found"  # noqa: S608
 
 
-def plan(tree: Node) -> Statement:
-    """Return the statement that finds what a tree means."""
-    parts = tree.all if isinstance(tree, And) else (tree,)
-    match = " AND ".join(m for part in parts if (m := _match(part)) is not None)
-    rest = [part for part in parts if _match(part) is None]
-    if match:
-        for part in list(rest):
-            if isinstance(part, Not) and (unwanted := _match(part.inner)) is not None:
-                match = f"({match}) NOT {unwanted}"
-                rest.remove(part)
-    values: list[object] = []
-    where = " AND ".join(_condition(part, values) for part in rest)
-    return Statement(match, where, tuple(values))
+def plan(tree: Node, known: Known | None = None, *, counting: bool = False) -> Statement:
+    """Return the statement that finds what a tree means.
 
-
-def _match(node: Node) -> str | None:
-    """Return the FTS5 expression of a tree, or None if FTS5 alone cannot tell."""
-    if isinstance(node, Words):
-        return _words(node)
-    if isinstance(node, HasAttachment):
-        return f'flags : "{ATTACHMENT}"'
-    if isinstance(node, Or):
-        inner = [_match(n) for n in node.any]
-        return None if None in inner else "(" + " OR ".join(i for i in inner if i) + ")"
-    if isinstance(node, And) and node.all:
-        wanted = [m for n in node.all if not isinstance(n, Not) and (m := _match(n))]
-        unwanted = [m for n in node.all if isinstance(n, Not) and (m := _match(n.inner))]
-        if not wanted or len(wanted) + len(unwanted) < len(node.all):
-            return None
-        expression = "(" + " AND ".join(wanted) + ")"
-        for one in unwanted:
-            expression = f"({expression} NOT {one})"
-        return expression
-    return None
-
-
-def _words(node: Words) -> str:
-    folded = fold_query(node.text)
-    quoted = '"' + folded.strip().replace('"', '""') + '"'
-    star = "*" if node.prefix or folded.endswith("*") else ""
-    quoted = quoted.replace("*", " ") + star
-    return f"{node.column} : {quoted}" if node.column else quoted
-
-
-def _condition(node: Node, values: list[object]) -> str:
-    """Return SQL for one row, with ``{id}`` for the row's id."""
-    expression = _match(node)
-    if expression is not None:
-        values.append(expression)
-        return "{id} IN (SELECT rowid FROM mail WHERE mail MATCH ?)"
-    if isinstance(node, Not):
-        return f"NOT ({_condition(node.inner, values)})"
-    if isinstance(node, And):
-        return "(" + (" AND ".join(_condition(n, values) for n in node.all) or "1") + ")"
-    if isinstance(node, Or):
-        return "(" + " OR ".join(_condition(n, values) for n in node.any) + ")"
-    if isinstance(node, Dated):
-        return _dated(node, values)
-    if isinstance(node, Sized):
-        values.append(node.above if node.above is not None else node.below)
-        sign = ">" if node.above is not None else "<"
-        return f"(SELECT s.size_bytes FROM cat.messages s WHERE s.id = {{id}}) {sign} ?"  # noqa: S608
-    assert isinstance(node, InAccount)
-    values.append(node.name)
-    return (
-        "EXISTS (SELECT 1 FROM cat.uidls u WHERE u.message = {id}"
-        " AND u.account = (SELECT a.id FROM cat.accounts a WHERE a.name = ?))"
-    )
-
-
-_DATE = "(SELECT d.date FROM cat.messages d WHERE d.id = {id})"
-_RUN_END = (
-    "ifnull((SELECT r.id + 1 FROM cat.messages r WHERE r.id >= ? AND NOT EXISTS"
-    " (SELECT 1 FROM cat.messages n WHERE n.id = r.id + 1) ORDER BY r.id LIMIT 1), 0)"
-)
-
-
-def _dated(node: Dated, values: list[object]) -> str:
-    """Return SQL for a range of dates: a range of ids, and a look at the date where that is not enough.
-
-    A message may have a later id than its date's, if that was taken; then every id between is taken.
-    So a limit's id, and the run of ids behind it, hold messages from both sides of the limit.
+    ``counting``: all rows will be read, so that the first ones need not come at once.
     """
-    conditions = []
-    if node.start is not None:
-        edge = rowid_of(node.start)
-        values += (edge, edge, node.start)
-        conditions.append(f"({{id}} >= ? AND ({{id}} >= {_RUN_END} OR {_DATE} >= ?))")
-    if node.end is not None:
-        edge = rowid_of(node.end)
-        values += (edge, edge, edge, node.end)
-        conditions.append(f"({{id}} < max(?, {_RUN_END}) AND ({{id}} < ? OR {_DATE} < ?))")
-    return "(" + " AND ".join(conditions) + ")"
+    known = known or Known()
+    matcher = Matcher(known.columns, _languages(tree), known.forms)
+    planner = _Planner(matcher, known, counting)
+    return planner.statement(planner.normal(tree, wanted=True))
+
+
+def _languages(tree: Node) -> tuple[str, ...]:
+    """The languages that are asked for anywhere in a query; what is left out by NOT does not count."""
+    if isinstance(tree, Language):
+        return (tree.code,)
+    inner: tuple[Node, ...] = ()
+    if isinstance(tree, And):
+        inner = tree.all
+    elif isinstance(tree, Or):
+        inner = tree.any
+    return tuple(dict.fromkeys(code for one in inner for code in _languages(one)))
+
+
+# ---- the normal form: negation at the leaves, FTS5's parts in one piece ------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A condition that is not FTS5's."""
+
+    node: Node
+    wanted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _All:
+    """All of these; of nothing: every message."""
+
+    parts: "tuple[_Normal, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Any:
+    """At least one of these; of nothing: no message."""
+
+    parts: "tuple[_Normal, ...]" = ()
+
+
+_Normal = Match | _Row | _All | _Any
+_Leaf = Match | _Row | _Any
+
+
+class _Planner:
+    def __init__(self, matcher: Matcher, known: Known, counting: bool) -> None:
+        self._matcher = matcher
+        self._known = known
+        self._counting = counting
+        self._missing: dict[str, None] = {}
+
+    def normal(self, node: Node, *, wanted: bool) -> _Normal:
+        """Return the tree with NOT at the leaves, and all that FTS5 can answer together in one Match."""
+        if isinstance(node, Not):
+            return self.normal(node.inner, wanted=not wanted)
+        if isinstance(node, And | Or):
+            inner = node.all if isinstance(node, And) else node.any
+            parts = (self.normal(one, wanted=wanted) for one in inner)
+            return _all(parts) if isinstance(node, And) == wanted else _any(parts)
+        match = self._matcher.match(node)
+        if match is not None:
+            if match.expression:
+                return match if wanted else match.opposite()
+            self._missing.update(dict.fromkeys(match.missing))
+            # Whatever is asked of it is not known, its opposite neither.
+            return _Any()
+        if isinstance(node, InThread) and not self._known.threads:
+            self._missing["thread:"] = None
+            return _Any()
+        return _row(node, wanted)
+
+    def statement(self, tree: _Normal) -> Statement:
+        missing = tuple(self._missing)
+        arms = _arms(tree)
+        if arms is None:
+            arms = [[tree if not isinstance(tree, _All) else _Any((tree,))]]
+        if len(arms) == 1:
+            streams, joins = self._alone(arms[0])
+            return Statement(streams, joins, missing)
+        if not arms:
+            return Statement((_CATALOG_NONE,), (), missing)
+        united = tuple(self._stream(arm) for arm in arms)
+        return Statement(united, ("UNION",) * (len(arms) - 1), missing)
+
+    def _alone(self, leaves: "list[_Leaf]") -> tuple[tuple[Stream, ...], tuple[str, ...]]:
+        """Return the streams of a query that is one conjunction."""
+        match, unwanted, ids, rest = self._sorted(leaves)
+        dates = tuple(_sql(one) for one in rest if _is_dated(one))
+        if ids:
+            return (self._stream(leaves),), ()
+        own = [one for one in rest if self._has_stream(one, match)]
+        others = tuple(_sql(one) for one in rest if one not in own)
+        streams = [_on_streams(one, dates) for one in own]
+        if match:
+            streams.insert(0, Stream(_MAIL.table, _MAIL.key, others, match.expression))
+        elif not streams or len(others) > len(dates):
+            streams.insert(0, Stream(_CATALOG.table, _CATALOG.key, others))
+        joins = ["INTERSECT"] * (len(streams) - 1)
+        if unwanted:
+            streams.append(Stream(_MAIL.table, _MAIL.key, dates, unwanted.expression))
+            joins.append("EXCEPT")
+        return tuple(streams), tuple(joins)
+
+    def _has_stream(self, leaf: "_Leaf", match: Match | None) -> bool:
+        """Whether a condition is better asked by itself than of each row of the others."""
+        if not isinstance(leaf, _Row) or not leaf.wanted:
+            return False
+        node = leaf.node
+        if isinstance(node, InAccount):
+            if not self._counting:
+                return False
+        elif not (isinstance(node, Sized) and match) and node != Is("duplicate"):
+            return False
+        if match is None:
+            return True
+        select = "SELECT 1 FROM mail WHERE mail MATCH ?"
+        return not self._known.few(select, (match.expression,), MANY)
+
+    def _stream(self, leaves: "list[_Leaf]") -> Stream:
+        """Return one conjunction as one stream."""
+        match, unwanted, ids, rest = self._sorted(leaves)
+        where = [_sql(one) for one in rest]
+        if unwanted:
+            where.append(conditions.matched(unwanted.expression, wanted=False, one_row=bool(ids)))
+        if ids:
+            where = [conditions.driving(one.node) for one in ids if isinstance(one, _Row)] + where
+            if match:
+                where.append(conditions.matched(match.expression, wanted=True, one_row=True))
+        elif match:
+            return Stream(_MAIL.table, _MAIL.key, tuple(where), match.expression)
+        return Stream(_CATALOG.table, _CATALOG.key, tuple(where))
+
+    def _sorted(
+        self, leaves: "list[_Leaf]"
+    ) -> "tuple[Match | None, Match | None, list[_Leaf], list[_Leaf]]":
+        """Tell apart what FTS5 is to find, what it is to leave out, what gives few rows, and the rest."""
+        matches = [one for one in leaves if isinstance(one, Match)]
+        rows: list[_Leaf] = [one for one in leaves if not isinstance(one, Match)]
+        match = all_of(matches) if matches else None
+        unwanted: Match | None = None
+        if match is not None and match.negated:
+            match, unwanted = None, match
+        ids = [one for one in rows if self._gives_few(one)]
+        return match, unwanted, ids, [one for one in rows if one not in ids]
+
+    def _gives_few(self, leaf: "_Leaf") -> bool:
+        if not isinstance(leaf, _Row) or not leaf.wanted:
+            return False
+        if isinstance(leaf.node, Identified | HasMessageId | InThread):
+            return True
+        if not isinstance(leaf.node, InAccount):
+            return False
+        select = conditions.of_account(leaf.node)
+        return self._known.few(select.text, select.values, FEW)
+
+
+_CATALOG_NONE = Stream(_CATALOG.table, _CATALOG.key, (Sql("0"),))
+
+
+def _row(node: Node, wanted: bool) -> _Normal:
+    """A negated range is a range, or two."""
+    if wanted:
+        return _Row(node)
+    if isinstance(node, Sized):
+        if node.above is not None:
+            return _Row(Sized(None, node.above + 1))
+        assert node.below is not None
+        return _Row(Sized(node.below - 1, None))
+    if isinstance(node, Dated):
+        before = _Row(Dated(None, node.start)) if node.start is not None else None
+        after = _Row(Dated(node.end, None)) if node.end is not None else None
+        return _any(one for one in (after, before) if one is not None)
+    return _Row(node, wanted=False)
+
+
+def _all(parts: Iterable[_Normal]) -> _Normal:
+    found: list[_Normal] = []
+    for part in parts:
+        found += part.parts if isinstance(part, _All) else (part,)
+    if _Any() in found:
+        return _Any()
+    matches = [one for one in found if isinstance(one, Match)]
+    if matches:
+        found = [all_of(matches), *(one for one in found if not isinstance(one, Match))]
+    return found[0] if len(found) == 1 else _All(tuple(found))
+
+
+def _any(parts: Iterable[_Normal]) -> _Normal:
+    found: list[_Normal] = []
+    for part in parts:
+        found += part.parts if isinstance(part, _Any) else (part,)
+    if _All() in found:
+        return _All()
+    matches = [one for one in found if isinstance(one, Match)]
+    if matches:
+        found = [any_of(matches), *(one for one in found if not isinstance(one, Match))]
+    return found[0] if len(found) == 1 else _Any(tuple(found))
+
+
+def _arms(tree: _Normal) -> "list[list[_Leaf]] | None":
+    """Return conjunctions whose union is the tree, or None if they are too many."""
+    if isinstance(tree, _All):
+        arms: list[list[_Leaf]] = [[]]
+        for part in tree.parts:
+            inner = _arms(part)
+            if inner is None or len(arms) * len(inner) > MAX_ARMS:
+                return None
+            arms = [[*one, *other] for one in arms for other in inner]
+        return arms
+    if isinstance(tree, _Any) and (_drives(tree) or not tree.parts):
+        union: list[list[_Leaf]] = []
+        for part in tree.parts:
+            inner = _arms(part)
+            if inner is None or len(union) + len(inner) > MAX_ARMS:
+                return None
+            union += inner
+        return union
+    return [[tree]]
+
+
+def _drives(tree: _Normal) -> bool:
+    """Whether rows of the tree can be found otherwise than by looking at all."""
+    if isinstance(tree, _All | _Any):
+        return any(map(_drives, tree.parts))
+    if isinstance(tree, Match):
+        return True
+    return tree.wanted and isinstance(tree.node, Identified | HasMessageId | InThread | Dated)
+
+
+def _is_dated(leaf: _Normal) -> bool:
+    return isinstance(leaf, _Row) and isinstance(leaf.node, Dated)
+
+
+def _on_streams(leaf: "_Leaf", dates: tuple[Sql, ...]) -> Stream:
+    assert isinstance(leaf, _Row)
+    if isinstance(leaf.node, InAccount):
+        where = (Sql("u.message IS NOT NULL"), conditions.account_is(leaf.node), *dates)
+        return Stream("cat.uidls AS u", "u.message", where)
+    if isinstance(leaf.node, Is):
+        where = (Sql("u.message IS NOT NULL"), *dates)
+        tail = " GROUP BY u.message HAVING count(*) > 1"
+        return Stream("cat.uidls AS u", "u.message", where, tail=tail)
+    return Stream(_CATALOG.table, _CATALOG.key, (_sql(leaf), *dates))
+
+
+def _sql(tree: _Normal) -> Sql:
+    """Return the condition on one row."""
+    if isinstance(tree, Match):
+        return conditions.matched(tree.expression, wanted=not tree.negated, one_row=False)
+    if isinstance(tree, _Row):
+        return conditions.condition(tree.node, wanted=tree.wanted)
+    word, empty = (" AND ", "1") if isinstance(tree, _All) else (" OR ", "0")
+    return conditions.joined(word, map(_sql, tree.parts), empty)
+
+
+def described(statement: Statement) -> Iterator[str]:
+    """Say in plain words which streams a statement reads."""
+    for at, stream in enumerate(statement.streams):
+        join = f"{statement.joins[at - 1].lower()} " if at else ""
+        if stream.match:
+            yield f"{join}search index: {stream.match}"
+        else:
+            yield f"{join}catalog: {stream.table.partition(' ')[0].removeprefix('cat.')}"

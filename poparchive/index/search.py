@@ -5,6 +5,7 @@ that of a rare one. One ``Searcher`` belongs to one thread.
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -15,9 +16,10 @@ from typing import Any, Self
 from poparchive.errors import PoparchiveError
 from poparchive.index.keys import GRANULE_S
 from poparchive.index.lookup import open_read_only
-from poparchive.index.plan import Statement, plan
-from poparchive.index.query import And, Node, Or, Words, parse
+from poparchive.index.plan import Known, Statement, plan
 from poparchive.index.versions import refuse_newer_catalog, refuse_newer_index
+from poparchive.query.parser import Saved, parse
+from poparchive.query.tree import And, Near, Node, Or, Stem, Words
 
 CANDIDATES = 2000
 """By relevance, this many of the newest matches are ranked: ranking all hits of a common word among
@@ -52,7 +54,10 @@ class Hit:
 class Searcher:
     """Catalog and search index, opened for questions."""
 
-    def __init__(self, catalog: Path, search: Path) -> None:
+    def __init__(self, catalog: Path, search: Path, *, saved: Saved = dict) -> None:
+        """``saved`` gives the searches that a query may name with ``@``."""
+        self._saved = saved
+        self._planned: Known | None = None
         self._connection = open_read_only(search)
         refuse_newer_index(self._connection, search)
         quoted = str(catalog.absolute())
@@ -78,27 +83,56 @@ class Searcher:
         self, query: str, *, limit: int = 20, offset: int = 0, sort: str = "newest"
     ) -> list[Hit]:
         """Return one page of what a query finds. Raises ``QuerySyntaxError``."""
-        statement = plan(parse(query))
+        statement = self._plan(query)
         return [self._hit(key) for key in self._keys(statement, limit, offset, sort)]
 
     def count(self, query: str) -> int:
         """Return how many messages a query finds."""
-        statement = plan(parse(query))
+        statement = self._plan(query, counting=True)
         row = self._run(statement.rows("count(*)"), statement.parameters).fetchone()
         return int(row[0])
 
     def keys(self, query: str) -> Iterator[int]:
         """Yield the row ids of all that a query finds, oldest first."""
-        statement = plan(parse(query))
+        statement = self._plan(query)
         sql = statement.rows("{id}, " + _DATE) + " ORDER BY 2, 1"
         for row in self._run(sql, statement.parameters):
             yield row[0]
 
+    def missing(self, query: str) -> tuple[str, ...]:
+        """Name what a query asks and the index, made by an earlier version, cannot tell yet."""
+        return self._plan(query).missing
+
     def explain(self, query: str) -> str:
-        """Return how a query was understood, and what the databases are asked."""
-        tree = parse(query)
-        statement = plan(tree)
-        return f"{tree}\nmatch: {statement.match or '(every message)'}\nsql: {statement.rows()}"
+        """Return how a query was understood, in plain words, and how it is run, in SQL."""
+        from poparchive.index.explaining import explained
+
+        tree = self._parse(query)
+        statement = plan(tree, self._known())
+        return explained(tree, statement, lambda sql, values: self._run(sql, values).fetchall())
+
+    def _parse(self, query: str) -> Node:
+        return parse(query, now=int(time.time()), saved=self._saved)
+
+    def _plan(self, query: str, *, counting: bool = False) -> Statement:
+        return plan(self._parse(query), self._known(), counting=counting)
+
+    def _known(self) -> Known:
+        if self._planned is None:
+            columns = frozenset(row[1] for row in self._run("PRAGMA main.table_info(mail)", ()))
+            find = "SELECT 1 FROM main.sqlite_master WHERE name = 'threads'"
+            threads = self._run(find, ()).fetchone() is not None
+            self._planned = Known(columns, self._forms, self._few, threads)
+        return self._planned
+
+    def _forms(self, word: str, languages: tuple[str, ...]) -> tuple[str, ...]:
+        from poparchive.index.stems import forms
+
+        return forms(self._connection, word, languages)
+
+    def _few(self, select: str, values: tuple[object, ...], limit: int) -> bool:
+        sql = f"SELECT count(*) FROM ({select} LIMIT {limit + 1})"  # noqa: S608
+        return bool(self._run(sql, values).fetchone()[0] <= limit)
 
     def _keys(self, statement: Statement, limit: int, offset: int, sort: str) -> list[int]:
         if sort == "relevance" and statement.match:
@@ -121,7 +155,7 @@ class Searcher:
         Descending ids are descending dates but for messages whose own id was taken. These have a later
         id, never an earlier one, so that a row is settled once no id to come can have a later date.
         """
-        sql = statement.rows("{id}, " + _DATE) + f" ORDER BY {statement.key} DESC"
+        sql = statement.newest("{id}, " + _DATE)
         found: list[tuple[int, int]] = []
         unsettled: list[int] = []
         settled = 0
@@ -171,13 +205,16 @@ class Searcher:
         return Hit(*values)
 
 
-def terms(query: str) -> list[Words]:
+def terms(query: str, *, saved: Saved = dict) -> list[Words]:
     """Return the words that a query wants in a message, for marking them in its text."""
     found: list[Words] = []
 
     def walk(node: Node) -> None:
-        if isinstance(node, Words) and node.column in ("", "subject"):
-            found.append(node)
+        if isinstance(node, Words | Stem | Near) and node.field in ("", "subject", "body"):
+            if isinstance(node, Near):
+                found.extend(node.words)
+            else:
+                found.append(node if isinstance(node, Words) else Words(node.text))
         elif isinstance(node, And):
             for inner in node.all:
                 walk(inner)
@@ -185,5 +222,5 @@ def terms(query: str) -> list[Words]:
             for inner in node.any:
                 walk(inner)
 
-    walk(parse(query))
+    walk(parse(query, now=int(time.time()), saved=saved))
     return found

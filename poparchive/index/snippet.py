@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from poparchive.index.fold import fold
-from poparchive.index.query import Words
+from poparchive.query.tree import Words
 
 WIDTH = 160
 _BLANKS = re.compile(r"\s+")

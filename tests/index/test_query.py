@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from poparchive.demo.samples import accounts
 from poparchive.index.fold import fold, fold_query
-from poparchive.index.query import QuerySyntaxError, Words, parse
+from poparchive.query import QuerySyntaxError, parse
+from poparchive.query.tree import Words
 from poparchive.index.search import Searcher, terms
 from poparchive.index.snippet import snippet
 from tests.support.archives import fill
@@ -176,7 +177,7 @@ WRONG = {
 def test_a_wrong_query_says_where(query: str) -> None:
     """An error has the position and a line that points at it."""
     with pytest.raises(QuerySyntaxError) as caught:
-        parse(query)
+        parse(query, now=0)
     assert caught.value.position == WRONG[query]
     assert str(caught.value).endswith(" " * (WRONG[query] + 2) + "^")
 
@@ -187,7 +188,7 @@ def test_a_wrong_query_says_where(query: str) -> None:
 def test_whatever_is_typed_gives_a_tree_or_our_error(query: str) -> None:
     """No text makes the parser fail in another way."""
     with contextlib.suppress(QuerySyntaxError):
-        parse(query)
+        parse(query, now=0)
 
 
 @given(query=st.text(max_size=20) | st.lists(st.sampled_from(EXAMPLES), max_size=4).map(" ".join))
@@ -241,8 +242,8 @@ def test_ascii_folds_to_itself() -> None:
 
 def test_urls_and_times_are_words() -> None:
     """What merely looks like a field is searched for."""
-    assert parse("http://example.com") == Words("http://example.com")
-    assert parse("12:30") == Words("12:30")
+    assert parse("http://example.com", now=0) == Words("http://example.com")
+    assert parse("12:30", now=0) == Words("12:30")
 
 
 def test_snippets_mark_what_was_found() -> None:

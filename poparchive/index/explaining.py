@@ -1,0 +1,34 @@
+"""``--explain``: how a query was understood, and how it is run."""
+
+from collections.abc import Callable
+
+from poparchive.index.plan import Statement, described
+from poparchive.query.explain import explain
+from poparchive.query.printing import query
+from poparchive.query.tree import Node
+
+Run = Callable[[str, tuple[object, ...]], list[tuple[object, ...]]]
+
+
+def explained(tree: Node, statement: Statement, run: Run) -> str:
+    """Return it as text of several lines. ``run`` executes SQL; nothing is searched for."""
+    lines = [f"query: {query(tree)}", "", "finds messages:", *_indented(explain(tree))]
+    if statement.missing:
+        lines += ["", f"not in the index yet, finds nothing: {', '.join(statement.missing)}"]
+    lines += ["", "is read newest first from:", *_indented("\n".join(described(statement)))]
+    sql = statement.newest()
+    lines += ["", "SQL:", *_indented(sql)]
+    values = statement.parameters
+    lines += [f"  ?{n} = {_shown(value)}" for n, value in enumerate(values, 1)]
+    # It prepares the statement and reads no row.
+    steps = run(f"EXPLAIN QUERY PLAN {sql}", values)
+    lines += ["", "steps of SQLite:", *(f"  {step[-1]}" for step in steps)]
+    return "\n".join(lines)
+
+
+def _indented(text: str) -> list[str]:
+    return [f"  {line}" for line in text.split("\n")]
+
+
+def _shown(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,181 @@
+"""Dates of the language: years, months, days, hours, minutes, seconds in UTC, and distances from now.
+
+All numbers are seconds since the epoch. Days are those of the proleptic Gregorian calendar, years 1 to 9999.
+"""
+
+import calendar
+import datetime
+import re
+
+_DAY_S = 86400
+_EPOCH = datetime.date(1970, 1, 1).toordinal()
+_BEGIN = (1 - _EPOCH) * _DAY_S
+END = (datetime.date.max.toordinal() + 1 - _EPOCH) * _DAY_S
+"""Behind the last second of the year 9999."""
+
+EXPECTED = "a date such as 2024, 2024-03, 2024-03-09, 2024/03/09 or 2024-03-09T14:30 was expected"
+EXPECTED_AGE = "a number and a unit, as in 12h, 3d, 2w, 5m or 2y, was expected"
+
+Limits = tuple[int | None, int | None]
+
+
+class BadDateError(ValueError):
+    """What was expected, and what was probably meant: empty if nothing suggests itself."""
+
+    def __init__(self, expected: str, meant: str = "") -> None:
+        super().__init__(expected)
+        self.meant = meant
+
+
+def limits(field: str, text: str, now: int) -> Limits:
+    """Return the first second and the one behind the last, None for no limit. Raises ``BadDateError``."""
+    if field in ("older_than", "newer_than"):
+        moment = _ago(text, now)
+        return (None, moment) if field == "older_than" else (moment, None)
+    if field in ("on", "during") and ".." in text:
+        return _range(text, now)
+    start, end = _period(text, now)
+    if field == "after":
+        return start, None
+    return (None, start) if field == "before" else (start, end)
+
+
+def _range(text: str, now: int) -> Limits:
+    """``a..b``: from the beginning of the one to the end of the other; either may be left out."""
+    first, _, last = text.partition("..")
+    if not first and not last:
+        raise BadDateError(EXPECTED)
+    try:
+        start = _period(first, now)[0] if first else None
+        end = _period(last, now)[1] if last else None
+    except BadDateError as error:
+        one, other = _mended(first), _mended(last)
+        raise BadDateError(str(error), f"{one}..{other}" if one or other else "") from None
+    if start is not None and end is not None and start >= end:
+        raise BadDateError("the end of the range is before its beginning", f"{last}..{first}")
+    return start, end
+
+
+def _mended(text: str) -> str:
+    try:
+        _period(text, 0)
+    except BadDateError as error:
+        return error.meant
+    return text
+
+
+_FORM = re.compile(
+    r"(\d{4})(?:([-/])(\d{1,2})(?:\2(\d{1,2})"
+    r"(?:[T ](\d{1,2})(?::(\d{2})(?::(\d{2}))?)?(Z|[+-]\d{2}:?\d{2})?)?)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+def _period(text: str, now: int) -> tuple[int, int]:
+    """Return the first second of what a date names, and the one behind the last."""
+    word = text.lower()
+    if word in ("today", "yesterday"):
+        start = now // _DAY_S * _DAY_S - _DAY_S * (word == "yesterday")
+        return start, start + _DAY_S
+    found = _FORM.fullmatch(text)
+    if found is None:
+        raise BadDateError(EXPECTED, _other_form(text))
+    year = int(found[1])
+    month, day, hour, minute, second = (int(g) if g else None for g in found.group(3, 4, 5, 6, 7))
+    last = _last_day(year, month)
+    if year < 1 or month not in (None, *range(1, 13)) or day not in (None, *range(1, last + 1)):
+        raise BadDateError(EXPECTED, _in_bounds(year, month, day))
+    start = _day(year, month or 1, day or 1)
+    if hour is not None:
+        if hour > 23 or (minute or 0) > 59 or (second or 0) > 59:
+            raise BadDateError(EXPECTED, text[: found.start(5) - 1])
+        start += hour * 3600 + (minute or 0) * 60 + (second or 0) - _offset(found[8])
+        # A zone can lead out of the calendar.
+        start = min(max(start, _BEGIN), END - 1)
+        return start, min(start + (3600 if minute is None else 60 if second is None else 1), END)
+    if day is not None:
+        return start, start + _DAY_S
+    if month is not None:
+        return start, start + _DAY_S * last
+    return start, start + _DAY_S * (366 if calendar.isleap(year) else 365)
+
+
+def _day(year: int, month: int, day: int) -> int:
+    return (datetime.date(year, month, day).toordinal() - _EPOCH) * _DAY_S
+
+
+def _last_day(year: int, month: int | None) -> int:
+    return calendar.monthrange(year, month)[1] if month and 1 <= month <= 12 and year else 31
+
+
+def _offset(zone: str | None) -> int:
+    if zone is None or zone in "Zz":
+        return 0
+    digits = zone[1:].replace(":", "")
+    seconds = int(digits[:2]) * 3600 + int(digits[2:]) * 60
+    return -seconds if zone[0] == "-" else seconds
+
+
+_UNITS_S = {"h": 3600, "d": _DAY_S, "w": 7 * _DAY_S}
+_AGE = re.compile(r"(\d{1,5})([hdwmy])", re.ASCII | re.IGNORECASE)
+
+
+def _ago(text: str, now: int) -> int:
+    """Return the moment so long before now; months and years are those of the calendar."""
+    found = _AGE.fullmatch(text)
+    if found is None:
+        loose = re.fullmatch(r"(\d{1,5})[\s_-]*([hdwmy]?)\w*", text, re.ASCII | re.IGNORECASE)
+        raise BadDateError(EXPECTED_AGE, f"{loose[1]}{(loose[2] or 'd').lower()}" if loose else "")
+    number, unit = int(found[1]), found[2].lower()
+    if unit in _UNITS_S:
+        return now - number * _UNITS_S[unit]
+    date = datetime.date.fromordinal(now // _DAY_S + _EPOCH)
+    months = date.year * 12 + date.month - 1 - number * (12 if unit == "y" else 1)
+    year, month = divmod(months, 12)
+    if year < 1:
+        return _day(1, 1, 1)
+    day = min(date.day, _last_day(year, month + 1))
+    return _day(year, month + 1, day) + now % _DAY_S
+
+
+# ---- what was probably meant ----------------------------------------------------------------------
+
+
+def _other_form(text: str) -> str:
+    """Read other ways to write a day: 2024.3.9, 9.3.2024, and 3/9/2024 as in the United States."""
+    numbers = re.fullmatch(r"(\d{1,4})([-./ ]?)(\d{1,2})\2(\d{1,4})", text, re.ASCII)
+    if numbers is None:
+        return ""
+    first, mark, second, third = numbers.groups()
+    if len(first) == 4 and len(third) <= 2:
+        return _in_bounds(int(first), int(second), int(third))
+    if len(third) != 4 or len(first) > 2:
+        return ""
+    month, day = (first, second) if mark == "/" and int(first) <= 12 else (second, first)
+    return _in_bounds(int(third), int(month), int(day))
+
+
+def _in_bounds(year: int, month: int | None, day: int | None) -> str:
+    year = max(year, 1)
+    if month is None:
+        return f"{year:04}"
+    month = min(max(month, 1), 12)
+    if day is None:
+        return f"{year:04}-{month:02}"
+    return f"{year:04}-{month:02}-{min(max(day, 1), _last_day(year, month)):02}"
+
+
+# ---- back to text ---------------------------------------------------------------------------------
+
+
+def instant(second: int) -> str:
+    """Return a second in the form that names it alone: 2024-03-09T14:30:00Z."""
+    days, rest = divmod(second, _DAY_S)
+    date = datetime.date.fromordinal(days + _EPOCH)
+    return f"{date.isoformat()}T{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}Z"
+
+
+def short(second: int) -> str:
+    """Return a second in plain words: the day alone where it is the first of a day."""
+    text = instant(second)
+    return text[:10] if text.endswith("T00:00:00Z") else text[:-1].replace("T", " ")

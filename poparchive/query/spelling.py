@@ -1,0 +1,63 @@
+"""What was probably meant: the nearest of some names, and the nearest valid query."""
+
+from collections.abc import Callable, Iterable
+
+from poparchive.query.errors import QuerySyntaxError
+
+_REPAIRS = 8
+"""So many mistakes in one query are repaired for a suggestion."""
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name with the fewest slips of the hand: one in a short name, two in a long one.
+
+    The first of equals. A name of one or two letters is near to nothing.
+    """
+    if not 3 <= len(name) <= 30:
+        return None
+    best, least = None, 2 if len(name) <= 5 else 3
+    for one in known:
+        if abs(len(one) - len(name)) < least:
+            slips = _distance(name, one)
+            if slips < least:
+                best, least = one, slips
+    return best
+
+
+def _distance(a: str, b: str) -> int:
+    """Letters that are missing, too many or others, and neighbours that changed places (Damerau)."""
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a):
+        last, before, row = before, row, [i + 1]
+        for j, y in enumerate(b):
+            cost = min(before[j + 1] + 1, row[j] + 1, before[j] + (x != y))
+            if i and j and x == b[j - 1] and a[i - 1] == y:
+                cost = min(cost, last[j - 1] + 1)
+            row.append(cost)
+    return row[-1]
+
+
+def nearest(error: QuerySyntaxError, check: Callable[[str], object]) -> str | None:
+    """Return the query with its mistakes repaired, or None if a mistake suggests no repair.
+
+    ``check`` raises ``QuerySyntaxError`` for the next mistake.
+    """
+    seen = {error.query}
+    for _ in range(_REPAIRS):
+        if error.repair is None:
+            return None
+        start, end, text = error.repair
+        query = (error.query[:start] + text + error.query[end:]).strip()
+        if not query or query in seen:
+            return None
+        seen.add(query)
+        try:
+            check(query)
+        except QuerySyntaxError as another:
+            if another.query != query:
+                return None
+            error = another
+        else:
+            return query
+    return None

@@ -1,0 +1,198 @@
+"""The planner: whatever a query means, its statement finds exactly that, by whichever way it goes."""
+
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from poparchive.index.keys import hash_of
+from poparchive.index.plan import Known, plan
+from poparchive.query import parse
+from poparchive.query.tree import And, Node, Not, Or, Words
+from tests.support.queries import ACCOUNTS, COLUMNS, FORMS, TEXTS, Mail, found, mails, trees
+
+OLD = ("body", "subject", "sender", "recipients", "attachments", "flags")
+
+
+class Database:
+    """Index and catalog in memory, in the layout of docs/search-index.md."""
+
+    def __init__(self) -> None:
+        self.connection = sqlite3.connect(":memory:", isolation_level=None)
+        run = self.connection.execute
+        run("ATTACH ':memory:' AS cat")
+        options = "content='', tokenize='unicode61 remove_diacritics 2'"
+        run(f"CREATE VIRTUAL TABLE mail USING fts5({', '.join(COLUMNS)}, {options})")
+        run("CREATE TABLE threads(message INTEGER PRIMARY KEY, thread INTEGER NOT NULL)")
+        run(
+            "CREATE TABLE cat.messages(id INTEGER PRIMARY KEY, sha256 BLOB UNIQUE, date INTEGER,"
+            " size_bytes INTEGER, message_id_hash INTEGER)"
+        )
+        run("CREATE TABLE cat.accounts(id INTEGER PRIMARY KEY, name TEXT)")
+        run("CREATE TABLE cat.uidls(id INTEGER PRIMARY KEY, account INT, fate INT, message INT)")
+        run("CREATE INDEX cat.ix_uidls_message ON uidls(message)")
+        run("CREATE INDEX cat.ix_uidls_account ON uidls(account)")
+        run("CREATE INDEX cat.ix_hash ON messages(message_id_hash)")
+        self.connection.executemany("INSERT INTO accounts VALUES (?, ?)", enumerate(ACCOUNTS, 1))
+
+    def hold(self, mail: list[Mail]) -> None:
+        """Hold these messages and no others."""
+        run = self.connection.execute
+        run("BEGIN")
+        run("INSERT INTO mail(mail) VALUES ('delete-all')")
+        for table in ("threads", "messages", "uidls"):
+            run(f"DELETE FROM {table}")
+        marks = ", ".join("?" * (1 + len(COLUMNS)))
+        for one in mail:
+            texts = [" ".join(one.columns.get(name, ())) for name in TEXTS]
+            flags = " ".join(f"\ue000{mark}" for mark in sorted(one.marks))
+            run(
+                f"INSERT INTO mail(rowid, {', '.join(COLUMNS)}) VALUES ({marks})",
+                (one.key, *texts, flags),
+            )
+            row = (one.key, bytes.fromhex(one.id), one.date, one.size, hash_of(one.message_id))
+            run("INSERT INTO messages VALUES (?, ?, ?, ?, ?)", row)
+            for name in one.accounts:
+                number = ACCOUNTS.index(name) + 1
+                run("INSERT INTO uidls(account, fate, message) VALUES (?, 1, ?)", (number, one.key))
+            if one.thread:
+                run("INSERT INTO threads VALUES (?, ?)", (one.key, one.thread))
+        # One that was never kept.
+        run("INSERT INTO uidls(account, fate, message) VALUES (1, 4, NULL)")
+        run("COMMIT")
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Database]:
+    one = Database()
+    yield one
+    one.connection.close()
+
+
+def forms(word: str, languages: tuple[str, ...]) -> tuple[str, ...]:
+    return FORMS[word]
+
+
+@settings(max_examples=300, deadline=None)
+@given(tree=trees, mail=mails(), few=st.booleans(), counting=st.booleans())
+def test_a_statement_finds_what_its_tree_means(
+    database: Database, tree: Node, mail: list[Mail], few: bool, counting: bool
+) -> None:
+    """Equal to looking at each message, whichever way is thought the shorter one, newest first."""
+    database.hold(mail)
+    known = Known(frozenset(COLUMNS), forms, lambda select, values, limit: few)
+    statement = plan(tree, known, counting=counting)
+    run = database.connection.execute
+    expected = found(tree, mail)
+    rows = [row[0] for row in run(statement.rows(), statement.parameters)]
+    assert sorted(rows) == sorted(expected)
+    rows = [row[0] for row in run(statement.newest("{id}, 1"), statement.parameters)]
+    assert rows == sorted(expected, reverse=True)
+    assert run(statement.rows("count(*)"), statement.parameters).fetchone()[0] == len(expected)
+
+
+@settings(max_examples=100, deadline=None)
+@given(tree=trees, mail=mails())
+def test_an_older_index_finds_nothing_that_is_not_meant(
+    database: Database, tree: Node, mail: list[Mail]
+) -> None:
+    """What an index has no column for is named, and the rest is answered without it."""
+    # The old index had one column for all recipients and another mark for attachments.
+    known = Known(frozenset(OLD), forms, threads=False)
+    statement = plan(tree, known)
+    database.hold(mail)
+    rows = {row[0] for row in database.connection.execute(statement.rows(), statement.parameters)}
+    if not statement.missing and not _asks(tree, ("to", "addr", "")) and "Attach" not in repr(tree):
+        assert rows == found(tree, mail)
+
+
+def _asks(tree: Node, names: tuple[str, ...]) -> bool:
+    return any(f"field='{name}'" in repr(tree) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("query", "missing"),
+    [
+        ("cc:a", ("cc:",)),
+        ("a OR label:b OR is:signed", ("label:", "is:signed")),
+        ("-attachment:a", ("attachment:",)),
+        ("thread:<a@b>", ("thread:",)),
+        ("to:a addr:b from:c has:attachment", ()),
+    ],
+)
+def test_an_older_index_says_what_it_cannot_tell(query: str, missing: tuple[str, ...]) -> None:
+    """Fields without a column are named; those with one of several are asked there."""
+    statement = plan(parse(query, now=0), Known(frozenset(OLD), threads=False))
+    assert statement.missing == missing
+
+
+def test_no_word_finds_a_mark(database: Database) -> None:
+    """The column of marks is no text: neither a mark's word nor what begins so finds it."""
+    mail = [
+        Mail(1, 32, 1, "aaaa" + "0" * 60, "a@b", ("anna",), 0, frozenset({"signed", "typepdf"}))
+    ]
+    database.hold(mail)
+    for text in ("signed", "\ue000signed", "\ue000", "\ue000s", "typepdf", "pdf"):
+        for prefix in (False, True):
+            statement = plan(Words(text, prefix), Known(frozenset(COLUMNS)))
+            rows = database.connection.execute(statement.rows(), statement.parameters)
+            assert rows.fetchall() == []
+    statement = plan(parse("is:signed filetype:pdf", now=0), Known(frozenset(COLUMNS)))
+    rows = database.connection.execute(statement.rows(), statement.parameters)
+    assert rows.fetchall() == [(1,)]
+
+
+def streams(query: str, *, few: bool = False, counting: bool = False) -> list[str]:
+    known = Known(frozenset(COLUMNS), few=lambda *_: few)
+    statement = plan(parse(query, now=0), known, counting=counting)
+    names = [one.match or one.table.split()[0] for one in statement.streams]
+    return [names[0], *(f"{j} {n}" for j, n in zip(statement.joins, names[1:], strict=True))]
+
+
+def test_all_that_fts5_can_answer_is_one_match() -> None:
+    """Whatever stands between words, and a NOT alone is a difference of two streams."""
+    assert streams("a b OR -(c d)") == ["cat.messages", 'EXCEPT (("c" AND "d") NOT ("a" AND "b"))']
+    assert streams("a -b") == ['("a" NOT "b")']
+    assert streams("-a") == ["cat.messages", 'EXCEPT "a"']
+
+
+def test_an_alternative_of_words_and_numbers_is_a_union() -> None:
+    """No million rows are looked at for the one side, nor kept for the other."""
+    assert streams("a OR larger:5M") == ['"a"', "UNION cat.messages"]
+    assert streams("c (a OR after:2024)") == ['("c" AND "a")', 'UNION "c"']
+    assert streams("during:2020 OR during:2022") == ["cat.messages", "UNION cat.messages"]
+
+
+def test_what_is_rare_drives() -> None:
+    """Ids are looked up first, and an account with little mail."""
+    assert streams("a id:abcdef") == ["cat.messages"]
+    assert streams("a account:anna", few=True) == ["cat.messages"]
+    assert streams("a account:anna") == ['"a"']
+    assert streams("account:anna") == ["cat.messages"]
+    assert streams("a account:anna", counting=True) == ['"a"', "INTERSECT cat.uidls"]
+    assert streams("a larger:5M") == ['"a"', "INTERSECT cat.messages"]
+    assert streams("a larger:5M", few=True) == ['"a"']
+
+
+def test_streams_come_in_order_without_sorting(database: Database) -> None:
+    """SQLite merges them: a temporary B-tree would read all rows before the first."""
+    for query in ("a", "-a", "a OR after:2024", "a larger:5M", "-a larger:1", "is:duplicate"):
+        statement = plan(parse(query, now=0), Known(frozenset(COLUMNS)))
+        sql = f"EXPLAIN QUERY PLAN {statement.newest()}"
+        steps = [row[-1] for row in database.connection.execute(sql, statement.parameters)]
+        assert not [step for step in steps if "TEMP B-TREE" in step and "LIST" not in step], query
+
+
+def test_a_query_of_very_many_alternatives_is_answered(database: Database) -> None:
+    """More arms than a union may have are decided row by row."""
+    pairs = [Or((Words("aa"), Not(Words("b")), parse(f"larger:{n}", now=0))) for n in range(6)]
+    tree = And(tuple(pairs))
+    mail = [Mail(n, 32 * n, n, f"{n:064x}", "a@b", ("anna",), 0, frozenset()) for n in range(9)]
+    mail[3].columns["body"] = ("b",)
+    mail[8].columns["body"] = ("b",)
+    database.hold(mail)
+    statement = plan(tree, Known(frozenset(COLUMNS)))
+    rows = database.connection.execute(statement.newest(), statement.parameters).fetchall()
+    assert {row[0] for row in rows} == found(tree, mail)
