@@ -16,17 +16,11 @@ from typing import Any, Self
 from poparchive.errors import PoparchiveError
 from poparchive.index.keys import GRANULE_S
 from poparchive.index.lookup import open_read_only
+from poparchive.index.matching import Matcher
 from poparchive.index.plan import Known, Statement, plan
 from poparchive.index.versions import refuse_newer_catalog, refuse_newer_index
 from poparchive.query.parser import Saved, parse
 from poparchive.query.tree import And, Near, Node, Or, Stem, Words
-
-CANDIDATES = 2000
-"""By relevance, this many of the newest matches are ranked: ranking all hits of a common word among
-a million messages takes over a second."""
-
-# Words in subject and addresses say more about a message than words in its body, in COLUMNS' order.
-_WEIGHTS = "1.0, 8.0, 5.0, 4.0, 4.0, 4.0, 1.0, 1.0, 0.5, 0.5, 0.0"
 
 _DATE = "(SELECT d.date FROM cat.messages d WHERE d.id = {id})"
 
@@ -83,8 +77,11 @@ class Searcher:
         self, query: str, *, limit: int = 20, offset: int = 0, sort: str = "newest"
     ) -> list[Hit]:
         """Return one page of what a query finds. Raises ``QuerySyntaxError``."""
-        statement = self._plan(query)
-        return [self._hit(key) for key in self._keys(statement, limit, offset, sort)]
+        if sort == "relevance":
+            keys = self._ranked(query)[offset : offset + limit]
+        else:
+            keys = self._keys(self._plan(query), limit, offset, sort)
+        return [self._hit(key) for key in keys]
 
     def count(self, query: str) -> int:
         """Return how many messages a query finds."""
@@ -134,12 +131,20 @@ class Searcher:
         sql = f"SELECT count(*) FROM ({select} LIMIT {limit + 1})"  # noqa: S608
         return bool(self._run(sql, values).fetchone()[0] <= limit)
 
+    def _ranked(self, query: str) -> list[int]:
+        """Return the row ids of what may be relevant, best first; without words, the newest."""
+        from poparchive.index.relevance import CANDIDATES, Ranking
+
+        tree = self._parse(query)
+        known = self._known()
+        statement = plan(tree, known)
+        if not statement.streams[0].match:
+            return self._newest(statement, CANDIDATES)
+        matcher = Matcher(known.columns, (), known.forms)
+        columns = [row[1] for row in self._run("PRAGMA main.table_info(mail)", ())]
+        return Ranking(self._run, statement, tree, matcher, columns).keys()
+
     def _keys(self, statement: Statement, limit: int, offset: int, sort: str) -> list[int]:
-        if sort == "relevance" and statement.match:
-            sql = statement.rows(f"{{id}}, bm25(mail, {_WEIGHTS})") + " ORDER BY mail.rowid DESC"
-            rows = self._run(f"{sql} LIMIT {CANDIDATES}", statement.parameters).fetchall()
-            rows.sort(key=lambda row: row[1])
-            return [row[0] for row in rows[offset : offset + limit]]
         if sort == "size":
             sql = (
                 f"SELECT id FROM cat.messages WHERE id IN ({statement.rows()})"  # noqa: S608

@@ -81,6 +81,9 @@ class Joining(NamedTuple):
 
 def addresses(text: str) -> list[str]:
     """Return the addresses in a field, in lower case."""
+    name, _, rest = text.partition("<")
+    if rest.endswith(">") and "@" not in name and rest.count("@") == 1 and rest.isascii():
+        return [rest[:-1].lower()]  # Nearly every sender, for a tenth of the time.
     return [one.lower().strip("'.") for one in _ADDRESS.findall(text)] if "@" in text else []
 
 

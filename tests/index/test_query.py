@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from poparchive.demo.samples import accounts
 from poparchive.index.fold import fold, fold_query
-from poparchive.query import QuerySyntaxError, parse
-from poparchive.query.tree import Words
 from poparchive.index.search import Searcher, terms
 from poparchive.index.snippet import snippet
+from poparchive.query import QuerySyntaxError, parse
+from poparchive.query.tree import Words
 from tests.support.archives import fill
 
 PAGE = Path(__file__).parents[2] / "docs" / "search.md"
