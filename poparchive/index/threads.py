@@ -42,18 +42,6 @@ TABLES: Final = (
     "INSERT INTO thread_erased VALUES (0)",
 )
 
-MEMBERS: Final = (
-    "SELECT message FROM threads WHERE thread = (SELECT thread FROM threads WHERE message = ?1)"
-    " UNION SELECT ?1"
-)
-"""Gives the row ids of the messages in a message's thread, ascending: oldest first, as ids are."""
-
-OLDEST: Final = (
-    "SELECT ifnull((SELECT min(message) FROM threads"
-    " WHERE thread = (SELECT thread FROM threads WHERE message = ?1)), ?1)"
-)
-"""Gives the row id of the oldest message in a message's thread, whose SHA-256 is the thread's id."""
-
 _WINDOW: Final = SUBJECT_DAYS * 86_400 // GRANULE_S
 _LARGE: Final = 2_000
 """Threads are not counted further to find the largest."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from poparchive.index import threads
 from poparchive.index.jwz import Message, Node, tree, walk
 from poparchive.index.keys import hash_of
+from poparchive.index.search import MEMBERS
 from poparchive.index.subjects import base
 from poparchive.index.threads import SUBJECT_DAYS, Joining, ThreadWriter, joining
 
@@ -183,7 +184,7 @@ class Tables:
 
     def partition(self, keys: Iterable[int]) -> dict[int, int]:
         """Message to the oldest of its thread."""
-        oldest = threads.OLDEST
+        oldest = f"SELECT min(message) FROM ({MEMBERS})"
         return {key: self.index.execute(oldest, (key,)).fetchone()[0] for key in keys}
 
     def close(self) -> None:
@@ -303,7 +304,7 @@ def test_a_late_message_joins_two_threads() -> None:
         if entry == 3:
             assert tables.partition([1, 2, 3]) == {1: 1, 2: 1, 3: 3}
     assert tables.partition([1, 2, 3, 4]) == dict.fromkeys([1, 2, 3, 4], 1)
-    assert [row[0] for row in tables.index.execute(threads.MEMBERS, (3,))] == [1, 2, 3, 4]
+    assert [row[0] for row in tables.index.execute(MEMBERS, (3,))] == [1, 2, 3, 4]
     tables.close()
 
 
