@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from poparchive.archive import searches
 from poparchive.archive.read import Reader
 from poparchive.formats.eml import EmlWriter
 from poparchive.formats.mbox import MboxWriter
@@ -20,7 +22,8 @@ def choose(reader: Reader, query: str, account: str | None) -> list[int]:
     if account is not None:
         query = f'({query}) account:"{account}"'
     layout = reader.layout
-    with Searcher(layout.catalog, layout.search) as searcher:
+    saved = partial(searches.load, layout.root)
+    with Searcher(layout.catalog, layout.search, saved=saved) as searcher:
         return list(searcher.keys(query))
 
 

@@ -1,5 +1,6 @@
 """``poparchive search``: finds messages. Imports only what it uses: people wait for it."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ from poparchive.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from poparchive.index.search import Hit
     from poparchive.mime.text import Extract
@@ -32,10 +34,18 @@ def search(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
     ids: Annotated[bool, typer.Option("--ids", help="Only the ids.")] = False,
     explain: Annotated[
-        bool, typer.Option("--explain", help="How the query was understood.")
+        bool, typer.Option("--explain", help="How the query was understood, and how it is run.")
     ] = False,
+    save: Annotated[
+        str | None, typer.Option("--save", metavar="NAME", help="Keep the query as @NAME.")
+    ] = None,
+    saved: Annotated[bool, typer.Option("--saved", help="List the saved searches.")] = False,
+    forget: Annotated[
+        str | None, typer.Option("--forget", metavar="NAME", help="Remove a saved search.")
+    ] = None,
 ) -> None:
     """Find messages, newest first."""
+    from poparchive.archive import searches
     from poparchive.index.search import Searcher
     from poparchive.store.format import check_format
 
@@ -44,7 +54,17 @@ def search(
     root = Settings.of(context).archive_dir()
     check_format(root)
     text = " ".join(query or [])
-    with Searcher(root / "catalog.sqlite", root / "search.sqlite") as searcher:
+    if save is not None or forget is not None or saved:
+        _keep(root, text, save, forget)
+        return
+    with Searcher(
+        root / "catalog.sqlite", root / "search.sqlite", saved=partial(searches.load, root)
+    ) as searcher:
+        if unknown := searcher.missing(text):
+            output.note(
+                f"the index cannot tell {', '.join(unknown)} yet, which finds nothing until it is made"
+                " anew: `poparchive rebuild --search-only`"
+            )
         if explain:
             output.result(output.visible(searcher.explain(text), keep="\n"))
             return
@@ -67,6 +87,23 @@ def search(
         output.note("nothing found")
     elif len(hits) == limit and not (as_json or ids):
         output.note(f"the first {limit}; --limit and --offset show more, --count counts")
+
+
+def _keep(root: "Path", query: str, save: str | None, forget: str | None) -> None:
+    """Save or remove a search; list all without either."""
+    import time
+
+    from poparchive.archive import searches
+
+    if save is not None:
+        searches.save(root, save, query, now=int(time.time()))
+        output.note(f"saved; `poparchive search @{save}` runs it")
+    if forget is not None:
+        searches.forget(root, forget)
+        output.note(f"@{forget} is forgotten")
+    if save is None and forget is None:
+        for name, text in sorted(searches.load(root).items()):
+            output.result(f"@{name}\t{output.visible(text)}")
 
 
 def _print_json(context: typer.Context, query: str, hits: "list[Hit]") -> None:
@@ -120,6 +157,7 @@ def _with_text(
     context: typer.Context, query: str, hits: "list[Hit]"
 ) -> "Iterator[tuple[Hit, Extract | None, Snippet]]":
     """Read the messages found, and take from each what shows best why it was."""
+    from poparchive.archive import searches
     from poparchive.archive.read import Reader
     from poparchive.errors import PoparchiveError
     from poparchive.index.search import terms
@@ -127,8 +165,9 @@ def _with_text(
 
     if not hits:
         return
-    wanted = terms(query)
-    with Reader(Settings.of(context).archive_dir()) as reader:
+    root = Settings.of(context).archive_dir()
+    wanted = terms(query, saved=partial(searches.load, root))
+    with Reader(root) as reader:
         for hit in hits:
             try:
                 text = reader.text(reader.lookup.by_key(hit.key))

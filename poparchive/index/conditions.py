@@ -1,10 +1,10 @@
 """The SQL of single conditions on a message's row. Values are parameters always: no text is syntax."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from poparchive.index.keys import hash_of, rowid_of
 from poparchive.model import Fate
+from poparchive.query.frozen import Frozen
 from poparchive.query.tree import (
     Dated,
     HasMessageId,
@@ -17,8 +17,7 @@ from poparchive.query.tree import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Sql:
+class Sql(Frozen):
     """A piece of SQL with its values. ``{id}``, ``{date}`` and ``{size}`` stand for columns of the row."""
 
     text: str
@@ -97,6 +96,11 @@ def driving(node: Node) -> Sql:
     if isinstance(node, InAccount):
         of = of_account(node)
         return Sql(f"{{id}} IN ({of.text})", of.values)
+    if isinstance(node, Is):
+        text = (
+            "{id} IN (SELECT u.message FROM cat.uidls u WHERE u.fate = ? AND u.message IS NOT NULL)"
+        )
+        return Sql(text, (int(Fate.QUARANTINED),))
     return _condition(node)
 
 

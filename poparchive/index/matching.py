@@ -1,9 +1,9 @@
 """What FTS5 can answer of a query, in its own language. Words are quoted always: no text is syntax."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from poparchive.index.fold import fold_query
+from poparchive.query.frozen import Frozen
 from poparchive.query.tree import FileType, HasAttachment, Is, Language, Near, Node, Stem, Words
 
 COLUMNS_OF = {
@@ -28,8 +28,7 @@ _OLD_ATTACHMENT = "hasattachment"
 """The mark of a message with attachments in an index without the column ``contents``, which has no others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Frozen):
     """What FTS5 is asked, and whether it is for what matches or for all else.
 
     An empty expression: it cannot be asked, for want of what is ``missing``."""

@@ -10,12 +10,12 @@ The statement's tables are ``mail`` (the index) and ``cat`` (the catalog, attach
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from poparchive.index import conditions
 from poparchive.index.conditions import Sql
 from poparchive.index.fulltext import COLUMNS
 from poparchive.index.matching import Match, Matcher, all_of, any_of
+from poparchive.query.frozen import Frozen
 from poparchive.query.tree import (
     And,
     Dated,
@@ -50,8 +50,7 @@ def _never(select: str, values: tuple[object, ...], limit: int) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Frozen):
     """What there is to ask.
 
     ``forms`` gives the words of the index with the stem of a word in some languages, or in those of the
@@ -65,8 +64,7 @@ class Known:
     threads: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(Frozen):
     """Rows of one table: ``match`` is what FTS5 is asked, empty if the table is another one."""
 
     table: str
@@ -91,8 +89,7 @@ _MAIL = Stream("mail", "mail.rowid")
 _CATALOG = Stream("cat.messages AS m", "m.id")
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Frozen):
     """Streams that are put together from the left: ``joins`` stand between them.
 
     ``missing`` names what the index cannot be asked yet: nothing is found by it.
@@ -123,15 +120,6 @@ class Statement:
 
     def rows(self, columns: str = "{id}") -> str:
         """Return the SQL that selects ``columns`` of all rows, where ``{id}`` stands for the row id."""
-        return self._rows(columns, "")
-
-    def newest(self, columns: str = "{id}") -> str:
-        """Return the SQL that selects ``columns`` of all rows by descending row id, as they are found."""
-        if self._composed:
-            return self._rows(columns, " ORDER BY 1 DESC")
-        return f"{self.rows(columns)} ORDER BY {self.key} DESC"
-
-    def _rows(self, columns: str, order: str) -> str:
         first, *others = self.streams
         if not self._composed:
             return first.sql(columns).text
@@ -139,7 +127,22 @@ class Statement:
         for join, stream in zip(self.joins, others, strict=True):
             text += f" {join} {stream.sql().text}"
         named = columns.replace("{id}", "found.id")
-        return f"SELECT {named} FROM ({text}{order}) AS found"  # noqa: S608
+        # Only in order are streams merged, not kept; the LIMIT keeps SQLite from leaving the order out.
+        return f"SELECT {named} FROM ({text} ORDER BY 1 DESC LIMIT -1) AS found"  # noqa: S608
+
+    def counted(self) -> str:
+        """Return the SQL that counts all rows. It takes the values of ``rows``."""
+        if len(self.streams) == 2 and self.joins == ("EXCEPT",) and self.streams[0] == _CATALOG:
+            # What is in the index is in the catalog.
+            what = "count(*)" if self.streams[1].match else "count(DISTINCT {id})"
+            match = self.streams[1].sql(what).text
+            return f"SELECT (SELECT count(*) FROM cat.messages) - ({match})"  # noqa: S608
+        return self.rows("count(*)")
+
+    def newest(self, columns: str = "{id}") -> str:
+        """Return the SQL that selects ``columns`` of all rows by descending row id, as they are found."""
+        order = "" if self._composed else f" ORDER BY {self.key} DESC"
+        return self.rows(columns) + order
 
 
 def plan(tree: Node, known: Known | None = None, *, counting: bool = False) -> Statement:
@@ -168,23 +171,20 @@ def _languages(tree: Node) -> tuple[str, ...]:
 # ---- the normal form: negation at the leaves, FTS5's parts in one piece ------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Frozen):
     """A condition that is not FTS5's."""
 
     node: Node
     wanted: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class _All:
+class _All(Frozen):
     """All of these; of nothing: every message."""
 
     parts: "tuple[_Normal, ...]" = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Any:
+class _Any(Frozen):
     """At least one of these; of nothing: no message."""
 
     parts: "tuple[_Normal, ...]" = ()
@@ -241,7 +241,8 @@ class _Planner:
         if ids:
             return (self._stream(leaves),), ()
         own = [one for one in rest if self._has_stream(one, match)]
-        others = tuple(_sql(one) for one in rest if one not in own)
+        without = [one for one in rest if self._counting and _leaves_out_account(one)]
+        others = tuple(_sql(one) for one in rest if one not in own and one not in without)
         streams = [_on_streams(one, dates) for one in own]
         if match:
             streams.insert(0, Stream(_MAIL.table, _MAIL.key, others, match.expression))
@@ -250,6 +251,9 @@ class _Planner:
         joins = ["INTERSECT"] * (len(streams) - 1)
         if unwanted:
             streams.append(Stream(_MAIL.table, _MAIL.key, dates, unwanted.expression))
+            joins.append("EXCEPT")
+        for one in without:
+            streams.append(_on_streams(one, dates))
             joins.append("EXCEPT")
         return tuple(streams), tuple(joins)
 
@@ -298,7 +302,9 @@ class _Planner:
     def _gives_few(self, leaf: "_Leaf") -> bool:
         if not isinstance(leaf, _Row) or not leaf.wanted:
             return False
-        if isinstance(leaf.node, Identified | HasMessageId | InThread):
+        if isinstance(leaf.node, Identified | HasMessageId | InThread) or leaf.node == Is(
+            "quarantined"
+        ):
             return True
         if not isinstance(leaf.node, InAccount):
             return False
@@ -377,6 +383,10 @@ def _drives(tree: _Normal) -> bool:
     if isinstance(tree, Match):
         return True
     return tree.wanted and isinstance(tree.node, Identified | HasMessageId | InThread | Dated)
+
+
+def _leaves_out_account(leaf: _Normal) -> bool:
+    return isinstance(leaf, _Row) and isinstance(leaf.node, InAccount) and not leaf.wanted
 
 
 def _is_dated(leaf: _Normal) -> bool:

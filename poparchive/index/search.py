@@ -102,7 +102,7 @@ class Searcher:
     def count(self, query: str) -> int:
         """Return how many messages a query finds."""
         statement = self._plan(query, counting=True)
-        row = self._run(statement.rows("count(*)"), statement.parameters).fetchone()
+        row = self._run(statement.counted(), statement.parameters).fetchone()
         return int(row[0])
 
     def keys(self, query: str) -> Iterator[int]:

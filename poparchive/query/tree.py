@@ -1,10 +1,9 @@
 """What a query can mean: small frozen values, and no behaviour."""
 
-from dataclasses import dataclass
+from poparchive.query.frozen import Frozen
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Frozen):
     """A word, or words in a row. ``field`` is one of ``fields.TEXT``, or empty for all of them."""
 
     text: str
@@ -12,16 +11,14 @@ class Words:
     field: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Stem:
+class Stem(Frozen):
     """Any form of a word."""
 
     text: str
     field: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Near:
+class Near(Frozen):
     """Words or phrases with at most ``distance`` other words between the first and the last, in any order.
 
     Each of ``words`` has the field of all."""
@@ -31,92 +28,79 @@ class Near:
     field: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class HasAttachment:
+class HasAttachment(Frozen):
     """Carries at least one attachment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Is:
+class Is(Frozen):
     """``state`` is one of ``fields.STATES``."""
 
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class FileType:
+class FileType(Frozen):
     """Carries an attachment of a type, named by the usual ending of such files, in lower case."""
 
     ending: str
 
 
-@dataclass(frozen=True, slots=True)
-class Language:
+class Language(Frozen):
     """Written in a language: ISO 639-1."""
 
     code: str
 
 
-@dataclass(frozen=True, slots=True)
-class Dated:
+class Dated(Frozen):
     """From ``start`` up to, not including, ``end``: seconds since the epoch, None for no limit."""
 
     start: int | None
     end: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Sized:
+class Sized(Frozen):
     """Larger than ``above`` or smaller than ``below`` octets."""
 
     above: int | None
     below: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class InAccount:
+class InAccount(Frozen):
     """Came from an account."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Identified:
+class Identified(Frozen):
     """Whose SHA-256 begins with these hexadecimal digits."""
 
     digits: str
 
 
-@dataclass(frozen=True, slots=True)
-class HasMessageId:
+class HasMessageId(Frozen):
     """Whose Message-ID, without angle brackets, is this."""
 
     message_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class InThread:
+class InThread(Frozen):
     """In the conversation of a message."""
 
     of: Identified | HasMessageId
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(Frozen):
     """All but."""
 
     inner: "Node"
 
 
-@dataclass(frozen=True, slots=True)
-class And:
+class And(Frozen):
     """All of these; of nothing: every message."""
 
     all: "tuple[Node, ...]"
 
 
-@dataclass(frozen=True, slots=True)
-class Or:
+class Or(Frozen):
     """At least one of these."""
 
     any: "tuple[Node, ...]"
