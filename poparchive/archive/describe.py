@@ -65,7 +65,7 @@ def document(key: int, facts: MessageFacts, text: Extract) -> Document:
         attachments=" ".join(_names(facts, text)),
         flags=" ".join([*_marks(facts, text), *subject_marks(text.subject, text.lists)]),
         message_id=text.message_id,
-        references=text.references,
+        references=" ".join(text.references),
     )
 
 

@@ -1,4 +1,4 @@
-"""Of whom, when, by which account and with which files: how many of the messages found there are of each kind.
+"""How many of the messages found are of whom, from when, by which account, and with which files.
 
 Bounded: the newest ``COUNTED`` messages found are looked at, as each takes a look into the catalog.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-COUNTED: Final = 10_000
+COUNTED: Final = 5_000
 KINDS: Final = ("from", "year", "account", "filetype")
 
 _DAY_S: Final = 86_400

@@ -67,7 +67,7 @@ class IndexWriteError(PoparchiveError):
 
 class Document(NamedTuple):
     """What a message says, as text that is not folded yet: a row id, a text for each column, and the
-    Message-IDs that put it in its thread."""
+    Message-IDs that put it in its thread, those that it names parted by blanks."""
 
     id: int
     body: str = ""
@@ -82,17 +82,23 @@ class Document(NamedTuple):
     contents: str = ""
     flags: str = ""
     message_id: str = ""
-    references: tuple[str, ...] = ()
+    references: str = ""
 
     def folded(self) -> tuple[int | str, ...]:
         """What goes into the index: the row id, and each column's text as the tokenizer gets it."""
-        return (self.id, *map(fold, self[1 : len(COLUMNS)]), self.flags)
+        return (self.id, *map(fold, self[1:-3]), self.flags)
 
     def joining(self) -> Joining:
         """Return what decides which thread the message is in."""
         others = f"{self.recipients}, {self.copies}, {self.blind}"
         return joining(
-            self.id, self.message_id, self.references, self.subject, self.sender, others, self.lists
+            self.id,
+            self.message_id,
+            self.references.split(),
+            self.subject,
+            self.sender,
+            others,
+            self.lists,
         )
 
 

@@ -151,12 +151,12 @@ def plan(tree: Node, known: Known | None = None, *, counting: bool = False) -> S
     ``counting``: all rows will be read, so that the first ones need not come at once.
     """
     known = known or Known()
-    matcher = Matcher(known.columns, _languages(tree), known.forms)
+    matcher = Matcher(known.columns, languages_of(tree), known.forms)
     planner = _Planner(matcher, known, counting)
     return planner.statement(planner.normal(tree, wanted=True))
 
 
-def _languages(tree: Node) -> tuple[str, ...]:
+def languages_of(tree: Node) -> tuple[str, ...]:
     """The languages that are asked for anywhere in a query; what is left out by NOT does not count."""
     if isinstance(tree, Language):
         return (tree.code,)
@@ -165,7 +165,7 @@ def _languages(tree: Node) -> tuple[str, ...]:
         inner = tree.all
     elif isinstance(tree, Or):
         inner = tree.any
-    return tuple(dict.fromkeys(code for one in inner for code in _languages(one)))
+    return tuple(dict.fromkeys(code for one in inner for code in languages_of(one)))
 
 
 # ---- the normal form: negation at the leaves, FTS5's parts in one piece ------------------------------

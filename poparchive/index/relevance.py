@@ -1,17 +1,19 @@
 """Ranks what a query finds, within bounds that hold whatever is asked.
 
-FTS5's bm25 reads every occurrence of every word of its query before it ranks the first row, and then a row for
-each hit: over a second for common words among a million messages. So what is ranked are candidates:
+FTS5's bm25 reads every occurrence of every word of its query before it ranks the first row, and then a row
+for each hit: over a second for common words among a million messages. So what is ranked are candidates:
 
 - the newest ``CANDIDATES`` of all that the query finds,
-- the newest ``HEADED`` that have its words in subject or addresses; where that would be too much to read, those that
-  have them in subject or sender among the newest ``CANDIDATES``,
+- the newest ``HEADED`` that have its words in subject or addresses; where that would be too much to read,
+  those of the newest ``CANDIDATES`` that have them in subject or sender,
 - those whose subject is the query, however old.
 
-bm25 is asked of the words that are rare enough to tell anything: those that are left out for their number, and
-beginnings of words, count where they stand in subject or addresses. What is newer counts more, up to twice as
-much. A subject that is the query comes first.
+bm25 is asked of the words that are rare enough to tell anything. Those that are left out for their number,
+and beginnings of words, count where they stand in subject or addresses. What is newer counts more, up to
+twice as much. A subject that is the query comes first.
 """
+
+# ruff: noqa: S608 - what stands in the statements are numbers and names of columns.
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -174,7 +176,7 @@ class Ranking:
         some = all if self._all_wanted else any
         wanted = [word.plain for word in self._words if word.plain]
         listed = ",".join(map(str, keys))
-        query = f"SELECT id, subject, sender FROM cat.messages WHERE id IN ({listed})"  # noqa: S608
+        query = f"SELECT id, subject, sender FROM cat.messages WHERE id IN ({listed})"
         found = []
         for key, subject, sender in self._run(query, ()):
             there = set(plain_words(f"{subject} {sender}"))
@@ -204,7 +206,7 @@ class Ranking:
         keys = ",".join(map(str, candidates))
         sql = (
             # The plus keeps FTS5 from being asked once for each row id.
-            f"SELECT rowid, bm25(mail, {weights}) FROM mail WHERE mail MATCH ?"  # noqa: S608
+            f"SELECT rowid, bm25(mail, {weights}) FROM mail WHERE mail MATCH ?"
             f" AND rowid BETWEEN ? AND ? AND +rowid IN ({keys})"
         )
         match = " OR ".join(word.expression for word in chosen)
@@ -246,7 +248,7 @@ def _conjunctive(tree: Node) -> bool:
 
 
 def _subject(tree: Node) -> str:
-    """What a subject is that is the query: its words in order, if it wants words anywhere or in the subject."""
+    """What a subject would be that is the query: its words, if all may stand in a subject."""
     words = list(_leaves(tree))
     if not _conjunctive(tree) or any(
         not isinstance(one, Words) or one.prefix or one.field not in ("", "subject")

@@ -88,8 +88,9 @@ def _hit(run: Run, key: int, *, threads: bool, fold: bool) -> Hit:
     named = tuple(name for (name,) in accounts)
     files = tuple((name, kind, size) for name, kind, size in attachments)
     thread, together = _thread(run, key) if threads else (None, 1)
-    values: tuple[Any, ...] = (*shown, named, files, tuple(one for _, one in copies))
-    return Hit(*values, thread=thread, together=together)
+    others = tuple(one for _, one in copies)
+    values: tuple[Any, ...] = (*shown, named, files, others, thread, together)
+    return Hit(*values)
 
 
 def _copies(

@@ -17,7 +17,7 @@ from poparchive.index import results
 from poparchive.index.keys import GRANULE_S
 from poparchive.index.lookup import open_read_only
 from poparchive.index.matching import Matcher
-from poparchive.index.plan import Known, Statement, plan
+from poparchive.index.plan import Known, Statement, languages_of, plan
 from poparchive.index.results import Hit, SearchError
 from poparchive.index.versions import refuse_newer_catalog, refuse_newer_index
 from poparchive.query.parser import Saved, parse
@@ -115,6 +115,21 @@ class Searcher:
     def missing(self, query: str) -> tuple[str, ...]:
         """Name what a query asks and the index, made by an earlier version, cannot tell yet."""
         return self._plan(query).missing
+
+    def terms(self, query: str) -> list[Words]:
+        """Return the words that a query wants in a message, in every form of those with a ``~``."""
+        known = self._known()
+        tree = self._parse(query)
+        return [
+            form
+            for one in _wanted(tree)
+            for form in (
+                [Words(word) for word in known.forms(one.text, languages_of(tree))]
+                or [Words(one.text)]
+                if isinstance(one, Stem)
+                else [one]
+            )
+        ]
 
     def explain(self, query: str) -> str:
         """Return how a query was understood, in plain words, and how it is run, in SQL."""
@@ -215,22 +230,11 @@ class Searcher:
             ) from error
 
 
-def terms(query: str, *, saved: Saved = dict) -> list[Words]:
-    """Return the words that a query wants in a message, for marking them in its text."""
-    found: list[Words] = []
-
-    def walk(node: Node) -> None:
-        if isinstance(node, Words | Stem | Near) and node.field in ("", "subject", "body"):
-            if isinstance(node, Near):
-                found.extend(node.words)
-            else:
-                found.append(node if isinstance(node, Words) else Words(node.text))
-        elif isinstance(node, And):
-            for inner in node.all:
-                walk(inner)
-        elif isinstance(node, Or):
-            for inner in node.any:
-                walk(inner)
-
-    walk(parse(query, now=int(time.time()), saved=saved))
-    return found
+def _wanted(tree: Node) -> Iterator[Words | Stem]:
+    """Yield the words that stand in the text of what a query finds."""
+    if isinstance(tree, Words | Stem | Near):
+        if tree.field in ("", "subject", "body", "attachment"):
+            yield from tree.words if isinstance(tree, Near) else (tree,)
+    elif isinstance(tree, And | Or):
+        for inner in tree.all if isinstance(tree, And) else tree.any:
+            yield from _wanted(inner)

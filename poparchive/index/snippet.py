@@ -1,7 +1,7 @@
 """The piece of a text that shows best why a query found it. Pure.
 
-Words are compared as the index has them, and marked where they stand in the text as it was written: ``zolty`` marks
-``żółty``, and two characters of Chinese those two.
+Words are compared as the index has them, and marked where they stand in the text as it was written:
+``zolty`` marks ``żółty``, and two characters of Chinese those two.
 """
 
 import re
@@ -36,7 +36,8 @@ _ASCII_WORD: Final = re.compile("[0-9A-Za-z]+")
 
 
 class Snippet(NamedTuple):
-    """``marks`` are the (start, end) of what was found in ``text``; ``where`` names an attachment, or is empty."""
+    """``marks`` are the (start, end) of what was found in ``text``; ``where`` is the name of the attachment
+    that it stands in, or empty."""
 
     text: str
     marks: list[tuple[int, int]]

@@ -197,11 +197,11 @@ class ThreadWriter:
     def _by_id(self, messages: Sequence[Joining], entry: int) -> Iterator[tuple[int, int]]:
         """Yield what belongs together by Message-IDs, and note ids that no message has yet."""
         here: dict[int, int] = {}
-        for one in messages:
-            if one.id:
-                first = here.setdefault(one.id, one.key)
-                if first != one.key:
-                    yield one.key, first
+        for message in messages:
+            if message.id:
+                first = here.setdefault(message.id, message.key)
+                if first != message.key:
+                    yield message.key, first
         named = {one for message in messages for one in message.references}
         known = self._known(here.keys() | named, entry)
         waiting = self._waiting((here.keys() | named) - known.keys())
