@@ -14,14 +14,9 @@ from typing import NamedTuple, Self
 
 from poparchive.errors import PoparchiveError
 from poparchive.index import bulk, failures, versions
+from poparchive.index.columns import COLUMNS
 from poparchive.index.fold import fold
 from poparchive.index.threads import TABLES, Joining, ThreadWriter, joining
-
-COLUMNS = (
-    *("body", "subject", "sender", "recipients", "copies", "blind", "lists", "labels"),
-    *("attachments", "contents", "flags"),
-)
-"""The body first: FTS5 writes two octets less for every word of a document's first column."""
 
 _TOKENIZER = "unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'"
 OPTIONS = f"{', '.join(COLUMNS)}, content='', tokenize=\"{_TOKENIZER}\""

@@ -12,8 +12,8 @@ The statement's tables are ``mail`` (the index) and ``cat`` (the catalog, attach
 from collections.abc import Callable, Iterable, Iterator
 
 from poparchive.index import conditions
+from poparchive.index.columns import COLUMNS
 from poparchive.index.conditions import Sql
-from poparchive.index.fulltext import COLUMNS
 from poparchive.index.matching import Match, Matcher, all_of, any_of
 from poparchive.query.frozen import Frozen
 from poparchive.query.tree import (

@@ -5,7 +5,6 @@ Words are compared as the index has them, and marked where they stand in the tex
 """
 
 import re
-import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -32,6 +31,7 @@ _MARKS: Final = (
 _WORD: Final = re.compile(
     rf"[^\W_{_UNSPACED}](?:[^\W_{_UNSPACED}]|[{_MARKS}])*|[{_UNSPACED}]+", re.UNICODE
 )
+_FOLDED_WORD: Final = re.compile(rf"(?:[^\W_]|[{_MARKS}{_UNSPACED}])+")
 _ASCII_WORD: Final = re.compile("[0-9A-Za-z]+")
 
 
@@ -91,8 +91,8 @@ def _term(term: Words) -> _Term:
 
 
 def _plain(folded: str) -> list[str]:
-    """Return what FTS5's tokenizer makes of a text that is folded: lower case, without accents."""
-    return re.findall(r"[^\W_]+", _without_marks(folded).lower().replace("ς", "σ"))
+    """Return what FTS5's tokenizer makes of a text that is folded."""
+    return _FOLDED_WORD.findall(folded.lower().replace("ς", "σ"))
 
 
 def _words(text: str) -> Iterator[tuple[str, int, int]]:
@@ -118,13 +118,6 @@ def _words(text: str) -> Iterator[tuple[str, int, int]]:
 @lru_cache(maxsize=4096)
 def _pieces(word: str) -> tuple[str, ...]:
     return tuple(_plain(fold(word)))
-
-
-def _without_marks(text: str) -> str:
-    if text.isascii():
-        return text
-    parts = unicodedata.normalize("NFKD", text)
-    return unicodedata.normalize("NFC", "".join(c for c in parts if not "\u0300" <= c <= "\u036f"))
 
 
 def _hits(text: str, terms: Sequence[_Term]) -> list[tuple[int, int, int]]:
