@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 
 from poparchive.index import threads
 from poparchive.index.jwz import Message, Node, tree, walk
-from poparchive.index.keys import hash_of
+from poparchive.index.keys import hash_of, rowid_of
 from poparchive.index.search import MEMBERS
 from poparchive.index.subjects import base
 from poparchive.index.threads import SUBJECT_DAYS, Joining, ThreadWriter, joining
+from poparchive.mime.text import extract
+from tests.support.corpus import CORPUS, corpus_mails, corpus_missing
 
 DAY = 86_400 // 32
 """In row ids."""
@@ -225,14 +228,15 @@ def by_the_rules(mails: Sequence[Mail]) -> dict[int, int]:
             join(a.key, b.key)
         for reply, other in ((a, b), (b, a)):
             said = base(reply.subject)
-            people = {*threads.addresses(reply.sender), *threads.addresses(reply.to)}
+            people = {*threads.addresses(reply.sender)[:1], *threads.addresses(reply.to)}
+            by = set(threads.addresses(other.sender)[:1])
             if (
                 said.reply
                 and said.text
                 and not reply.refs
                 and said.text == base(other.subject).text
                 and 0 < reply.key - other.key <= SUBJECT_DAYS * DAY
-                and (other.sender in people or (reply.list and reply.list == other.list))
+                and (by & people or (reply.list and reply.list == other.list))
             ):
                 join(reply.key, other.key)
     return {key: min(members) for key, members in group.items()}
@@ -333,3 +337,56 @@ def test_the_subject_alone(second: Mail, joins: bool) -> None:
             tables.add([mail], entry)
         assert (tables.partition([second.key])[second.key] == 5) is joins
         tables.close()
+
+
+# ---- real mail -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["list_cake", "list_openbmc"])
+def test_lists_are_threaded_by_the_rules(name: str) -> None:
+    """On real lists the tables give what the definition gives, and each thread is one forest."""
+    if reason := corpus_missing():
+        pytest.skip(reason)
+    mails, messages = [], {}
+    for number, (_, octets) in enumerate(corpus_mails([name], limit=250)):
+        said = extract(octets)
+        key = rowid_of(said.date or 0) * 1000 + number
+        others = f"{said.recipients}, {said.copies}, {said.blind}"
+        mail = Mail(
+            key, said.message_id, said.references, said.subject, said.sender, others, said.lists
+        )
+        mails.append(mail)
+        messages[key] = Message(key, key, said.message_id, said.references, said.subject)
+    random.Random(1).shuffle(mails)
+    tables = Tables()
+    for entry, start in enumerate(range(0, len(mails), 40), 1):
+        for mail in mails[start : start + 40]:
+            tables.know(mail, entry)
+        tables.add(mails[start : start + 40], entry)
+    expected = by_the_rules(mails)
+    assert tables.partition(expected) == expected
+    tables.close()
+    threads_of: dict[int, list[Message]] = {}
+    for key, first in expected.items():
+        threads_of.setdefault(first, []).append(messages[key])
+    assert 10 < len(threads_of) < len(mails)
+    for members in threads_of.values():
+        nodes = [node for _, node in walk(tree(members))]
+        assert sorted(n.message.key for n in nodes if n.message) == sorted(m.key for m in members)
+
+
+def test_threads_of_imap_servers_tests() -> None:
+    """The mailboxes that IMAP servers' threading is tried with: loops, missing and repeated ids."""
+    if reason := corpus_missing():
+        pytest.skip(reason)
+    for path in sorted((CORPUS / "imaptest").glob("thread*.mbox")):
+        pieces = re.split(rb"(?m)^From user@domain.*\n", path.read_bytes())[1:]
+        said = [extract(piece) for piece in pieces]
+        messages = [
+            Message(n, n, one.message_id, one.references, one.subject) for n, one in enumerate(said)
+        ]
+        nodes = [node for _, node in walk(tree(messages))]
+        assert sorted(n.message.key for n in nodes if n.message) == list(range(len(messages)))
+        if path.name == "thread.mbox":
+            # Each names another: 2 is below 1, and 3, which is above 2 by its name, cannot be above 1.
+            assert len([node for node in nodes if node.parent is None]) == 1
