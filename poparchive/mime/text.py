@@ -14,6 +14,7 @@ from . import dates
 from .body import TEXT_BYTES, read
 from .charset import clean, decode
 from .headers import Block
+from .language import language
 from .structure import Octets, Part, parse
 from .words import decode_field
 
@@ -94,9 +95,10 @@ def extract(message: Octets, root: Part | None = None) -> Extract:
     if not block and not _FIELD.search(message[root.head : root.start]):
         status = ParseStatus.RAW
         body = clean(decode(message[0 : TEXT_BYTES // 4]))
+    subject = _text(block, b"subject", label)
     received = block.first(b"received").rpartition(b";")[2]
     return Extract(
-        subject=_text(block, b"subject", label),
+        subject=subject,
         sender=_named(_unquoted(_text(block, b"from", label) or _text(block, b"sender", label))),
         recipients=_unquoted(_texts(block, b"to", label)),
         copies=_unquoted(_texts(block, b"cc", label)),
@@ -112,6 +114,7 @@ def extract(message: Octets, root: Part | None = None) -> Extract:
         labels=", ".join(filter(None, [_texts(block, name) for name in _LABELS]))[:FIELD_CHARS],
         signed=found.signed,
         encrypted=found.encrypted,
+        language=language(body, subject, block.first(b"content-language").decode("latin-1")),
     )
 
 
