@@ -35,8 +35,8 @@ _MANY: Final = frozenset(["Cyrl", "Arab", "Deva", "Latn"])
 _ASCII: Final = bytes(range(128))
 
 _MIN_SCORE: Final = 384
-_MARGIN: Final = 96
-"""What the best must have, and have more than the next: a word and a half, and nearly half of one, or of a
+_MARGIN: Final = 140
+"""What the best must have, and have more than the next: a word and a half, and half of one, or of a
 letter, that only it has."""
 _OTHER_CODES: Final = {"nb": "no", "nn": "no", "in": "id"}
 _SCRIPT_CHARS: Final = 300
