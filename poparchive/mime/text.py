@@ -14,6 +14,7 @@ from . import dates
 from .body import TEXT_BYTES, read
 from .charset import clean, decode
 from .headers import Block
+from .language import language
 from .structure import Octets, Part, parse
 from .words import decode_field
 
@@ -101,12 +102,13 @@ def extract(message: Octets, root: Part | None = None) -> Extract:
     if not block and not _FIELD.search(message[root.head : root.start]):
         status = ParseStatus.RAW
         body = clean(decode(message[0 : TEXT_BYTES // 4]))
+    subject = _text(block, b"subject", label)
     received = block.first(b"received").rpartition(b";")[2]
     sender = _named(_unquoted(_text(block, b"from", label) or _text(block, b"sender", label)))
     recipients = _unquoted(_texts(block, b"to", label))
     message_id = _message_id(_text(block, b"message-id"))
     return Extract(
-        subject=_text(block, b"subject", label),
+        subject=subject,
         sender=sender,
         recipients=recipients,
         copies=_unquoted(_texts(block, b"cc", label)),
@@ -123,6 +125,7 @@ def extract(message: Octets, root: Part | None = None) -> Extract:
         signed=found.signed,
         encrypted=found.encrypted,
         references=_references(block, message_id, f"{sender} {recipients}"),
+        language=language(body, subject, block.first(b"content-language").decode("latin-1")),
     )
 
 
