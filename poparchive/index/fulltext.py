@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 
 from poparchive.errors import PoparchiveError
 from poparchive.index import bulk, failures, versions
-from poparchive.index.columns import COLUMNS
+from poparchive.index.columns import COLUMNS as COLUMNS
 from poparchive.index.fold import fold
 from poparchive.index.threads import TABLES, Joining, ThreadWriter, joining
 

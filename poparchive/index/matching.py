@@ -77,15 +77,17 @@ class Matcher:
         columns: frozenset[str],
         languages: tuple[str, ...],
         forms: Callable[[str, tuple[str, ...]], tuple[str, ...]],
+        beginning: Callable[[str], tuple[str, ...]],
     ) -> None:
         self._columns = columns
         self._languages = languages
         self._forms = forms
+        self._beginning = beginning
 
     def match(self, node: Node) -> Match | None:
         """Return what FTS5 is asked for a leaf, or None if it is not FTS5's to answer."""
         if isinstance(node, Words):
-            return self._in_field(node.field, _phrase(node))
+            return self._in_field(node.field, self._words(node))
         if isinstance(node, Near):
             phrases = " ".join(map(_phrase, node.words))
             return self._in_field(node.field, f"NEAR({phrases}, {node.distance})")
@@ -105,6 +107,15 @@ class Matcher:
         if isinstance(node, Is) and node.state in ("encrypted", "signed"):
             return self._mark(node.state, f"is:{node.state}")
         return None
+
+    def _words(self, node: Words) -> str:
+        text = node.text
+        # Of such a word alone it is known how the tokenizer has it.
+        if node.prefix and text.isascii() and text.isalnum():
+            words = self._beginning(text.lower())
+            if words:
+                return _joined(" OR ", [f'"{word}"' for word in words])
+        return _phrase(node)
 
     def _in_field(self, field: str, expression: str) -> Match:
         if not field:

@@ -46,6 +46,10 @@ def _no_forms(word: str, languages: tuple[str, ...]) -> tuple[str, ...]:
     return ()
 
 
+def _no_words(beginning: str) -> tuple[str, ...]:
+    return ()
+
+
 def _never(select: str, values: tuple[object, ...], limit: int) -> bool:
     return False
 
@@ -54,12 +58,13 @@ class Known(Frozen):
     """What there is to ask.
 
     ``forms`` gives the words of the index with the stem of a word in some languages, or in those of the
-    archive; ``few`` tells whether a SELECT gives at most so many rows; ``threads`` whether conversations are
-    known.
+    archive; ``beginning`` all words of the index that begin so, or none if they are many; ``few`` tells
+    whether a SELECT gives at most so many rows; ``threads`` whether conversations are known.
     """
 
     columns: frozenset[str] = frozenset(COLUMNS)
     forms: Callable[[str, tuple[str, ...]], tuple[str, ...]] = _no_forms
+    beginning: Callable[[str], tuple[str, ...]] = _no_words
     few: Callable[[str, tuple[object, ...], int], bool] = _never
     threads: bool = True
 
@@ -151,7 +156,10 @@ def plan(tree: Node, known: Known | None = None, *, counting: bool = False) -> S
     ``counting``: all rows will be read, so that the first ones need not come at once.
     """
     known = known or Known()
-    matcher = Matcher(known.columns, languages_of(tree), known.forms)
+    # FTS5 reads all that a beginning finds before it gives a row. One after the other the words give
+    # the first rows at once, and all rows more slowly.
+    beginning = _no_words if counting else known.beginning
+    matcher = Matcher(known.columns, languages_of(tree), known.forms, beginning)
     planner = _Planner(matcher, known, counting)
     return planner.statement(planner.normal(tree, wanted=True))
 

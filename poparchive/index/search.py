@@ -32,6 +32,10 @@ MEMBERS = (
 )
 """Gives the row ids of the messages in a message's thread."""
 
+BEGINNINGS = 200
+"""A beginning of at most so many words is looked for as these words; counting them takes up to 15 ms."""
+
+
 _DATE = "(SELECT d.date FROM cat.messages d WHERE d.id = {id})"
 
 SORTS = ("newest", "relevance", "size")
@@ -150,13 +154,19 @@ class Searcher:
             columns = frozenset(row[1] for row in self._run("PRAGMA main.table_info(mail)", ()))
             find = "SELECT 1 FROM main.sqlite_master WHERE name = 'threads'"
             threads = self._run(find, ()).fetchone() is not None
-            self._planned = Known(columns, self._forms, self._few, threads)
+            self._planned = Known(columns, self._forms, self._beginning, self._few, threads)
         return self._planned
 
     def _forms(self, word: str, languages: tuple[str, ...]) -> tuple[str, ...]:
         from poparchive.index.stems import forms
 
         return forms(self._connection, word, languages)
+
+    def _beginning(self, beginning: str) -> tuple[str, ...]:
+        from poparchive.index.vocabulary import words
+
+        found = tuple(words(self._connection, beginning, BEGINNINGS + 1))
+        return found if len(found) <= BEGINNINGS else ()
 
     def _few(self, select: str, values: tuple[object, ...], limit: int) -> bool:
         sql = f"SELECT count(*) FROM ({select} LIMIT {limit + 1})"  # noqa: S608
@@ -185,7 +195,7 @@ class Searcher:
         statement = plan(tree, known)
         if not statement.streams[0].match:
             return self._newest(statement, CANDIDATES)
-        matcher = Matcher(known.columns, (), known.forms)
+        matcher = Matcher(known.columns, languages_of(tree), known.forms, known.beginning)
         columns = [row[1] for row in self._run("PRAGMA main.table_info(mail)", ())]
         return Ranking(self._run, statement, tree, matcher, columns).keys()
 

@@ -5,12 +5,12 @@ what the stem of a word is; the index's vocabulary is read where its words begin
 """
 
 import sqlite3
-from collections.abc import Iterator
 
 from poparchive.errors import PoparchiveError
 from poparchive.index.fold import fold
 from poparchive.index.fulltext import OPTIONS
 from poparchive.index.matching import MARK
+from poparchive.index.vocabulary import words
 
 STEMMERS = {
     "ar": "arabic", "hy": "armenian", "eu": "basque", "ca": "catalan", "cs": "czech",
@@ -57,8 +57,6 @@ def forms(
         raise StemmerMissingError(
             "~word needs the library snowballstemmer: `pip install snowballstemmer`"
         ) from error
-    run = connection.execute
-    run("CREATE VIRTUAL TABLE IF NOT EXISTS temp.stems USING fts5vocab('main', 'mail', 'instance')")
     found = {token}
     there = snowballstemmer.algorithms()
     for code in languages or _spoken(connection):
@@ -70,7 +68,7 @@ def forms(
         beginning = stem[: max(len(stem) - 1, min(len(stem), 3))]
         if not token.startswith(beginning):
             continue
-        for term in _vocabulary(connection, beginning, VOCABULARY):
+        for term in words(connection, beginning, VOCABULARY):
             if len(term) <= len(stem) + _ENDING and stem_of(term) == stem:
                 found.add(term)
     return tuple(sorted(found))
@@ -89,27 +87,12 @@ def _token(word: str) -> str | None:
     return str(terms[0][0]) if len(terms) == 1 else None
 
 
-def _vocabulary(connection: sqlite3.Connection, beginning: str, limit: int) -> Iterator[str]:
-    """Yield the index's words that begin so.
-
-    Each is looked up behind the one before: read in a row, the table would give all places of each word.
-    """
-    query = "SELECT term FROM temp.stems WHERE term >= ? LIMIT 1"
-    at = beginning
-    for _ in range(limit):
-        row = connection.execute(query, (at,)).fetchone()
-        if row is None or not row[0].startswith(beginning):
-            return
-        yield row[0]
-        at = row[0] + "\0"
-
-
 def _spoken(connection: sqlite3.Connection) -> tuple[str, ...]:
     """Return the languages of most of the archive's mail, by the marks of its messages."""
     mark = f"{MARK}lang"
     query = f"SELECT count(*) FROM (SELECT 1 FROM mail WHERE mail MATCH ? LIMIT {_COUNTED})"  # noqa: S608
     counted = []
-    for term in _vocabulary(connection, mark, len(STEMMERS) * 10):
+    for term in words(connection, mark, len(STEMMERS) * 10):
         code = term[len(mark) :]
         if code in STEMMERS:
             count = connection.execute(query, (f'flags : "{term}"',)).fetchone()[0]

@@ -117,7 +117,7 @@ class _Parser:
         self._at += 1
         if self._peek() is None:
             raise self._error("what should not be there was expected here", repair=_without(token))
-        self._deeper()
+        self._deeper(token)
         inner = self._not()
         self._depth -= 1
         return None if inner is None else Not(inner)
@@ -150,7 +150,7 @@ class _Parser:
 
     def _group(self, field: str, token: Token) -> Node | None:
         outer, self._field = self._field, field
-        self._deeper()
+        self._deeper(token)
         node = self._or()
         self._depth -= 1
         self._field = outer
@@ -275,7 +275,7 @@ class _Parser:
             raise self._error(f"the saved searches go in a circle: {way}", token.start)
         if len(self._within) >= MAX_SAVED:
             raise self._error("saved searches are nested too deeply", token.start)
-        self._deeper()
+        self._deeper(token)
         try:
             within = (*self._within, name)
             node = _Parser(names[name], self._reading, within, self._depth).whole()
@@ -308,10 +308,10 @@ class _Parser:
             at = len(self._query) if token is None else token.start
         return QuerySyntaxError(self._query, at, what, repair=repair)
 
-    def _deeper(self) -> None:
+    def _deeper(self, token: Token) -> None:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise self._error("the query is nested too deeply")
+            raise self._error("the query is nested too deeply", token.start)
 
     def _count(self, token: Token) -> None:
         self._reading.atoms += 1

@@ -47,7 +47,7 @@ LANGUAGES = table()
 def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
     """All texts as messages of one index, by their place in the table from 1."""
     path = tmp_path_factory.mktemp("languages") / "search.sqlite"
-    with contextlib.closing(FulltextWriter.open(path)) as writer:
+    with contextlib.closing(FulltextWriter.open(path, path.with_name("catalog.sqlite"))) as writer:
         documents = [Document(id=n, body=one.text) for n, one in enumerate(LANGUAGES, 1)]
         writer.add(documents, Mark(1, None))
     with contextlib.closing(sqlite3.connect(path)) as connection:

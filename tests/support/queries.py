@@ -39,7 +39,7 @@ ACCOUNTS = ("anna", "office")
 FORMS = {"ab": ("ab", "aba"), "b": ("b", "ba")}
 """What a stemmer would say: forms of two of the words."""
 
-_WORDS = ("aa", "ab", "aba", "b", "ba", "c")
+WORDS = ("aa", "ab", "aba", "b", "ba", "c")
 _DATES = (0, 31, 32, 33, 64, 70, 96, 1000)
 _IDS = ("aaaa" + "0" * 60, "aaaa" + "1" * 60, "bbbb" + "0" * 60)
 _MESSAGE_IDS = ("one@example.com", "two@example.com")
@@ -71,7 +71,7 @@ def mails(draw: st.DrawFn) -> list[Mail]:
         taken.add(key)
         texts = draw(
             st.dictionaries(
-                st.sampled_from(TEXTS), st.lists(st.sampled_from(_WORDS), max_size=6).map(tuple)
+                st.sampled_from(TEXTS), st.lists(st.sampled_from(WORDS), max_size=6).map(tuple)
             )
         )
         found.append(
@@ -92,7 +92,7 @@ def mails(draw: st.DrawFn) -> list[Mail]:
     return found
 
 
-_texts = st.sampled_from([*_WORDS, "aa b", "b ba", "ab-ab"])
+_texts = st.sampled_from([*WORDS, "aa b", "b ba", "ab-ab"])
 _text_fields = st.sampled_from(["", *fields.TEXT])
 _words = st.builds(Words, _texts, st.just(False), _text_fields) | st.builds(
     Words, st.sampled_from(["a", "b", "aa-b"]), st.just(True), _text_fields

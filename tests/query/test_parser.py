@@ -1,0 +1,275 @@
+"""The parser: no text makes it fail otherwise than with its error, and what it makes can be written again."""
+
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poparchive.query import QuerySyntaxError, fields, parse, parser
+from poparchive.query.explain import explain
+from poparchive.query.printing import query
+from poparchive.query.tree import (
+    EVERYTHING,
+    And,
+    Dated,
+    FileType,
+    HasAttachment,
+    HasMessageId,
+    Identified,
+    InAccount,
+    InThread,
+    Is,
+    Near,
+    Node,
+    Not,
+    Or,
+    Sized,
+    Stem,
+    Words,
+)
+from tests.support.queries import trees
+
+NOW = 1_710_000_000
+SAVED = {
+    "a": "x OR larger:5k",
+    "b": "-@a -y",
+    "circle": "@round",
+    "round": "z @circle",
+    "bad": "befor:2024",
+}
+
+_PIECES = [
+    *(
+        "(",
+        ")",
+        '"',
+        "-",
+        "NOT ",
+        "AND ",
+        "OR ",
+        "NEAR(",
+        "NEAR(a b, 3)",
+        ", 5)",
+        "~",
+        "*",
+        "@a",
+        "@b",
+    ),
+    *(
+        " ",
+        "\t",
+        "word",
+        "żółw",
+        "語",
+        "e-mail",
+        "12:30",
+        "http://x",
+        "&",
+        "\0",
+        "\ue000",
+        "2024-03",
+        "..",
+    ),
+    *(f"{name}:" for name in (*fields.ALL, *fields.SAME, "foo", "form", "older_then")),
+    *(
+        "2024/03/09",
+        "3d",
+        "5M",
+        "attachment",
+        "signed",
+        "pdf",
+        "pl",
+        "<a@b>",
+        "abcdef",
+        "@circle",
+        "@c",
+    ),
+]
+queries = st.lists(st.sampled_from(_PIECES), max_size=12).map("".join) | st.text(max_size=30)
+
+SUBJECT_A = Words("a", False, "subject")
+
+
+def tree(text: str) -> Node:
+    return parse(text, now=NOW, saved=lambda: SAVED)
+
+
+@given(queries)
+def test_whatever_is_typed_gives_a_tree_or_our_error(text: str) -> None:
+    """What is a tree can be explained and written as a query of the same meaning; what is not has a place in
+    the text, and a suggestion that is valid."""
+    try:
+        found = tree(text)
+    except QuerySyntaxError as error:
+        found, wrong = None, error
+    if found is None:
+        assert wrong.position <= len(wrong.query)
+        assert wrong.query in (text, *SAVED.values())
+        if wrong.nearest is not None:
+            tree(wrong.nearest)
+    else:
+        assert tree(query(found)) == found
+        assert explain(found)
+
+
+@given(trees)
+def test_a_tree_is_written_and_read(node: Node) -> None:
+    """Printing a tree and parsing it gives the same tree."""
+    assert tree(query(node)) == node
+    assert explain(node).count("\n") < 100
+
+
+@pytest.mark.parametrize(
+    ("text", "node"),
+    [
+        ("", EVERYTHING),
+        ("  \t", EVERYTHING),
+        ("a b", And((Words("a"), Words("b")))),
+        ("a AND b OR c", Or((And((Words("a"), Words("b"))), Words("c")))),
+        ("a (b OR & OR c)", And((Words("a"), Or((Words("b"), Words("c")))))),
+        ("-a NOT b", And((Not(Words("a")), Not(Words("b"))))),
+        ("a-b* -c*", And((Words("a-b", True), Not(Words("c", True))))),
+        ("FROM:Anna from:*", Words("Anna", False, "from")),
+        ("to:(a OR b*)", Or((Words("a", False, "to"), Words("b", True, "to")))),
+        ("subject:(a (b -c))",
+         And((SUBJECT_A, And((Words("b", False, "subject"), Not(Words("c", False, "subject"))))))),
+        ("~Invoices subject:~Ä", And((Stem("Invoices"), Stem("Ä", "subject")))),
+        ('"~a" ~', Words("~a")),
+        ('NEAR("a b" c*, 0)', Near((Words("a b"), Words("c", True)), 0)),
+        ("NEAR(a b)", Near((Words("a"), Words("b")), 10)),
+        ("body:(NEAR(a b c, 3))", Near(tuple(Words(w, False, "body") for w in "abc"), 3, "body")),
+        ("has:attachments", HasAttachment()),
+        ("is:Signed", Is("signed")),
+        ("filetype:.PDF filetype:x.docx", And((FileType("pdf"), FileType("docx")))),
+        ("size:1.5k smaller:2", And((Sized(1536, None), Sized(None, 2)))),
+        ('account:"my mail"', InAccount("my mail")),
+        ("id:ABCD hash:abcd", And((Identified("abcd"), Identified("abcd")))),
+        ("id:<a@b> rfc822msgid:c@d", And((HasMessageId("a@b"), HasMessageId("c@d")))),
+        ("thread:abcd12", InThread(Identified("abcd12"))),
+        ("after:1970-01-02 older:1970", And((Dated(86400, None), Dated(None, 0)))),
+        ("@a", Or((Words("x"), Sized(5120, None)))),
+        ("@b", And((Not(tree("@a")), Not(Words("y"))))),
+        ("@example.com", Words("@example.com")),
+        ("a_b:c 1a:b", And((Words("a_b:c"), Words("1a:b")))),
+        ("NEAR a", And((Words("NEAR"), Words("a")))),
+        ("or and not", And((Words("or"), Words("and"), Words("not")))),
+    ],
+)  # fmt: skip
+def test_what_queries_mean(text: str, node: Node) -> None:
+    """The language, one construct a line."""
+    assert tree(text) == node
+
+
+@pytest.mark.parametrize(
+    ("text", "position", "what"),
+    [
+        ("a (b", 4, 'a ")" is missing'),
+        ("a) b", 1, 'there is no "("'),
+        ("a NOT", 5, "what should not be there"),
+        ("a OR )", 5, "a word, a field"),
+        ("cc: ", 3, "a value was expected after cc:"),
+        ("a older_then:3d", 2, "there is older_than:"),
+        ("NEAR(a (b))", 7, "not parentheses"),
+        ("NEAR(a", 6, "a closing )"),
+        ('NEAR(a "b', 9, 'a closing "'),
+        ("NEAR(~a b)", 5, "NEAR takes no ~"),
+        ("NEAR(a from:b)", 7, "words and phrases"),
+        ("larger:(NEAR(a b))", 8, "NEAR means nothing for larger:"),
+        (
+            "filetype:(pdf has:attachment)",
+            14,
+            "has: cannot stand inside the parentheses of filetype:",
+        ),
+        ("id:xyz", 3, "hexadecimal digits"),
+        ("msgid:<>", 6, "a Message-ID was expected"),
+        ("during:..", 7, "a date such as"),
+        ("on:2024-02-30", 3, "a date such as"),
+        ("after:2024-02-03T25", 6, "a date such as"),
+        ("& --", 0, "there is no word in this"),
+        ("x @circle", 2, "go in a circle: @circle -> @round -> @circle"),
+        ("@bad", 0, "in the saved search @bad: there is no field"),
+        ("語 foo:bar", 2, "there is no field"),
+        ("x " + "(" * 60, 52, "nested too deeply"),
+        ("NOT " * 60 + "x", 200, "nested too deeply"),
+        ("x " * 1001, 2000, "more than 1000 words"),
+    ],
+)
+def test_errors_say_what_and_where(text: str, position: int, what: str) -> None:
+    """The caret stands below the place, wide characters or not, and the message says what was expected."""
+    with pytest.raises(QuerySyntaxError) as caught:
+        tree(text)
+    assert what in str(caught.value)
+    if "circle" not in text:
+        assert caught.value.position == position
+    lines = str(caught.value).split("\n")
+    shift = sum(c == "語" for c in text[:position])
+    if caught.value.query == text:
+        assert lines[1:3] == [
+            f"  {text}",
+            " " * (2 + position + shift) + "^",
+        ]
+
+
+def test_saved_searches_cannot_grow_without_bound() -> None:
+    """Each names the one before twice: the words are counted as they are written out."""
+    saved = {"s0": "word"} | {f"s{n}": f"@s{n - 1} @s{n - 1}" for n in range(1, 15)}
+    with pytest.raises(QuerySyntaxError, match="more than 1000 words"):
+        parse("@s14", now=NOW, saved=lambda: saved)
+    chain = {"s0": "word"} | {f"s{n}": f"@s{n - 1}" for n in range(1, 2000)}
+    with pytest.raises(QuerySyntaxError, match="nested too deeply"):
+        parse("@s1999", now=NOW, saved=lambda: chain)
+
+
+def test_saved_searches_are_read_only_when_named() -> None:
+    """Others cost no look at a file."""
+
+    def never() -> dict[str, str]:
+        raise AssertionError
+
+    assert parse("a @b.c", now=NOW, saved=never) == And((Words("a"), Words("@b.c")))
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a ",
+        " ",
+        "(",
+        '"',
+        "NEAR(",
+        "NEAR(a ",
+        'NEAR("',
+        "-",
+        "a:",
+        "subject:(",
+        "~",
+        "@a ",
+        "*",
+        "x_",
+        "é",
+        '"" ',
+    ],
+)
+def test_the_parser_takes_linear_time(piece: str) -> None:
+    """Ten times the text takes no more than some ten times the steps, whatever it is made of."""
+
+    def steps(text: str) -> int:
+        count = 0
+
+        def step(*_: object) -> None:
+            nonlocal count
+            count += 1
+
+        # Not sys.settrace: coverage and debuggers have that.
+        sys.setprofile(step)
+        try:
+            tree(text)
+        except QuerySyntaxError:
+            pass
+        finally:
+            sys.setprofile(None)
+        return count
+
+    assert steps(piece * 5_000) < 15 * steps(piece * 500) + 5_000
+    assert parser.MAX_ATOMS < 5_000
