@@ -6,8 +6,7 @@ other octets. A list shows one of them for all.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from poparchive.errors import PoparchiveError
 
@@ -21,8 +20,7 @@ class SearchError(PoparchiveError):
     """The index could not be asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """One message found. ``attachments`` are (name, type, size in octets).
 
     ``accounts`` are those of all its ``copies`` too, whose ids they are. ``thread`` is the id of the

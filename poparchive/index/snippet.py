@@ -29,7 +29,8 @@ _MARKS: Final = (
 )
 """Accents, points and vowel signs, which belong to the letter before them."""
 _WORD: Final = re.compile(
-    rf"[^\W_{_UNSPACED}](?:[^\W_{_UNSPACED}]|[{_MARKS}])*|[{_UNSPACED}]+", re.UNICODE
+    rf"[^\W_{_UNSPACED}](?:[^\W_{_UNSPACED}]|[{_MARKS}])*|[{_UNSPACED}][{_UNSPACED}{_MARKS}]*",
+    re.UNICODE,
 )
 _FOLDED_WORD: Final = re.compile(rf"(?:[^\W_]|[{_MARKS}{_UNSPACED}])+")
 _ASCII_WORD: Final = re.compile("[0-9A-Za-z]+")
