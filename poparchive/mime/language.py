@@ -16,7 +16,7 @@ from typing import Final
 
 from .commonwords import LETTERS, WORDS
 
-SAMPLE_CHARS: Final = 1_000
+SAMPLE_CHARS: Final = 500
 _MAX_SUBJECT_CHARS: Final = 200
 
 _SCRIPTS: Final = (

@@ -37,6 +37,8 @@ _COMMENT_NAME: Final = re.compile(r"<?([^\s<>()@]+@[^\s<>()]++)>?\s*\(([^()]+)\)
 
 _LABELS: Final = (b"x-gmail-labels", b"x-label", b"keywords", b"x-keywords")
 _LIST_ADDRESSES: Final = (b"list-post", b"x-mailing-list", b"mailing-list")
+_LABELLED: Final = frozenset(_LABELS)
+_LISTED: Final = frozenset([b"list-id", *_LIST_ADDRESSES])
 _LIST_ADDRESS: Final = re.compile(
     r"(?:^|[\s<:;])(?:mailto:)?([^\s<>:;,?\"()@]+@[^\s<>:;,?\"()@]+)", re.I
 )
@@ -95,7 +97,7 @@ def extract(message: Octets, root: Part | None = None) -> Extract:
     if root.start in (0, len(message)):
         message, root = _mended(message, root)
     block = root.block
-    label = _label(root)
+    label = "" if block.is_ascii else _label(root)
     found = read(message, root)
     body = found.text()
     status = ParseStatus.OK if found.whole else ParseStatus.PARTIAL
@@ -120,8 +122,8 @@ def extract(message: Octets, root: Part | None = None) -> Extract:
         status=status,
         attachment_types=tuple(found.types),
         blind=_unquoted(_texts(block, b"bcc", label)),
-        lists=_lists(block),
-        labels=", ".join(filter(None, [_texts(block, name) for name in _LABELS]))[:FIELD_CHARS],
+        lists=_lists(block) if block.has_any(_LISTED) else "",
+        labels=_labels(block) if block.has_any(_LABELLED) else "",
         signed=found.signed,
         encrypted=found.encrypted,
         references=_references(block, message_id, f"{sender} {recipients}"),
@@ -190,6 +192,10 @@ def _texts(block: Block, name: bytes, label: str = "") -> str:
     """All fields of that name, one line, comma separated; empty for none."""
     found = block.all(name)
     return ", ".join([decode_field(one, label) for one in found])[:FIELD_CHARS] if found else ""
+
+
+def _labels(block: Block) -> str:
+    return ", ".join(filter(None, [_texts(block, name) for name in _LABELS]))[:FIELD_CHARS]
 
 
 def _lists(block: Block) -> str:
