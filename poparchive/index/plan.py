@@ -142,6 +142,9 @@ class Statement(Frozen):
             what = "count(*)" if self.streams[1].match else "count(DISTINCT {id})"
             match = self.streams[1].sql(what).text
             return f"SELECT (SELECT count(*) FROM cat.messages) - ({match})"  # noqa: S608
+        first = self.streams[0]
+        if self._composed and not self.joins and not first.tail:
+            return first.sql("count(DISTINCT {id})").text
         return self.rows("count(*)")
 
     def newest(self, columns: str = "{id}") -> str:

@@ -118,7 +118,9 @@ class Searcher:
 
     def missing(self, query: str) -> tuple[str, ...]:
         """Name what a query asks and the index, made by an earlier version, cannot tell yet."""
-        return self._plan(query).missing
+        known = self._known()
+        # How it would be run does not matter here, and finding that out takes looks into the index.
+        return plan(self._parse(query), Known(known.columns, threads=known.threads)).missing
 
     def terms(self, query: str) -> list[Words]:
         """Return the words that a query wants in a message, in every form of those with a ``~``."""
