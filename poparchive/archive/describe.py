@@ -5,11 +5,12 @@ The same function serves a live pull, catching up and a rebuild: equal octets gi
 
 import binascii
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from poparchive.index.facts import MessageFacts, PartFacts
-from poparchive.index.fulltext import ATTACHMENT, Document
+from poparchive.index.fulltext import ATTACHMENT, ENCRYPTED, LANGUAGE, SIGNED, TYPE, Document
+from poparchive.index.threads import subject_marks
 from poparchive.mime.structure import Octets, Part, parse
 from poparchive.mime.text import Extract, effective_date, extract
 from poparchive.model import Location, MessageId
@@ -51,16 +52,44 @@ def describe(stored: Stored, retrieved: int) -> tuple[MessageFacts, Extract]:
 
 def document(key: int, facts: MessageFacts, text: Extract) -> Document:
     """Return what the search index takes in for the message with row id ``key``."""
-    names = [p.name for p in facts.parts if p.name is not None and not p.segment]
     return Document(
         id=key,
+        body=text.body,
         subject=text.subject,
         sender=text.sender,
-        recipients=f"{text.recipients} {text.copies}" if text.copies else text.recipients,
-        body=text.body,
-        attachments=" ".join(names),
-        flags=ATTACHMENT if names else "",
+        recipients=text.recipients,
+        copies=text.copies,
+        blind=text.blind,
+        lists=text.lists,
+        labels=text.labels,
+        attachments=" ".join(_names(facts, text)),
+        flags=" ".join([*_marks(facts, text), *subject_marks(text.subject, text.lists)]),
+        message_id=text.message_id,
+        references=" ".join(text.references),
     )
+
+
+def _names(facts: MessageFacts, text: Extract) -> list[str]:
+    """The catalog's names, and those that only reading showed: in embedded messages, uuencoded."""
+    names = [p.name for p in facts.parts if p.name is not None and not p.segment]
+    return (
+        names
+        if names == list(text.attachment_names)
+        else list(dict.fromkeys([*names, *text.attachment_names]))
+    )
+
+
+def _marks(facts: MessageFacts, text: Extract) -> Iterator[str]:
+    if text.attachment_names or any(p.name is not None for p in facts.parts):
+        yield ATTACHMENT
+    if text.signed:
+        yield SIGNED
+    if text.encrypted:
+        yield ENCRYPTED
+    for ending in text.attachment_types:
+        yield TYPE + ending
+    if text.language:
+        yield LANGUAGE + text.language
 
 
 def parts_of(message: Octets, root: Part, references: Sequence[Placed]) -> list[PartFacts]:

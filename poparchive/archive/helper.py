@@ -1,6 +1,7 @@
 """A describer in a process of its own, so that reading mail has a core for itself.
 
-The helper reads messages and owns the search index; it knows nothing of packs, journal and catalog.
+The helper reads messages and owns the search index; it knows nothing of packs and journal, and of
+the catalog only where messages with a Message-ID are.
 What it does can be done again from those: if it dies, mail that is kept stays kept, and the next start
 indexes what is missing. It ends when its standard input does, so it does not outlive its writer for long.
 
@@ -56,8 +57,10 @@ class Helper:
         self._facts: deque[list[MessageFacts]] = deque()
 
     @classmethod
-    def start(cls, search: Path, keep: Sequence[int] = ()) -> Self | None:
+    def start(cls, search: Path, catalog: Path, keep: Sequence[int] = ()) -> Self | None:
         """Start a process that will open the index ``search``; None where there can be none.
+
+        It looks into the catalog, for threads.
 
         It keeps the files ``keep`` open: with the lock's among them, nobody else writes before it has ended.
         """
@@ -70,7 +73,7 @@ class Helper:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_FOR_IT)
         try:
             helper = cls(_process(command, keep))
-            helper._send((str(search), gc.get_threshold()))
+            helper._send((str(search), str(catalog), gc.get_threshold()))
             helper._receive()
         except (OSError, HelperError):
             return None
@@ -177,7 +180,7 @@ def serve() -> None:
 
 
 def _serve(commands: BinaryIO, answers: BinaryIO) -> None:
-    search, thresholds = pickle.load(commands)  # noqa: S301 - our parent wrote it
+    search, catalog, thresholds = pickle.load(commands)  # noqa: S301 - our parent wrote it
     gc.set_threshold(*thresholds)
     gc.freeze()
     _say(answers, pickle.dumps(None, _PROTOCOL))
@@ -187,7 +190,7 @@ def _serve(commands: BinaryIO, answers: BinaryIO) -> None:
             word, *arguments = pickle.load(commands)  # noqa: S301
             try:
                 # The index is opened when there is something for it: until then it is another's.
-                describer = describer or Describer(FulltextWriter.open(Path(search)))
+                describer = describer or Describer(FulltextWriter.open(Path(search), Path(catalog)))
                 answer = _answer(describer, word, arguments)
             except Exception as error:
                 error.add_note(traceback.format_exc())

@@ -94,7 +94,7 @@ def _open(layout: Layout, lock: Lock) -> tuple[Catalog, Texts, Position]:
         stack.callback(catalog.close)
         fulltext = _open_fulltext(layout, read_position(catalog.position()))
         mark = fulltext.watermark
-        texts = Texts(fulltext, layout.search, keep=(lock.fileno(),))
+        texts = Texts(fulltext, layout.search, layout.catalog, keep=(lock.fileno(),))
         stack.callback(texts.close)
         position = Replay(layout, catalog, Indexer(catalog, texts)).catch_up(mark)
         stack.pop_all()
@@ -112,9 +112,9 @@ def open_pack(catalog: Catalog) -> PackRecord | None:
 def _open_fulltext(layout: Layout, position: Position) -> FulltextWriter:
     """Open the search index; one that is not this archive's, or of another version, is begun anew."""
     with contextlib.suppress(IndexOutdatedError):
-        fulltext = FulltextWriter.open(layout.search)
+        fulltext = FulltextWriter.open(layout.search, layout.catalog)
         if believed(layout, fulltext.watermark, position):
             return fulltext
         fulltext.close()
     remove_database(layout.search)
-    return FulltextWriter.open(layout.search)
+    return FulltextWriter.open(layout.search, layout.catalog)

@@ -52,7 +52,7 @@ def _rebuild(
     if not search_only:
         remove_database(catalog)
     with contextlib.ExitStack() as stack:
-        texts = Texts(FulltextWriter.open(search), search)
+        texts = Texts(FulltextWriter.open(search, catalog), search, catalog)
         stack.callback(texts.close)
         opened = Catalog(catalog, synchronous="FULL" if search_only else "OFF")
         stack.callback(opened.close)

@@ -22,9 +22,12 @@ _MANY_BYTES = 1500 << 10
 class Texts:
     """A ``Describer`` that moves to a ``Helper`` when a batch is large."""
 
-    def __init__(self, fulltext: FulltextWriter, path: Path, keep: Sequence[int] = ()) -> None:
+    def __init__(
+        self, fulltext: FulltextWriter, path: Path, catalog: Path, keep: Sequence[int] = ()
+    ) -> None:
         """``path`` is the index's; a helper keeps the open files ``keep`` for as long as it lives."""
         self._path = path
+        self._catalog = catalog
         self._keep = keep
         self._at_work: Describer | Helper = Describer(fulltext)
         self._may_move = cores() > 1
@@ -38,7 +41,7 @@ class Texts:
         """See ``Describer``; so for all that follow."""
         if self._may_move and _many(messages):
             self._may_move = False
-            helper = Helper.start(self._path, self._keep)
+            helper = Helper.start(self._path, self._catalog, self._keep)
             if helper is not None:
                 # Without reading ahead nothing is under way here. Two must not write the index.
                 self._at_work.close()

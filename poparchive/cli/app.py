@@ -45,6 +45,7 @@ SECTIONS = (
             "status": Entry("poparchive.cli.status:status", "How accounts and archive stand."),
             "search": Entry("poparchive.cli.search:search", "Find messages, newest first."),
             "show": Entry("poparchive.cli.show:show", "Show one message."),
+            "thread": Entry("poparchive.cli.thread:thread", "Show the conversation of a message."),
             "export": Entry("poparchive.cli.export:export", "Write messages as mbox or .eml."),
         },
     ),

@@ -10,13 +10,9 @@ from poparchive.cli.paths import Settings
 from poparchive.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from poparchive.index.search import Hit
-    from poparchive.mime.text import Extract
-
-    Snippet = tuple[str, list[tuple[int, int]]]
+    from poparchive.index.facets import Facets
 
 _SORTS = {"date": "newest", "relevance": "relevance", "size": "size"}
 
@@ -33,6 +29,13 @@ def search(
     count: Annotated[bool, typer.Option("--count", help="Only how many there are.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
     ids: Annotated[bool, typer.Option("--ids", help="Only the ids.")] = False,
+    facets: Annotated[
+        str | None,
+        typer.Option(metavar="KIND,...", help="Count by from, year, account, filetype instead."),
+    ] = None,
+    all_copies: Annotated[
+        bool, typer.Option("--all-copies", help="A line for each copy of a message.")
+    ] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="How the query was understood, and how it is run.")
     ] = False,
@@ -71,14 +74,24 @@ def search(
         if count:
             output.result(str(searcher.count(text)))
             return
-        hits = searcher.search(text, limit=limit, offset=offset, sort=_SORTS[sort])
+        if facets is not None:
+            _print_facets(searcher.facets(text, _kinds(facets)), as_json, limit)
+            return
+        hits = searcher.search(
+            text, limit=limit, offset=offset, sort=_SORTS[sort], fold=not all_copies
+        )
+        wanted = searcher.terms(text) if as_json or output.on_terminal() else []
     if ids:
         for hit in hits:
             output.result(hit.id.hex())
     elif as_json:
-        _print_json(context, text, hits)
+        from poparchive.cli.found import print_json
+
+        print_json(root, hits, wanted)
     elif output.on_terminal():
-        _print_with_snippets(context, text, hits)
+        from poparchive.cli.found import print_list
+
+        print_list(root, hits, wanted)
     else:
         for hit in hits:
             cells = (output.rfc3339(hit.date), hit.id.hex()[:12], hit.sender, hit.subject)
@@ -87,6 +100,15 @@ def search(
         output.note("nothing found")
     elif len(hits) == limit and not (as_json or ids):
         output.note(f"the first {limit}; --limit and --offset show more, --count counts")
+
+
+def _kinds(given: str) -> list[str]:
+    from poparchive.index.facets import KINDS
+
+    kinds = list(dict.fromkeys(one.strip() for one in given.split(",")))
+    if wrong := [one for one in kinds if one not in KINDS]:
+        raise UsageError(f"--facets {wrong[0]!r}: there are {', '.join(KINDS)}")
+    return kinds
 
 
 def _keep(root: "Path", query: str, save: str | None, forget: str | None) -> None:
@@ -106,74 +128,29 @@ def _keep(root: "Path", query: str, save: str | None, forget: str | None) -> Non
             output.result(f"@{name}\t{output.visible(text)}")
 
 
-def _print_json(context: typer.Context, query: str, hits: "list[Hit]") -> None:
-    for hit, text, (snippet, _) in _with_text(context, query, hits):
-        row = {
-            "id": hit.id.hex(),
-            "message_id": text.message_id if text else "",
-            "date": output.rfc3339(hit.date),
-            "from": hit.sender,
-            "to": text.recipients if text else "",
-            "cc": text.copies if text else "",
-            "subject": hit.subject,
-            "size_bytes": hit.size_bytes,
-            "accounts": hit.accounts,
-            "attachments": [
-                {"name": name, "type": kind, "size_bytes": size}
-                for name, kind, size in hit.attachments
-            ],
-            "snippet": snippet,
-            "thread": None,
-        }
+def _print_facets(found: "Facets", as_json: bool, limit: int) -> None:
+    if as_json:
+        row: dict[str, object] = {"looked_at": found.looked_at, "whole": found.whole}
+        for kind, values in found.counts.items():
+            row[kind] = [
+                {"value": value, "count": count}
+                | ({"name": found.names.get(value, "")} if kind == "from" else {})
+                for value, count in values
+            ]
         output.result(output.json_line(row))
-
-
-def _print_with_snippets(context: typer.Context, query: str, hits: "list[Hit]") -> None:
-    width = output.terminal_width()
-    for hit, _, (snippet, marks) in _with_text(context, query, hits):
-        head = f"{output.human_date(hit.date)}  {hit.id.hex()[:12]}  "
-        sender = output.fit(output.visible(hit.sender), 30)
-        room = width - len(head) - output.cells(sender) - 2
-        subject = output.fit(output.visible(hit.subject), max(room, 10))
-        output.result(
-            output.style(head, "dim") + output.style(sender, "cyan") + "  "
-            + output.style(subject, "bold")
-        )  # fmt: skip
-        pieces = []
-        at = 0
-        for start, end in marks:
-            pieces.append(output.visible(snippet[at:start]))
-            pieces.append(output.style(output.visible(snippet[start:end]), "yellow"))
-            at = end
-        pieces.append(output.visible(snippet[at:]))
-        if snippet:
-            output.result("    " + "".join(pieces))
-        if hit.attachments:
-            names = ", ".join(name or "(unnamed)" for name, _, _ in hit.attachments)
-            output.result("    " + output.style("attached: " + output.visible(names), "green"))
-
-
-def _with_text(
-    context: typer.Context, query: str, hits: "list[Hit]"
-) -> "Iterator[tuple[Hit, Extract | None, Snippet]]":
-    """Read the messages found, and take from each what shows best why it was."""
-    from poparchive.archive import searches
-    from poparchive.archive.read import Reader
-    from poparchive.errors import PoparchiveError
-    from poparchive.index.search import terms
-    from poparchive.index.snippet import snippet
-
-    if not hits:
         return
-    root = Settings.of(context).archive_dir()
-    wanted = terms(query, saved=partial(searches.load, root))
-    with Reader(root) as reader:
-        for hit in hits:
-            try:
-                text = reader.text(reader.lookup.by_key(hit.key))
-            except PoparchiveError as error:
-                # One damaged message must not hide the others that were found.
-                output.problem(output.visible(str(error)))
-                yield hit, None, ("", [])
-                continue
-            yield hit, text, snippet(text.body, wanted)
+    for number, (kind, values) in enumerate(found.counts.items()):
+        shown = [
+            (str(count), f"{name} <{value}>" if kind == "from" and name else value)
+            for value, count in values[:limit]
+            for name in [found.names.get(value, "")]
+        ]
+        if not output.on_terminal():
+            for count, value in shown:
+                output.result("\t".join(map(output.visible, (kind, value, count))))
+            continue
+        if number:
+            output.result("")
+        output.table(("messages", kind), shown, right={0})
+    if not found.whole:
+        output.note(f"\nof the newest {found.looked_at:,} messages found; --count counts all")

@@ -8,22 +8,30 @@ catalog: ``watermark`` is the last journal entry it knows. One writer, from one 
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from poparchive.errors import PoparchiveError
 from poparchive.index import bulk, failures, versions
+from poparchive.index.columns import COLUMNS as COLUMNS
 from poparchive.index.fold import fold
+from poparchive.index.threads import TABLES, Joining, ThreadWriter, joining
 
-COLUMNS = ("body", "subject", "sender", "recipients", "attachments", "flags")
-"""The body first: FTS5 writes two octets less for every word of a document's first column."""
-
-OPTIONS = f"{', '.join(COLUMNS)}, content='', tokenize='unicode61 remove_diacritics 2'"
+_TOKENIZER = "unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'"
+OPTIONS = f"{', '.join(COLUMNS)}, content='', tokenize=\"{_TOKENIZER}\""
 """What makes the table. The text is not kept in it."""
 
-ATTACHMENT = "hasattachment"
-"""The flag of a message with attachments; no word that people search for."""
+MARK = "\ue000"
+"""Begins every mark in ``flags``. Folded text and folded queries do not hold it."""
+
+ATTACHMENT = f"{MARK}attachment"
+SIGNED = f"{MARK}signed"
+ENCRYPTED = f"{MARK}encrypted"
+TYPE = f"{MARK}type"
+"""Begins the mark of an attachment's type: its ending in lower case follows."""
+LANGUAGE = f"{MARK}lang"
+"""Begins the mark of the text's language: its code of ISO 639-1 follows."""
 
 _MANY_DOCUMENTS = 5_000
 
@@ -31,6 +39,11 @@ _MERGE_PAGES = 500
 """Written in one step of a merge: some 50 ms."""
 
 _INSERT = f"INSERT INTO mail(rowid, {', '.join(COLUMNS)}) VALUES"
+_DELETE = (
+    f"INSERT INTO mail(mail, rowid, {', '.join(COLUMNS)})"  # noqa: S608
+    f" VALUES ('delete', {', '.join('?' * (1 + len(COLUMNS)))})"
+)
+"""A table without a copy of the text has to be told what stands in it to take it out."""
 
 _CACHE_KIB = 4_096
 
@@ -48,15 +61,40 @@ class IndexWriteError(PoparchiveError):
 
 
 class Document(NamedTuple):
-    """What a message says, as text that is not folded yet."""
+    """What a message says, as text that is not folded yet: a row id, a text for each column, and the
+    Message-IDs that put it in its thread, those that it names parted by blanks."""
 
     id: int
-    subject: str
-    sender: str
-    recipients: str
-    body: str
-    attachments: str
-    flags: str
+    body: str = ""
+    subject: str = ""
+    sender: str = ""
+    recipients: str = ""
+    copies: str = ""
+    blind: str = ""
+    lists: str = ""
+    labels: str = ""
+    attachments: str = ""
+    contents: str = ""
+    flags: str = ""
+    message_id: str = ""
+    references: str = ""
+
+    def folded(self) -> tuple[int | str, ...]:
+        """What goes into the index: the row id, and each column's text as the tokenizer gets it."""
+        return (self.id, *map(fold, self[1:-3]), self.flags)
+
+    def joining(self) -> Joining:
+        """Return what decides which thread the message is in."""
+        others = f"{self.recipients}, {self.copies}, {self.blind}"
+        return joining(
+            self.id,
+            self.message_id,
+            self.references.split(),
+            self.subject,
+            self.sender,
+            others,
+            self.lists,
+        )
 
 
 class Mark(NamedTuple):
@@ -70,15 +108,19 @@ class Mark(NamedTuple):
 class FulltextWriter:
     """Adds documents. A crash loses at most the last ``add``, which the watermark tells."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, catalog: Path) -> None:
         self._connection = connection
         self._path = path
+        self._threads = ThreadWriter(connection, catalog)
         self._added = 0
         self._merging = False
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open the index, making it if it is not there. Raises ``NewerDatabaseError``."""
+    def open(cls, path: Path, catalog: Path) -> Self:
+        """Open the index, making it if it is not there. Raises ``NewerDatabaseError``.
+
+        ``catalog`` is the one that the documents' ids are from; it need not be there yet.
+        """
         try:
             path.touch(mode=0o600)
         except OSError as error:
@@ -112,7 +154,7 @@ class FulltextWriter:
         except (IndexOutdatedError, versions.NewerDatabaseError):
             connection.close()
             raise
-        return cls(connection, path)
+        return cls(connection, path, catalog)
 
     @property
     def watermark(self) -> Mark:
@@ -120,28 +162,60 @@ class FulltextWriter:
         return Mark(*self._connection.execute("SELECT entry, position FROM watermark").fetchone())
 
     def add(self, documents: Iterable[Document], mark: Mark) -> None:
-        """Add documents and raise the watermark, in one transaction."""
-        rows = sorted(
-            (
-                d.id,
-                fold(d.body),
-                fold(d.subject),
-                fold(d.sender),
-                fold(d.recipients),
-                fold(d.attachments),
-                d.flags,
-            )
-            for d in documents
-        )
-        run = self._connection
-        try:
-            run.execute("BEGIN IMMEDIATE")
+        """Add a journal entry's documents and raise the watermark, in one transaction."""
+        documents = list(documents)
+        rows = sorted(document.folded() for document in documents)
+        with self._transaction() as run:
+            self._threads.add([document.joining() for document in documents], mark.entry)
             for some in bulk.chunks(rows):
                 values, parameters = bulk.values(some)
                 run.execute(f"{_INSERT} {values}", parameters)
             run.execute("UPDATE watermark SET entry = ?, position = ?", mark)
+        self._added += len(rows)
+
+    def replace(self, pairs: Iterable[tuple[Document, Document]]) -> None:
+        """Put new documents in the place of old ones, in one transaction.
+
+        An old document must be exactly what is in the index: words that it lacks would stay, and others
+        would be missed elsewhere. Pairs of documents that are not in the index are left out.
+        """
+        rows = sorted({old.id: (old.folded(), new.folded()) for old, new in pairs}.values())
+        with self._transaction() as run:
+            known = [(old, new) for old, new in rows if _has(run, old[0])]
+            run.executemany(_DELETE, (old for old, _ in known))
+            for some in bulk.chunks([new for _, new in known]):
+                values, parameters = bulk.values(some)
+                run.execute(f"{_INSERT} {values}", parameters)
+
+    def erase(self, documents: Iterable[Document]) -> None:
+        """Take documents out and leave no word of them in the file.
+
+        They must be exactly what is in the index; those that are not there are left out. It takes a
+        while, as the whole file is written anew. Raises ``IndexWriteError`` where it cannot be, which leaves
+        words behind although nothing finds them; it can be called again, with the same documents or none.
+        """
+        rows = sorted({document.id: document.folded() for document in documents}.values())
+        with self._transaction() as run:
+            run.executemany(_DELETE, [row for row in rows if _has(run, row[0])])
+            self._threads.erase([int(row[0]) for row in rows])
+        try:
+            # A word that was taken out stands in its segment until that is merged with the note of it.
+            run.execute("PRAGMA secure_delete=ON")
+            run.execute("INSERT INTO mail(mail) VALUES ('optimize')")
+            run.execute("VACUUM")
+            busy = run.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            raise _left_behind(self._path, str(error)) from error
+        if busy:
+            raise _left_behind(self._path, "a search still reads it")
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        run = self._connection
+        try:
+            run.execute("BEGIN IMMEDIATE")
+            yield run
             run.execute("COMMIT")
-            self._added += len(rows)
         except BaseException as error:
             with contextlib.suppress(sqlite3.Error):
                 run.execute("ROLLBACK")
@@ -202,6 +276,7 @@ class FulltextWriter:
 
     def close(self) -> None:
         """Safe to call twice."""
+        self._threads.close()
         self._connection.close()
 
 
@@ -209,6 +284,19 @@ def _refused(path: Path, error: sqlite3.Error) -> IndexWriteError:
     return IndexWriteError(
         f"{path}: cannot write: {error}. All mail that came is kept; {failures.remedy(error)} and"
         " run the command again, which brings the index up."
+    )
+
+
+def _left_behind(path: Path, why: str) -> IndexWriteError:
+    return IndexWriteError(
+        f"{path}: {why}. What was erased is not found any more, but its words are still in the file; run the"
+        " command again."
+    )
+
+
+def _has(connection: sqlite3.Connection, key: int | str) -> bool:
+    return bool(
+        connection.execute("SELECT count(*) FROM mail_docsize WHERE id = ?", (key,)).fetchone()[0]
     )
 
 
@@ -230,6 +318,8 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute(f"CREATE VIRTUAL TABLE mail USING fts5({OPTIONS})")
     for name, value in _SETTINGS.items():
         connection.execute("INSERT INTO mail(mail, rank) VALUES (?, ?)", (name, value))
+    for table in TABLES:
+        connection.execute(table)
     connection.execute("CREATE TABLE watermark(entry INTEGER NOT NULL, position TEXT)")
     connection.execute("INSERT INTO watermark VALUES (0, NULL)")
     connection.execute(f"PRAGMA user_version = {versions.SEARCH}")

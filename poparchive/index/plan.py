@@ -12,8 +12,8 @@ The statement's tables are ``mail`` (the index) and ``cat`` (the catalog, attach
 from collections.abc import Callable, Iterable, Iterator
 
 from poparchive.index import conditions
+from poparchive.index.columns import COLUMNS
 from poparchive.index.conditions import Sql
-from poparchive.index.fulltext import COLUMNS
 from poparchive.index.matching import Match, Matcher, all_of, any_of
 from poparchive.query.frozen import Frozen
 from poparchive.query.tree import (
@@ -162,12 +162,12 @@ def plan(tree: Node, known: Known | None = None, *, counting: bool = False) -> S
     # FTS5 reads all that a beginning finds before it gives a row. One after the other the words give
     # the first rows at once, and all rows more slowly.
     beginning = _no_words if counting else known.beginning
-    matcher = Matcher(known.columns, _languages(tree), known.forms, beginning)
+    matcher = Matcher(known.columns, languages_of(tree), known.forms, beginning)
     planner = _Planner(matcher, known, counting)
     return planner.statement(planner.normal(tree, wanted=True))
 
 
-def _languages(tree: Node) -> tuple[str, ...]:
+def languages_of(tree: Node) -> tuple[str, ...]:
     """The languages that are asked for anywhere in a query; what is left out by NOT does not count."""
     if isinstance(tree, Language):
         return (tree.code,)
@@ -176,7 +176,7 @@ def _languages(tree: Node) -> tuple[str, ...]:
         inner = tree.all
     elif isinstance(tree, Or):
         inner = tree.any
-    return tuple(dict.fromkeys(code for one in inner for code in _languages(one)))
+    return tuple(dict.fromkeys(code for one in inner for code in languages_of(one)))
 
 
 # ---- the normal form: negation at the leaves, FTS5's parts in one piece ------------------------------

@@ -6,52 +6,39 @@ that of a rare one. One ``Searcher`` belongs to one thread.
 
 import sqlite3
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
-from poparchive.errors import PoparchiveError
+from poparchive.index import results
 from poparchive.index.keys import GRANULE_S
 from poparchive.index.lookup import open_read_only
-from poparchive.index.plan import Known, Statement, plan
+from poparchive.index.matching import Matcher
+from poparchive.index.plan import Known, Statement, languages_of, plan
+from poparchive.index.results import Hit, SearchError
 from poparchive.index.versions import refuse_newer_catalog, refuse_newer_index
 from poparchive.query.parser import Saved, parse
 from poparchive.query.tree import And, Near, Node, Or, Stem, Words
 
-CANDIDATES = 2000
-"""By relevance, this many of the newest matches are ranked: ranking all hits of a common word among
-a million messages takes over a second."""
+if TYPE_CHECKING:
+    from poparchive.index.facets import Facets
+
+MEMBERS = (
+    "SELECT message FROM threads WHERE thread = (SELECT thread FROM threads WHERE message = ?1)"
+    " UNION SELECT ?1"
+)
+"""Gives the row ids of the messages in a message's thread."""
 
 BEGINNINGS = 200
 """A beginning of at most so many words is looked for as these words; counting them takes up to 15 ms."""
 
-# Words in subject and addresses say more about a message than words in its body, in COLUMNS' order.
-_WEIGHTS = "1.0, 8.0, 5.0, 4.0, 0.5, 0.0"
 
 _DATE = "(SELECT d.date FROM cat.messages d WHERE d.id = {id})"
 
 SORTS = ("newest", "relevance", "size")
-
-
-class SearchError(PoparchiveError):
-    """The index could not be asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One message found. ``attachments`` are (name, type, size in octets)."""
-
-    key: int
-    id: bytes
-    date: int
-    sender: str
-    subject: str
-    size_bytes: int
-    accounts: tuple[str, ...]
-    attachments: tuple[tuple[str, str, int], ...]
 
 
 class Searcher:
@@ -83,11 +70,38 @@ class Searcher:
         self._connection.close()
 
     def search(
-        self, query: str, *, limit: int = 20, offset: int = 0, sort: str = "newest"
+        self,
+        query: str,
+        *,
+        limit: int = 20,
+        offset: int = 0,
+        sort: str = "newest",
+        fold: bool = True,
     ) -> list[Hit]:
-        """Return one page of what a query finds. Raises ``QuerySyntaxError``."""
-        statement = self._plan(query)
-        return [self._hit(key) for key in self._keys(statement, limit, offset, sort)]
+        """Return one page of what a query finds. Raises ``QuerySyntaxError``.
+
+        With ``fold`` a message and its copies are one hit, and ``offset`` counts such hits.
+        """
+        if fold:
+            keys = self._folded(query, offset + limit, sort)[offset:]
+        elif sort == "relevance":
+            keys = self._ranked(query)[offset : offset + limit]
+        else:
+            keys = self._keys(self._plan(query), limit, offset, sort)
+        return results.hits(self._run, keys, threads=self._known().threads, fold=fold)
+
+    def facets(self, query: str, kinds: Sequence[str]) -> "Facets":
+        """Return how many messages of each kind a query finds, copies counted one by one."""
+        from poparchive.index.facets import COUNTED, facets
+
+        keys = self._keys(self._plan(query), COUNTED + 1, 0, "newest")
+        return facets(self._run, keys[:COUNTED], kinds, whole=len(keys) <= COUNTED)
+
+    def thread(self, key: int) -> list[int]:
+        """Return the row ids of the messages in a message's thread, oldest first."""
+        if not self._known().threads:
+            return [key]
+        return [row[0] for row in self._run(MEMBERS + " ORDER BY 1", (key,))]
 
     def count(self, query: str) -> int:
         """Return how many messages a query finds."""
@@ -107,6 +121,21 @@ class Searcher:
         known = self._known()
         # How it would be run does not matter here, and finding that out takes looks into the index.
         return plan(self._parse(query), Known(known.columns, threads=known.threads)).missing
+
+    def terms(self, query: str) -> list[Words]:
+        """Return the words that a query wants in a message, in every form of those with a ``~``."""
+        known = self._known()
+        tree = self._parse(query)
+        return [
+            form
+            for one in _wanted(tree)
+            for form in (
+                [Words(word) for word in known.forms(one.text, languages_of(tree))]
+                or [Words(one.text)]
+                if isinstance(one, Stem)
+                else [one]
+            )
+        ]
 
     def explain(self, query: str) -> str:
         """Return how a query was understood, in plain words, and how it is run, in SQL."""
@@ -145,12 +174,34 @@ class Searcher:
         sql = f"SELECT count(*) FROM ({select} LIMIT {limit + 1})"  # noqa: S608
         return bool(self._run(sql, values).fetchone()[0] <= limit)
 
+    def _folded(self, query: str, count: int, sort: str) -> list[int]:
+        """Return the first ``count`` row ids, each message for its copies."""
+        statement = None if sort == "relevance" else self._plan(query)
+        asked = count + count // 4 + 10
+        while True:
+            if statement is None:
+                keys, asked = self._ranked(query), 0
+            else:
+                keys = self._keys(statement, asked, 0, sort)
+            found = list(islice(results.once(self._run, keys), count))
+            if len(found) == count or len(keys) < asked or not asked:
+                return found
+            asked *= 4
+
+    def _ranked(self, query: str) -> list[int]:
+        """Return the row ids of what may be relevant, best first; without words, the newest."""
+        from poparchive.index.relevance import CANDIDATES, Ranking
+
+        tree = self._parse(query)
+        known = self._known()
+        statement = plan(tree, known)
+        if not statement.streams[0].match:
+            return self._newest(statement, CANDIDATES)
+        matcher = Matcher(known.columns, languages_of(tree), known.forms, known.beginning)
+        columns = [row[1] for row in self._run("PRAGMA main.table_info(mail)", ())]
+        return Ranking(self._run, statement, tree, matcher, columns).keys()
+
     def _keys(self, statement: Statement, limit: int, offset: int, sort: str) -> list[int]:
-        if sort == "relevance" and statement.match:
-            sql = statement.rows(f"{{id}}, bm25(mail, {_WEIGHTS})") + " ORDER BY mail.rowid DESC"
-            rows = self._run(f"{sql} LIMIT {CANDIDATES}", statement.parameters).fetchall()
-            rows.sort(key=lambda row: row[1])
-            return [row[0] for row in rows[offset : offset + limit]]
         if sort == "size":
             sql = (
                 f"SELECT id FROM cat.messages WHERE id IN ({statement.rows()})"  # noqa: S608
@@ -190,48 +241,12 @@ class Searcher:
                 " --search-only` makes it anew"
             ) from error
 
-    def _hit(self, key: int) -> Hit:
-        query = (
-            "SELECT id, sha256, date, sender, subject, size_bytes FROM cat.messages WHERE id = ?"
-        )
-        row = self._run(query, (key,)).fetchone()
-        if row is None:
-            raise SearchError(
-                "the search index names a message that the catalog does not have;"
-                " `poparchive rebuild` makes both anew"
-            )
-        accounts = self._run(
-            "SELECT DISTINCT a.name FROM cat.uidls u JOIN cat.accounts a ON a.id = u.account"
-            " WHERE u.message = ? ORDER BY a.name",
-            (key,),
-        )
-        attachments = self._run(
-            "SELECT name, type, size_bytes FROM cat.parts"
-            " WHERE message = ? AND segment = 0 AND name IS NOT NULL ORDER BY number",
-            (key,),
-        )
-        named = tuple(name for (name,) in accounts)
-        files = tuple((name, kind, size) for name, kind, size in attachments)
-        values: tuple[Any, ...] = (*row, named, files)
-        return Hit(*values)
 
-
-def terms(query: str, *, saved: Saved = dict) -> list[Words]:
-    """Return the words that a query wants in a message, for marking them in its text."""
-    found: list[Words] = []
-
-    def walk(node: Node) -> None:
-        if isinstance(node, Words | Stem | Near) and node.field in ("", "subject", "body"):
-            if isinstance(node, Near):
-                found.extend(node.words)
-            else:
-                found.append(node if isinstance(node, Words) else Words(node.text))
-        elif isinstance(node, And):
-            for inner in node.all:
-                walk(inner)
-        elif isinstance(node, Or):
-            for inner in node.any:
-                walk(inner)
-
-    walk(parse(query, now=int(time.time()), saved=saved))
-    return found
+def _wanted(tree: Node) -> Iterator[Words | Stem]:
+    """Yield the words that stand in the text of what a query finds."""
+    if isinstance(tree, Words | Stem | Near):
+        if tree.field in ("", "subject", "body", "attachment"):
+            yield from tree.words if isinstance(tree, Near) else (tree,)
+    elif isinstance(tree, And | Or):
+        for inner in tree.all if isinstance(tree, And) else tree.any:
+            yield from _wanted(inner)

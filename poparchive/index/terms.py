@@ -13,22 +13,32 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
-from poparchive.index.fold import fold
+from poparchive.index import threadproof
 from poparchive.index.fulltext import COLUMNS, OPTIONS, Document
 from poparchive.index.lookup import open_read_only
+from poparchive.index.threadproof import ExpectedThreads
 from poparchive.index.versions import SEARCH, NewerDatabaseError, refuse_newer_index
 
 _PIECE_BYTES = 4 << 20
 _PIECE_DOCUMENTS = 2_000
 
+_COLUMN = f"instr('{' '.join(COLUMNS)}', col)"
+"""A column's number: the place of its name among all names. The body's, most often asked for, is first."""
+
 _SUMS = (
-    "SELECT CAST(term AS BLOB), count(*), sum(doc), sum((offset + 1) * length(col)),"
-    " sum((doc % 8191) * ((offset % 8191) * 16 + length(col)))"
+    f"SELECT CAST(term AS BLOB), count(*), sum(doc), sum((offset + 1) * {_COLUMN}),"  # noqa: S608
+    f" sum((doc % 8191) * ((offset % 8191) * 128 + {_COLUMN}))"
     " FROM temp.words{where} GROUP BY term"
 )
-assert len({len(name) for name in COLUMNS}) == len(COLUMNS), "a column is known by its length here"
+_PLACES = [" ".join(COLUMNS).index(name) for name in COLUMNS]
+assert len(set(_PLACES)) == len(COLUMNS), "a column is known by its place"
+assert max(_PLACES) < 127, "a column's place would run into the offset"
 """Numbers stay below 2^63 up to a thousand million occurrences of a word."""
 
+_INSERT = (
+    f"INSERT INTO mail(rowid, {', '.join(COLUMNS)})"  # noqa: S608
+    f" VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"
+)
 _WORDS = "CREATE VIRTUAL TABLE temp.words USING fts5vocab('main', 'mail', 'instance')"
 _ROWS = "CREATE VIRTUAL TABLE temp.seen USING fts5vocab('main', 'mail', 'row')"
 
@@ -68,13 +78,11 @@ class Expected:
 
     def add(self, document: Document) -> None:
         """Add what the index should hold for a document."""
-        texts = [fold(getattr(document, name)) for name in COLUMNS[:-1]]
-        marks = ", ".join("?" * (len(COLUMNS) + 1))
-        insert = f"INSERT INTO mail(rowid, {', '.join(COLUMNS)}) VALUES ({marks})"  # noqa: S608
+        row = document.folded()
         if not self._documents:
             self._connection.execute("BEGIN")
-        self._connection.execute(insert, (document.id, *texts, document.flags))
-        self._octets += sum(map(len, texts))
+        self._connection.execute(_INSERT, row)
+        self._octets += sum(map(len, document[1:]))
         self._documents += 1
         if self._octets >= _PIECE_BYTES or self._documents >= _PIECE_DOCUMENTS:
             self._flush()
@@ -156,6 +164,10 @@ class IndexProof:
         if found.sizes != expected.sizes:
             return "has other lengths for messages than they have"
         return None
+
+    def threads_differ(self, expected: ExpectedThreads, *, incomplete: bool) -> str | None:
+        """Compare with the threads that should stand in it, see ``threadproof``."""
+        return threadproof.differs(self._connection, expected, incomplete=incomplete)
 
     def _vocabulary(self) -> None:
         with contextlib.suppress(sqlite3.OperationalError):

@@ -14,6 +14,7 @@ from . import dates
 from .body import TEXT_BYTES, read
 from .charset import clean, decode
 from .headers import Block
+from .language import language
 from .structure import Octets, Part, parse
 from .words import decode_field
 
@@ -24,11 +25,23 @@ _CLOCK_SKEW_S: Final = 2 * 86_400
 """How far ahead of its arrival a Date may be: time zones and wrong clocks."""
 _YEAR_10000: Final = 253_402_300_800
 
+REFERENCES: Final = 20
+"""Message-IDs kept from either end of a References field: a thread's beginning, and its latest messages."""
+
 _FIELD: Final = re.compile(rb"(?:^|\n)[!-9;-~]+[ \t]*:")
 _ODD_LINE_END: Final = re.compile(rb"(?<!\r)\r+\n|\r")
 _NO_FIELD: Final = re.compile(rb"\n(?:[ \t]+\n|(?![ \t\n]|\Z|[!-9;-~]+[ \t]*:))")
 _QUOTED_NAME: Final = re.compile(r'"([^"\\,;:<>@()\[\]]*)"(?=\s*<)')
+_ID: Final = re.compile(r"<([^<>]+)>")
 _COMMENT_NAME: Final = re.compile(r"<?([^\s<>()@]+@[^\s<>()]++)>?\s*\(([^()]+)\)")
+
+_LABELS: Final = (b"x-gmail-labels", b"x-label", b"keywords", b"x-keywords")
+_LIST_ADDRESSES: Final = (b"list-post", b"x-mailing-list", b"mailing-list")
+_LABELLED: Final = frozenset(_LABELS)
+_LISTED: Final = frozenset([b"list-id", *_LIST_ADDRESSES])
+_LIST_ADDRESS: Final = re.compile(
+    r"(?:^|[\s<:;])(?:mailto:)?([^\s<>:;,?\"()@]+@[^\s<>:;,?\"()@]+)", re.I
+)
 
 
 class ParseStatus(enum.IntEnum):
@@ -49,7 +62,12 @@ class Extract(NamedTuple):
     ``recipients`` and ``copies`` are To and Cc, comma separated; ``message_id`` stands without
     angle brackets. ``date`` is the Date field in seconds since the epoch, ``received`` the end of the
     topmost Received field as it is written. ``body`` is the text of all readable parts, lines ended by
-    LF. ``attachment_names`` has a name for each attachment, empty for one without a name.
+    LF. ``references`` are the Message-IDs that it names as before it in its thread, oldest first, no more
+    than ``REFERENCES`` from either end.
+    ``attachment_names`` has a name for each attachment, empty for one without a name;
+    ``attachment_types`` has what they are known as, once each: ``pdf``. ``blind`` is Bcc, ``lists`` the
+    mailing list's name and address, ``labels`` what other programs filed the message under, comma
+    separated. ``signed`` and ``encrypted`` say that a part claims to be so; nothing is checked.
     """
 
     subject: str
@@ -62,6 +80,14 @@ class Extract(NamedTuple):
     body: str
     attachment_names: tuple[str, ...]
     status: ParseStatus
+    attachment_types: tuple[str, ...] = ()
+    blind: str = ""
+    lists: str = ""
+    labels: str = ""
+    signed: bool = False
+    encrypted: bool = False
+    language: str = ""
+    references: tuple[str, ...] = ()
 
 
 def extract(message: Octets, root: Part | None = None) -> Extract:
@@ -71,24 +97,37 @@ def extract(message: Octets, root: Part | None = None) -> Extract:
     if root.start in (0, len(message)):
         message, root = _mended(message, root)
     block = root.block
+    label = "" if block.is_ascii else _label(root)
     found = read(message, root)
     body = found.text()
     status = ParseStatus.OK if found.whole else ParseStatus.PARTIAL
     if not block and not _FIELD.search(message[root.head : root.start]):
         status = ParseStatus.RAW
         body = clean(decode(message[0 : TEXT_BYTES // 4]))
+    subject = _text(block, b"subject", label)
     received = block.first(b"received").rpartition(b";")[2]
+    sender = _named(_unquoted(_text(block, b"from", label) or _text(block, b"sender", label)))
+    recipients = _unquoted(_texts(block, b"to", label))
+    message_id = _message_id(_text(block, b"message-id"))
     return Extract(
-        subject=_text(block, b"subject"),
-        sender=_named(_unquoted(_text(block, b"from") or _text(block, b"sender"))),
-        recipients=_unquoted(_texts(block, b"to")),
-        copies=_unquoted(_texts(block, b"cc")),
-        message_id=_message_id(_text(block, b"message-id")),
+        subject=subject,
+        sender=sender,
+        recipients=recipients,
+        copies=_unquoted(_texts(block, b"cc", label)),
+        message_id=message_id,
         date=dates.epoch(_text(block, b"date")),
         received=received[-dates.MAX_CHARS :].decode("latin-1"),
         body=body,
         attachment_names=tuple(found.names),
         status=status,
+        attachment_types=tuple(found.types),
+        blind=_unquoted(_texts(block, b"bcc", label)),
+        lists=_lists(block) if block.has_any(_LISTED) else "",
+        labels=_labels(block) if block.has_any(_LABELLED) else "",
+        signed=found.signed,
+        encrypted=found.encrypted,
+        references=_references(block, message_id, f"{sender} {recipients}"),
+        language=language(body, subject, block.first(b"content-language").decode("latin-1")),
     )
 
 
@@ -136,16 +175,39 @@ def _mended(message: Octets, root: Part) -> tuple[Octets, Part]:
     return (message, root) if mended.start in (0, len(beginning)) else (beginning, mended)
 
 
-def _text(block: Block, name: bytes) -> str:
-    """The first field of that name, one line; empty for none."""
+def _label(part: Part) -> str:
+    """The charset of the first text, which header fields without one are most likely in."""
+    while part.parts:
+        part = part.parts[0]
+    return part.about.charset
+
+
+def _text(block: Block, name: bytes, label: str = "") -> str:
+    """The first field of that name, one line; empty for none. ``label`` is the text's charset."""
     octets = block.first(name)
-    return decode_field(octets[: 4 * FIELD_CHARS])[:FIELD_CHARS] if octets else ""
+    return decode_field(octets[: 4 * FIELD_CHARS], label)[:FIELD_CHARS] if octets else ""
 
 
-def _texts(block: Block, name: bytes) -> str:
+def _texts(block: Block, name: bytes, label: str = "") -> str:
     """All fields of that name, one line, comma separated; empty for none."""
     found = block.all(name)
-    return ", ".join([decode_field(octets) for octets in found])[:FIELD_CHARS] if found else ""
+    return ", ".join([decode_field(one, label) for one in found])[:FIELD_CHARS] if found else ""
+
+
+def _labels(block: Block) -> str:
+    return ", ".join(filter(None, [_texts(block, name) for name in _LABELS]))[:FIELD_CHARS]
+
+
+def _lists(block: Block) -> str:
+    """The mailing list by name and id (RFC 2919), or by the address in an older field."""
+    named = _text(block, b"list-id")
+    if named:
+        return _unquoted(named)
+    for name in _LIST_ADDRESSES:
+        found = _LIST_ADDRESS.search(_text(block, name))
+        if found:
+            return found[1]
+    return ""
 
 
 def _unquoted(addresses: str) -> str:
@@ -167,3 +229,23 @@ def _message_id(text: str) -> str:
     if 0 <= start < end:
         text = text[start + 1 : end]
     return text.strip()
+
+
+def _references(block: Block, own: str, people: str) -> tuple[str, ...]:
+    """The ids in References, and the first one in In-Reply-To behind them if it is not among them.
+
+    In-Reply-To may be a sentence (RFC 822), with the address of somebody who takes part in angle brackets.
+    """
+    found = dict.fromkeys(_ids(_text(block, b"references")))
+    for one in _ids(_text(block, b"in-reply-to")):
+        if one.lower() not in people.lower():
+            found.setdefault(one)
+            break
+    found.pop(own, None)
+    ids = tuple(found)
+    return ids if len(ids) <= 2 * REFERENCES else ids[:REFERENCES] + ids[-REFERENCES:]
+
+
+def _ids(text: str) -> list[str]:
+    """The Message-IDs in a field, as each was before it was folded onto two lines."""
+    return [bare for one in _ID.findall(text) if (bare := "".join(one.split()))] if text else []

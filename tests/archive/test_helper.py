@@ -205,7 +205,7 @@ def test_the_lock_outlives_a_killed_writer_until_its_helper_has_ended(tmp_path: 
     root = tmp_path / "archive"
     fill(root, MAILS[:1])
     lock = Lock(root / "lock")
-    helper = Helper.start(root / "search.sqlite", [lock.fileno()])
+    helper = Helper.start(root / "search.sqlite", root / "catalog.sqlite", [lock.fileno()])
     assert helper
     os.close(lock.fileno())  # as when the process is killed
     with pytest.raises(LockedError):
@@ -234,7 +234,7 @@ def test_an_error_of_the_helper_is_told(tmp_path: Path) -> None:
     """What the index says when it cannot be written comes through in its own words, at the next question."""
     path = tmp_path / "search.sqlite"
     path.write_bytes(b"this is no database" * 100)
-    helper = Helper.start(path)
+    helper = Helper.start(path, tmp_path / "catalog.sqlite")
     assert helper
     helper.begin([stored(MAILS[0])], 0)
     with pytest.raises(PoparchiveError, match=r"search\.sqlite.*not a database") as caught:
@@ -247,7 +247,7 @@ def test_an_error_of_the_helper_is_told(tmp_path: Path) -> None:
 
 def test_the_helper_ends_with_its_writer(tmp_path: Path) -> None:
     """When the pipes close in the middle of an answer nobody waits for anybody."""
-    helper = Helper.start(tmp_path / "search.sqlite")
+    helper = Helper.start(tmp_path / "search.sqlite", tmp_path / "catalog.sqlite")
     assert helper
     helper.begin([stored(b"Subject: %d %s\r\n\r\n" % (n, b"x" * 2000)) for n in range(2000)], 0)
     helper.close()
@@ -260,7 +260,8 @@ def test_no_process_where_there_can_be_none(
 ) -> None:
     """Then the thread that asks reads the messages."""
     monkeypatch.setattr("sys.executable", program)
-    made = Texts(FulltextWriter.open(tmp_path / "search.sqlite"), tmp_path / "search.sqlite")
+    search, catalog = tmp_path / "search.sqlite", tmp_path / "catalog.sqlite"
+    made = Texts(FulltextWriter.open(search, catalog), search, catalog)
     made.begin([stored(mail) for mail in MAILS], 0)
     assert not made.reads_ahead
     assert [facts.size_bytes for facts in made.facts()] == [len(mail) for mail in MAILS]

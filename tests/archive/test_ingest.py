@@ -45,7 +45,9 @@ class Stages:
         )
         reader, packs, journal = self._parts
         self.storer = Storer(self.catalog, packs, journal, reader)
-        self.texts = Texts(FulltextWriter.open(archive.search), archive.search)
+        self.texts = Texts(
+            FulltextWriter.open(archive.search, archive.catalog), archive.search, archive.catalog
+        )
         self.indexer = Indexer(self.catalog, self.texts)
         self.tally = Tally()
 

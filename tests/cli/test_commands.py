@@ -44,7 +44,8 @@ def test_search_prints_lines_ids_counts_and_json(made: Product) -> None:
     assert int(made.run("search", "--count", "invoice").stdout) == len(lines) == len(ids) > 2
     assert [row["id"] for row in rows] == ids
     assert [line.split("\t")[1] for line in lines] == [i[:12] for i in ids]
-    wanted = "id message_id date from to cc subject size_bytes accounts attachments snippet thread"
+    wanted = "id message_id date from to cc subject size_bytes accounts copies attachments snippet"
+    wanted += " marks snippet_of thread"
     assert set(rows[0]) == set(wanted.split())
     assert any("nvoice" in str(row["snippet"]) for row in rows)
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from poparchive.demo.samples import accounts
 from poparchive.index.fold import fold, fold_query
-from poparchive.index.search import Searcher, terms
+from poparchive.index.search import Searcher
 from poparchive.index.snippet import snippet
 from poparchive.index.stems import StemmerMissingError
 from poparchive.query import QuerySyntaxError, parse
@@ -359,9 +359,9 @@ def test_urls_and_times_are_words() -> None:
 def test_snippets_mark_what_was_found() -> None:
     """The window is around the hit, and the hit is marked, accents or not."""
     text = "word " * 200 + "a Żółty dom here " + "word " * 200
-    shown, marks = snippet(text, terms("zolty"))
+    shown, marks = snippet(text, [Words("zolty")])
     assert [shown[a:b] for a, b in marks] == ["Żółty"]
     assert shown.startswith("…")
     assert len(shown) < 200
-    shown, marks = snippet("short text", terms("absent"))
+    shown, marks = snippet("short text", [Words("absent")])
     assert (shown, marks) == ("short text", [])

@@ -46,6 +46,7 @@ def test_plain_message() -> None:
         body="Hello,\n\nzażółć\n",
         attachment_names=(),
         status=ParseStatus.OK,
+        language="pl",
     )
 
 
@@ -357,3 +358,78 @@ def test_printable() -> None:
         extract(multipart("mixed", part, part.replace(b"png\r\n", b"png; name=a\r\n", 1)))
     )
     assert shown.endswith("Subject: s\n\n\n\nAttachments:\n  (no name)\n  a\n")
+
+
+def test_fields_that_a_search_asks_for() -> None:
+    """Bcc, the mailing list and labels are read, from every field of that name."""
+    found = extract(
+        b"From: a@example.org\r\nBcc: b@example.org\r\nBCC: =?utf-8?q?=C5=BB?= <c@example.org>\r\n"
+        b"X-Gmail-Labels: =?utf-8?q?Wa=C5=BCne?=,Inbox\r\nKeywords: paper, ink\r\nX-Label: work\r\n\r\nx"
+    )
+    assert found.blind == "b@example.org, Ż <c@example.org>"
+    assert found.labels == "Ważne,Inbox, work, paper, ink"
+    assert found.lists == ""
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ("List-Id: Talk of ink <ink.example.org>", "Talk of ink <ink.example.org>"),
+        ('List-Id: "Ink" <ink.example.org>\nList-Post: <mailto:x@y.z>', "Ink <ink.example.org>"),
+        ("List-Post: <mailto:ink@example.org?subject=x>", "ink@example.org"),
+        ("List-Post: NO", ""),
+        ("X-Mailing-List: <ink@example.org> archive/latest/12", "ink@example.org"),
+        ("Mailing-List: list ink@example.org; contact ink-owner@example.org", "ink@example.org"),
+        ("List-Post: NO\nMailing-List: contact ink-help@example.org", "ink-help@example.org"),
+    ],
+)
+def test_mailing_lists(fields: str, name: str) -> None:
+    """A list is known by its id, else by the address in an older field."""
+    raw = f"From: a@example.org\n{fields}\n\ntext\n".encode()
+    assert extract(raw).lists == name
+
+
+PGP = b"Content-Type: text/plain\r\n\r\n-----BEGIN PGP %s-----\r\nVersion: x\r\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "signed", "encrypted"),
+    [
+        (multipart("signed", b"\r\nx", b"Content-Type: application/pgp-signature\r\n\r\n"), 1, 0),
+        (multipart("mixed", multipart("signed", b"\r\nx").replace(b"=_b", b"=_c")), 1, 0),
+        (multipart("encrypted", b"Content-Type: application/pgp-encrypted\r\n\r\n"), 0, 1),
+        (b"Content-Type: application/pkcs7-mime; smime-type=enveloped-data\r\n\r\n", 0, 1),
+        (b"Content-Type: application/x-pkcs7-mime; name=smime.p7m\r\n\r\n", 0, 1),
+        (b"Content-Type: application/pkcs7-mime; smime-type=signed-data\r\n\r\n", 1, 0),
+        (b"Content-Type: application/pkcs7-mime; smime-type=certs-only\r\n\r\n", 0, 0),
+        (b"Content-Type: application/pgp; x-action=sign\r\n\r\n", 1, 0),
+        (PGP % b"MESSAGE", 0, 1),
+        (PGP % b"SIGNED MESSAGE", 1, 0),
+        (PGP % b"PUBLIC KEY BLOCK", 0, 0),
+        (multipart("mixed", b"\r\nx"), 0, 0),
+    ],
+)
+def test_signed_and_encrypted(raw: bytes, signed: int, encrypted: int) -> None:
+    """What says of itself that it is signed or encrypted is recognised, by S/MIME and by OpenPGP."""
+    found = extract(raw)
+    assert (found.signed, found.encrypted) == (bool(signed), bool(encrypted))
+
+
+@pytest.mark.parametrize(
+    ("fields", "types"),
+    [
+        ("Content-Type: application/pdf; name=Report.PDF", ("pdf",)),
+        ("Content-Type: application/octet-stream; name=Report.PDF", ("pdf",)),
+        ("Content-Type: application/pdf", ("pdf",)),
+        ("Content-Type: image/jpeg; name=photo.jpeg", ("jpeg", "jpg")),
+        ("Content-Type: text/plain; name=fix.patch", ("patch",)),
+        ("Content-Type: text/plain; name=README", ("txt",)),
+        ("Content-Type: application/octet-stream; name=v1.2 of 3", ()),
+        ("Content-Type: application/octet-stream; name=.hidden", ()),
+        ("Content-Type: application/x-unheard-of; name=a.zażółć", ()),
+    ],
+)
+def test_types_of_attachments(fields: str, types: tuple[str, ...]) -> None:
+    """An attachment's type is the ending of its name and what its media type stands for."""
+    part = f"{fields}\r\nContent-Disposition: attachment\r\n\r\nx".encode()
+    assert extract(multipart("mixed", part)).attachment_types == types

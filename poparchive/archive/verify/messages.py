@@ -16,6 +16,7 @@ from poparchive.index.facts import MessageFacts
 from poparchive.index.keys import hash_of
 from poparchive.index.lookup import Located
 from poparchive.index.terms import Expected
+from poparchive.index.threadproof import ExpectedThreads
 from poparchive.mime.text import Extract
 from poparchive.model import Location, MessageId
 from poparchive.store import recipe
@@ -37,14 +38,16 @@ class MessageCheck:
         retrieved: Retrieved | None,
         expected: Expected | None,
         bad: Callable[[int, str], None],
+        threads: ExpectedThreads | None = None,
     ) -> None:
-        """Without ``retrieved``, what the catalog says is not compared; ``expected`` takes what the
-        search index should hold."""
+        """Without ``retrieved``, what the catalog says is not compared; ``expected`` and ``threads`` take
+        what the search index should hold."""
         self._reader = reader
         self._packs = PackReader(reader.layout)
         self._counts = counts
         self._retrieved = retrieved
         self._expected = expected
+        self._threads = threads
         self._bad = bad
         self._directory = tempfile.TemporaryDirectory(prefix="poparchive-")
         # Large messages go to a place of our own: the archive's is its writer's.
@@ -75,7 +78,10 @@ class MessageCheck:
             facts, text = self._describe(located, octets, time)
             yield from self._compare(located, facts)
             if self._expected is not None and entry <= indexed:
-                self._expected.add(document(located.key, facts, text))
+                words = document(located.key, facts, text)
+                self._expected.add(words)
+                if self._threads is not None:
+                    self._threads.add(words)
         except PoparchiveError as error:
             self._bad(located.key, str(error))
         finally:

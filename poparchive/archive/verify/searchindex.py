@@ -11,6 +11,7 @@ from poparchive.archive.verify.findings import DATABASE_ERRORS, Counts, Damage, 
 from poparchive.archive.verify.lost import Lost
 from poparchive.index.lookup import CatalogMissingError
 from poparchive.index.terms import Expected, IndexProof
+from poparchive.index.threadproof import ExpectedThreads
 from poparchive.index.versions import NewerDatabaseError
 from poparchive.store.layout import Layout
 
@@ -24,7 +25,10 @@ class SearchCheck:
         self._counts = counts
         self._stack = stack
         self._proof: IndexProof | None = None
-        self._expected: Expected | None = None
+        self.expected: Expected | None = None
+        """Takes the words that it should hold, if it is to be compared with them."""
+        self.threads: ExpectedThreads | None = None
+        """Takes the messages whose conversations it should know."""
 
     def open(self) -> Iterator[Damage]:
         """Open it, before the catalog: that is never behind it."""
@@ -40,11 +44,13 @@ class SearchCheck:
         """The last entry whose messages are in it."""
         return self._proof.entry if self._proof is not None else 0
 
-    def expect(self) -> Expected | None:
-        """Return what takes the words that it should hold; None if it cannot be compared with them."""
+    def expect(self) -> None:
+        """Prepare to compare it with what it should hold."""
         if self._proof is not None:
-            self._expected = self._stack.enter_context(contextlib.closing(Expected()))
-        return self._expected
+            enter = self._stack.enter_context
+            threads = ExpectedThreads(self._layout.catalog, self._proof.entry)
+            self.expected = enter(contextlib.closing(Expected()))
+            self.threads = enter(contextlib.closing(threads))
 
     def watermark(self, chain: ChainCheck, *, catalog: bool) -> Iterator[Damage]:
         """Compare what it says of the journal with the chain, and with the catalog if there is one."""
@@ -75,13 +81,15 @@ class SearchCheck:
         for damage in databases.search_structure(self._layout, self._proof):
             bad = True
             yield damage
-        if bad or self._expected is None:
+        if bad or self.expected is None:
             return
         if not comparable():
             self._counts.notes.append(f"{self._path}: was not compared with the messages")
             return
         try:
-            differs = self._proof.differs(self._expected.sum(), lost.keys())
+            differs = self._proof.differs(self.expected.sum(), lost.keys())
+            if not differs and self.threads is not None:
+                differs = self._proof.threads_differ(self.threads, incomplete=len(lost) > 0)
         except DATABASE_ERRORS as error:
             differs = str(error)
         if differs:

@@ -1,0 +1,158 @@
+"""Lists of messages that were found, with the piece of each that shows why: for a terminal, and as JSON."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from poparchive.archive.read import Reader
+from poparchive.cli import output
+from poparchive.errors import PoparchiveError
+from poparchive.index.results import Hit
+from poparchive.index.snippet import Snippet, snippet
+from poparchive.mime.text import Extract
+from poparchive.query.tree import Words
+
+ContentText = Callable[[bytes], str | None]
+"""Gives the text in an attachment, by the SHA-256 of its content."""
+
+_SENDER_CELLS = 20
+_ID_DIGITS = 10
+_INDENT = "    "
+_LEAST_SNIPPET = 60
+
+
+def print_json(
+    root: Path,
+    hits: Sequence[Hit],
+    wanted: Sequence[Words],
+    content_text: ContentText | None = None,
+) -> None:
+    """Print an object a line."""
+    for hit, text, shown in _with_text(root, hits, wanted, 160, content_text):
+        row = {
+            "id": hit.id.hex(),
+            "message_id": text.message_id if text else "",
+            "date": output.rfc3339(hit.date),
+            "from": hit.sender,
+            "to": text.recipients if text else "",
+            "cc": text.copies if text else "",
+            "subject": hit.subject,
+            "size_bytes": hit.size_bytes,
+            "accounts": hit.accounts,
+            "copies": [one.hex() for one in hit.copies],
+            "attachments": [
+                {"name": name, "type": kind, "size_bytes": size}
+                for name, kind, size in hit.attachments
+            ],
+            "snippet": shown.text,
+            "marks": shown.marks,
+            "snippet_of": shown.where,
+            "thread": hit.thread.hex() if hit.thread else None,
+        }
+        output.result(output.json_line(row))
+
+
+def print_list(
+    root: Path,
+    hits: Sequence[Hit],
+    wanted: Sequence[Words],
+    content_text: ContentText | None = None,
+) -> None:
+    """Print a line for each message, what shows why it was found, and what else is to say of it."""
+    width = output.terminal_width()
+    room = max(width - len(_INDENT) - 2, _LEAST_SNIPPET)
+    for hit, _, shown in _with_text(root, hits, wanted, room, content_text):
+        _print_head(hit, width)
+        if shown.text:
+            line = _marked(shown)
+            if shown.where:
+                line = output.style(output.visible(shown.where) + ": ", "green") + line
+            output.result(_INDENT + line)
+        if about := _about(hit):
+            output.result(_INDENT + output.style(output.fit(about, width - len(_INDENT)), "green"))
+
+
+def name_of(sender: str) -> str:
+    """Return what a person is called: the name before the address, else the address."""
+    name, bracket, address = sender.partition("<")
+    return name.strip(' "') or address.removesuffix(">") if bracket else sender
+
+
+def _print_head(hit: Hit, width: int) -> None:
+    day = output.human_date(hit.date).partition(" ")[0]
+    sender = output.fit(output.visible(name_of(hit.sender)), _SENDER_CELLS)
+    pad = " " * (_SENDER_CELLS - output.cells(sender))
+    head = f"{hit.id.hex()[:_ID_DIGITS]}  {day}  "
+    together = f"  [{hit.together}]" if hit.together > 1 else ""
+    room = width - len(head) - _SENDER_CELLS - 2 - len(together)
+    subject = output.fit(output.visible(hit.subject), max(room, 10))
+    output.result(
+        output.style(head, "dim") + output.style(sender, "cyan") + pad + "  "
+        + output.style(subject, "bold") + output.style(together, "dim")
+    )  # fmt: skip
+
+
+def _about(hit: Hit) -> str:
+    said = []
+    if hit.copies:
+        copies = "copy" if len(hit.copies) == 1 else "copies"
+        said.append(f"+{len(hit.copies)} {copies}")
+    if len(hit.accounts) > 1:
+        said.append("in " + ", ".join(hit.accounts))
+    if hit.attachments:
+        names = ", ".join(name or "(unnamed)" for name, _, _ in hit.attachments)
+        said.append("attached: " + names)
+    return output.visible("; ".join(said))
+
+
+def _marked(shown: Snippet) -> str:
+    pieces = []
+    at = 0
+    for start, end in shown.marks:
+        pieces.append(output.visible(shown.text[at:start]))
+        pieces.append(output.style(output.visible(shown.text[start:end]), "yellow"))
+        at = end
+    pieces.append(output.visible(shown.text[at:]))
+    return "".join(pieces)
+
+
+def _with_text(
+    root: Path,
+    hits: Sequence[Hit],
+    wanted: Sequence[Words],
+    width: int,
+    content_text: ContentText | None,
+) -> Iterator[tuple[Hit, Extract | None, Snippet]]:
+    """Read the messages found, and take from each what shows best why it was."""
+    if not hits:
+        return
+    with Reader(root) as reader:
+        for hit in hits:
+            try:
+                text = reader.text(reader.lookup.by_key(hit.key))
+            except PoparchiveError as error:
+                # One damaged message must not hide the others that were found.
+                output.problem(output.visible(str(error)))
+                yield hit, None, Snippet("", [])
+                continue
+            yield hit, text, _best(reader, hit, text, wanted, width, content_text)
+
+
+def _best(
+    reader: Reader,
+    hit: Hit,
+    text: Extract,
+    wanted: Sequence[Words],
+    width: int,
+    content_text: ContentText | None,
+) -> Snippet:
+    """Take it from the text, or from an attachment where only that has what is wanted."""
+    own = Snippet(*snippet(text.body, wanted, width=width))
+    if own.marks or content_text is None or not wanted:
+        return own
+    for name, identity in reader.lookup.contents_of(hit.key):
+        inside = content_text(identity)
+        if inside:
+            found = Snippet(*snippet(inside, wanted, width=width), name or "(unnamed)")
+            if found.marks:
+                return found
+    return own

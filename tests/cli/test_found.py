@@ -1,0 +1,184 @@
+"""What search and thread show: on a terminal of 80 columns, in pipes, as JSON."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from poparchive.cli import output
+from poparchive.cli.found import print_list
+from poparchive.index.search import Searcher
+from poparchive.query.tree import Words
+from tests.support.archives import fill
+
+
+def mail(name: str, date: str, subject: str, *fields: str, body: str = "some words") -> bytes:
+    head = [f"Message-ID: <{name}@x>", f"Date: {date} 12:00:00 +0000", f"Subject: {subject}"]
+    return (
+        "\r\n".join([*head, "From: Anna Żak <anna@example.com>", *fields]) + f"\r\n\r\n{body}\r\n"
+    ).encode()
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A conversation whose beginning is missing, a copy in another account, an attachment."""
+    root = tmp_path_factory.mktemp("found") / "archive"
+    pdf = ('Content-Type: multipart/mixed; boundary="b"',)
+    parts = "--b\r\n\r\nsee the plan\r\n--b\r\nContent-Disposition: attachment;"
+    parts += ' filename="plan.pdf"\r\n\r\n%PDF\r\n--b--'
+    fill(
+        root,
+        [
+            mail("b", "1 Mar 2024", "Re: the plan", "References: <a@x>"),
+            mail(
+                "c",
+                "2 Mar 2024",
+                "Re: the plan",
+                "References: <a@x> <b@x>",
+                body="a longer word " * 40,
+            ),
+            mail(
+                "d",
+                "3 Mar 2024",
+                "another subject of some length that does not fit",
+                "In-Reply-To: <b@x>",
+            ),
+            mail("e", "4 Mar 2024", "Re: the plan", "References: <a@x>", *pdf, body=parts),
+            mail("z", "5 Mar 2024", "else"),
+        ],
+    )
+    fill(
+        root,
+        [mail("b", "1 Mar 2024", "Re: the plan", "References: <a@x>", "X-To: office")],
+        account="office",
+    )
+    return root
+
+
+def run(archive: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "poparchive", "--archive", str(archive), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def on_terminal(archive: Path, *arguments: str) -> list[str]:
+    """What a terminal of 80 columns shows, without colours."""
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "poparchive", "--archive", str(archive), *arguments]
+    environment = {**os.environ, "COLUMNS": "80", "TERM": "xterm"}
+    process = subprocess.Popen(command, stdout=slave, stderr=subprocess.DEVNULL, env=environment)
+    os.close(slave)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(master, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(master)
+    assert process.wait() == 0
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown.decode())
+    return plain.replace("\r\n", "\n").rstrip("\n").split("\n")
+
+
+def test_thread_is_a_tree(archive: Path) -> None:
+    """Answers stand below what they answer, under the place of the missing beginning; a subject stands
+    where it changes; the message that was asked for is marked; and no line is wider than the terminal."""
+    (_, chosen, *_) = run(archive, "thread", "<c@x>", "--ids").split()
+    lines = on_terminal(archive, "thread", "<d@x>")
+    shape = [re.sub(r" \d{4}-\d\d-\d\d \d\d:\d\d  [0-9a-f]{10}  ", " ", line) for line in lines]
+    assert shape[0] == "  (not in the archive)  <a@x>"
+    assert shape[1] == shape[4] == shape[5] == "    Anna Żak  Re: the plan"
+    assert shape[2] == "      Anna Żak"
+    assert shape[3].startswith(">     Anna Żak  another subject")
+    assert shape[3].endswith("…")
+    assert all(output.cells(line) <= 80 for line in lines)
+    assert any(chosen[:10] in line for line in lines)
+
+
+def test_thread_as_json(archive: Path) -> None:
+    """One object a line, with depth and parent; the thread's id is that of its oldest message."""
+    rows = [json.loads(line) for line in run(archive, "thread", "<c@x>", "--json").splitlines()]
+    ids = run(archive, "thread", "<c@x>", "--ids")
+    oldest = ids.split()[0]
+    assert {row["thread"] for row in rows} == {oldest}
+    assert rows[0]["missing"] is True
+    assert rows[0]["message_id"] == "a@x"
+    by_id = {row["message_id"]: row for row in rows}
+    assert by_id["c@x"]["depth"] == by_id["d@x"]["depth"] == 2
+    assert by_id["c@x"]["parent_message_id"] == by_id["d@x"]["parent_message_id"] == "b@x"
+    assert by_id["e@x"]["parent"] is None
+    assert sorted(row["id"] for row in rows if row["id"]) == sorted(ids.split())
+    found = [json.loads(line) for line in run(archive, "search", "plan", "--json").splitlines()]
+    assert {row["thread"] for row in found} == {oldest}
+    alone = run(archive, "thread", "<z@x>", "--json").splitlines()
+    assert len(alone) == 1
+
+
+def test_search_on_a_terminal(archive: Path) -> None:
+    """Id, date, sender and subject in a line that fits; a line with the hit; what else there is to say."""
+    lines = on_terminal(archive, "search", "plan")
+    assert all(output.cells(line) <= 80 for line in lines)
+    heads = [line for line in lines if re.match(r"[0-9a-f]{10}  \d{4}-\d\d-\d\d  Anna Żak  ", line)]
+    assert len(heads) == 3
+    assert all(line.endswith("Re: the plan  [5]") for line in heads)
+    assert "    see the plan" in lines
+    assert "    attached: plan.pdf" in lines
+    assert "    +1 copy; in anna, office" in lines
+    every = on_terminal(archive, "search", "plan", "--all-copies")
+    assert sum(line.endswith("Re: the plan  [5]") for line in every) == 4
+    assert not any("copy" in line for line in every)
+
+
+def test_facets_are_tables_lines_and_an_object(archive: Path) -> None:
+    """The same numbers in each form."""
+    given = ("search", "plan OR words", "--facets", "from,year,account,filetype")
+    lines = run(archive, *given).splitlines()
+    assert lines[0] == "from\tAnna Żak <anna@example.com>\t6"
+    assert lines[1:] == [
+        "year\t2024\t6",
+        "account\tanna\t5",
+        "account\toffice\t1",
+        "filetype\tpdf\t1",
+    ]
+    found = json.loads(run(archive, *given, "--json"))
+    assert found["from"] == [{"value": "anna@example.com", "count": 6, "name": "Anna Żak"}]
+    assert found["account"] == [{"value": "anna", "count": 5}, {"value": "office", "count": 1}]
+    assert (found["looked_at"], found["whole"]) == (6, True)
+    assert "messages  filetype" in on_terminal(archive, *given)
+
+
+def test_wrong_facets_are_refused(archive: Path) -> None:
+    """With the ones that there are."""
+    command = [sys.executable, "-m", "poparchive", "--archive", str(archive)]
+    done = subprocess.run(
+        [*command, "search", "x", "--facets", "colour"], capture_output=True, check=False
+    )
+    assert done.returncode == 2
+    assert b"from, year, account, filetype" in done.stderr
+
+
+def test_snippets_from_attachments(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where only an attachment has what was looked for, the piece is from there, with its name."""
+    asked = []
+
+    def content_text(identity: bytes) -> str | None:
+        asked.append(identity)
+        return "a text with the żółty word in it"
+
+    with Searcher(archive / "catalog.sqlite", archive / "search.sqlite") as searcher:
+        (hit,) = searcher.search("filename:plan")
+    print_list(archive, [hit], [Words("zolty")], content_text)
+    shown = capsys.readouterr().out
+    assert all(len(identity) == 32 for identity in asked)
+    if asked:
+        assert "plan.pdf: a text with the żółty word in it" in shown
+    else:
+        # So small an attachment is no blob of its own.
+        assert "see the plan" in shown

@@ -1,0 +1,88 @@
+"""Snippets: what was found is marked where it stands in the text as it was written."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poparchive.index.fold import fold
+from poparchive.index.snippet import plain_words, snippet
+from poparchive.query.tree import Words
+
+
+def marked(text: str, *terms: str, width: int = 160) -> list[str]:
+    words = [Words(term.rstrip("*"), prefix=term.endswith("*")) for term in terms]
+    shown, marks = snippet(text, words, width=width)
+    return [shown[start:end] for start, end in marks]
+
+
+@pytest.mark.parametrize(
+    ("text", "terms", "found"),
+    [
+        ("a Żółty dom", ["zolty"], ["Żółty"]),
+        ("A\u030angstro\u0308m here", ["angstrom"], ["A\u030angstro\u0308m"]),
+        ("Straße and strasse", ["strasse"], ["Straße", "strasse"]),
+        ("ΟΔΟΣ οδός", ["οδος"], ["ΟΔΟΣ", "οδός"]),
+        ("ПРИВЕТ, привет", ["привет"], ["ПРИВЕТ", "привет"]),
+        ("これは日本語です", ["日本"], ["日本"]),
+        ("これは日本語です abc", ["日本語です", "abc"], ["日本語です", "abc"]),
+        ("これは日本語です", ["語"], ["語"]),
+        ("Paper, Order! and paper of order", ["paper order"], ["Paper, Order"]),
+        ("zażółć gęślą jaźń", ["gesla jazn"], ["gęślą jaźń"]),
+        ("invoice, invoices, invo", ["invoi*"], ["invoice", "invoices"]),
+        ("żółty, żółtych", ["zolt*"], ["żółty", "żółtych"]),
+        ("anna@example.com", ["anna@example.com"], ["anna@example.com"]),
+        ("cat catalog concat", ["cat"], ["cat"]),
+        ("nothing of that kind", ["absent"], []),
+    ],
+)
+def test_what_is_marked(text: str, terms: list[str], found: list[str]) -> None:
+    """Words, phrases and beginnings, however they are written."""
+    assert marked(text, *terms) == found
+    assert marked("x " * 500 + text + " y" * 500, *terms) == found
+
+
+def test_the_window_has_most_of_what_is_wanted() -> None:
+    """Where both words stand together says more than where the first one stands alone."""
+    text = "alpha " + "x " * 300 + "alpha and beta " + "y " * 300
+    assert marked(text, "alpha", "beta") == ["alpha", "beta"]
+
+
+def test_without_a_hit_it_is_the_beginning() -> None:
+    """Cut at a word, with a sign that there is more."""
+    shown, marks = snippet("word " * 100, [Words("absent")], width=42)
+    assert (shown, marks) == ("word word word word word word word word…", [])
+
+
+@given(
+    st.text(alphabet="abżó日本語ΣςЙ\u0301 .,-_\n\u200d", max_size=80),
+    st.lists(st.text(alphabet="abżó日本語σ .", max_size=5), max_size=3),
+    st.integers(10, 60),
+)
+def test_marks_lie_in_the_text(text: str, terms: list[str], width: int) -> None:
+    """Whatever the text: marks are in order, apart from each other, inside, and hold something."""
+    shown, marks = snippet(text, [Words(term) for term in terms], width=width)
+    assert len(shown) <= width + 2
+    ends = [0, *[at for mark in marks for at in mark], len(shown)]
+    assert ends == sorted(ends)
+    assert all(start < end for start, end in marks)
+
+
+@given(st.text(alphabet="abcß日本語żóÅΣ\u0301 ,.", min_size=1, max_size=30))
+def test_a_word_of_the_text_is_found_in_it(text: str) -> None:
+    """Any word of a text, as a person would type it, is marked in it."""
+    for word in text.split():
+        if plain_words(fold(word)):
+            assert marked(text, word)
+
+
+@given(
+    st.text(alphabet="abcżółÉя日 ,._-\u0301", max_size=60),
+    st.lists(st.text(alphabet="abcz ", max_size=5), min_size=1, max_size=2),
+)
+def test_the_quick_way_finds_the_same(text: str, terms: list[str]) -> None:
+    """A text that can be compared letter by letter gives what a text gives that cannot: one with a ß."""
+    text = " ".join(text.split())
+    given = [Words(term) for term in terms] + [Words("abc", prefix=True)]
+    _, quick = snippet(text, given, width=500)
+    _, slow = snippet(f"{text} ß", given, width=500)
+    assert quick == slow
