@@ -1,6 +1,6 @@
 """Which language a text is in, by its script, its commonest words and its letters.
 
-An answer costs some 15 microseconds and is given only where there is enough to tell by: a wrong mark is worse
+An answer costs some 20 microseconds and is given only where there is enough to tell by: a wrong mark is worse
 than none. How often it is right is in ``docs/languages.md``; ``tests/index/languages`` measures it.
 
 It serves instead of a library: those that are fast enough are C++ of 2013 without packages for ARM, and know
