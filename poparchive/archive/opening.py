@@ -1,6 +1,7 @@
 """Opens the databases for writing: brought up to the journal, or made again. The caller holds the lock."""
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterator, Sequence
 
@@ -8,6 +9,7 @@ from poparchive.archive.indexer import Indexer, read_position
 from poparchive.archive.rebuild import rebuild, remove_database
 from poparchive.archive.replay import Replay, believed
 from poparchive.archive.texts import Texts
+from poparchive.index import versions
 from poparchive.index.catalog import Catalog
 from poparchive.index.fulltext import FulltextWriter, IndexOutdatedError
 from poparchive.index.moves import NOTHING_MOVED, Moved
@@ -17,6 +19,8 @@ from poparchive.store.journal import JournalWriter, Position
 from poparchive.store.layout import Layout
 from poparchive.store.pack import PackWriter
 from poparchive.store.records import PackRecord, Record, Sealed
+
+_log = logging.getLogger(__name__)
 
 
 class Care:
@@ -79,6 +83,13 @@ def open_indexes(layout: Layout, lock: Lock) -> tuple[Catalog, Texts, Position]:
     """Open both databases and bring them up to the journal; what is missing is made again."""
     if layout.journals() and not layout.catalog.exists():
         rebuild(layout, salvage=False)
+    if versions.is_older_index(layout.search):
+        _log.warning(
+            "%s: an earlier version made it; it is made anew beside the old one, in which searches look"
+            " until then",
+            layout.search,
+        )
+        rebuild(layout, search_only=True)
     try:
         return _open(layout, lock)
     except PackGoneError:
@@ -110,7 +121,7 @@ def open_pack(catalog: Catalog) -> PackRecord | None:
 
 
 def _open_fulltext(layout: Layout, position: Position) -> FulltextWriter:
-    """Open the search index; one that is not this archive's, or of another version, is begun anew."""
+    """Open the search index; one that is not this archive's is begun anew."""
     with contextlib.suppress(IndexOutdatedError):
         fulltext = FulltextWriter.open(layout.search, layout.catalog)
         if believed(layout, fulltext.watermark, position):

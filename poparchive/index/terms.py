@@ -126,8 +126,14 @@ class IndexProof:
 
     @property
     def outdated(self) -> bool:
-        """Whether another version of poparchive made it."""
+        """Whether it says that another version of poparchive made it."""
         return bool(self.version != SEARCH)
+
+    @property
+    def older(self) -> bool:
+        """Whether an earlier version made it: it says so, and has other columns."""
+        columns = [row[1] for row in self._connection.execute("PRAGMA table_info(mail)")]
+        return self.outdated and columns != list(COLUMNS)
 
     def close(self) -> None:
         self._connection.close()

@@ -34,6 +34,20 @@ def refuse_newer_catalog(connection: sqlite3.Connection, path: Path, schema: str
         )
 
 
+def is_older_index(path: Path) -> bool:
+    """Whether an earlier poparchive made the search index that is there."""
+    if not path.exists():
+        return False
+    connection = sqlite3.connect(path)
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.DatabaseError:
+        return False
+    finally:
+        connection.close()
+    return bool(0 < version < SEARCH)
+
+
 def refuse_newer_index(connection: sqlite3.Connection, path: Path) -> None:
     """Raise ``NewerDatabaseError`` if a newer poparchive made the search index."""
     try:

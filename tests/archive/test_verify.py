@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from poparchive.archive.scrub import DAY_S, Scrub
 from poparchive.archive.verify import Counts, Damage, Kind, Share, StoppedError, verify
 from poparchive.archive.writer import Writer
 from poparchive.index.lookup import Lookup
+from poparchive.index.search import Searcher
 from poparchive.store import layout, parity
 from poparchive.store.frame import HEADER_BYTES
 from poparchive.store.pack import PACK_HEADER_BYTES
@@ -249,6 +251,40 @@ def test_the_search_index_is_compared(root: Path, statement: str) -> None:
     connection.commit()
     connection.close()
     assert {d.kind for d in damages(root)} == {Kind.SEARCH}
+
+
+def test_an_index_of_an_earlier_version_is_no_damage(root: Path) -> None:
+    """It has other columns: it is left alone, and told; the next pull makes it anew, and searches go on."""
+    path = root / "search.sqlite"
+    of_an_earlier_version(path)
+    counts = Counts()
+    assert list(verify(root, counts, lambda *_: None)) == []
+    assert any("earlier version" in note for note in counts.notes)
+    with Searcher(root / "catalog.sqlite", path) as before:
+        assert before.count("oldword") == 1
+        Writer(root).close()
+        assert before.count("oldword") == 1
+    with Searcher(root / "catalog.sqlite", path) as after:
+        assert after.count("oldword") == 0
+        assert after.count("") == 24
+        assert after.count("zebra")
+    assert damages(root) == []
+
+
+def of_an_earlier_version(path: Path) -> None:
+    """Put an index with other columns in the place of one."""
+    with closing(sqlite3.connect(path)) as connection:
+        mark = connection.execute("SELECT entry, position FROM watermark").fetchone()
+        (key,) = connection.execute("SELECT max(id) FROM mail_docsize").fetchone()
+    path.unlink()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "CREATE VIRTUAL TABLE mail USING fts5(body, subject, content='');"
+            " CREATE TABLE watermark(entry INTEGER, position TEXT); PRAGMA user_version = 1;"
+        )
+        connection.execute("INSERT INTO watermark VALUES (?, ?)", mark)
+        connection.execute("INSERT INTO mail(rowid, body) VALUES (?, 'oldword')", (key,))
+        connection.commit()
 
 
 def test_a_word_that_changed_by_itself_is_found(root: Path) -> None:
