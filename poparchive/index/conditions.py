@@ -96,6 +96,9 @@ def driving(node: Node) -> Sql:
     if isinstance(node, InAccount):
         of = of_account(node)
         return Sql(f"{{id}} IN ({of.text})", of.values)
+    if isinstance(node, Sized):
+        of = of_size(node)
+        return Sql(f"{{id}} IN ({of.text})", of.values)
     if isinstance(node, Is):
         text = (
             "{id} IN (SELECT u.message FROM cat.uidls u WHERE u.fate = ? AND u.message IS NOT NULL)"
@@ -122,7 +125,15 @@ def account_is(node: InAccount) -> Sql:
 def of_account(node: InAccount) -> Sql:
     """Select the row ids of an account's messages, some of them repeatedly."""
     is_it = account_is(node)
-    return Sql(f"SELECT u.message FROM cat.uidls u WHERE {is_it.text}", is_it.values)  # noqa: S608
+    text = f"SELECT u.message FROM cat.uidls u WHERE {is_it.text} AND u.message IS NOT NULL"  # noqa: S608
+    return Sql(text, is_it.values)
+
+
+def of_size(node: Sized) -> Sql:
+    """Select the row ids of the messages of a size."""
+    if node.above is not None:
+        return Sql("SELECT z.id FROM cat.messages z WHERE z.size_bytes > ?", (node.above,))
+    return Sql("SELECT z.id FROM cat.messages z WHERE z.size_bytes < ?", (node.below,))
 
 
 _RUN_END = (

@@ -317,9 +317,12 @@ class _Planner:
             "quarantined"
         ):
             return True
-        if not isinstance(leaf.node, InAccount):
+        if isinstance(leaf.node, InAccount):
+            select = conditions.of_account(leaf.node)
+        elif isinstance(leaf.node, Sized):
+            select = conditions.of_size(leaf.node)
+        else:
             return False
-        select = conditions.of_account(leaf.node)
         return self._known.few(select.text, select.values, FEW)
 
 

@@ -71,6 +71,7 @@ frame's raw payload) locate the recipe. ``entry`` is the journal entry that firs
 """
 
 Index("ix_messages_message_id_hash", messages.c.message_id_hash)
+Index("ix_messages_size_bytes", messages.c.size_bytes)
 
 blobs = Table(
     "blobs",
@@ -126,6 +127,12 @@ UIDL may stand here several times: servers repeat them in one listing and give t
 
 Index("ix_uidls_account", uidls.c.account)
 Index("ix_uidls_message", uidls.c.message)
+Index(
+    "ix_uidls_account_message",
+    uidls.c.account,
+    uidls.c.message,
+    sqlite_where=uidls.c.message.is_not(None),
+)
 
 packs = Table(
     "packs",

@@ -126,8 +126,11 @@ def test_the_page_shows_an_error_as_it_is() -> None:
     assert f"```\npoparchive: {caught.value}\n```" in PAGE
 
 
-def test_explain_says_what_is_asked_and_how(searcher: Searcher) -> None:
+def test_explain_says_what_is_asked_and_how(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Plain words, the index's expression, SQL and its values; an older index's gaps."""
+    monkeypatch.setattr("poparchive.index.plan.FEW", 0)
     text = searcher.explain("subject:invoice -(paper OR larger:1k) after:2024-02")
     for line in (
         '"invoice" in Subject',
