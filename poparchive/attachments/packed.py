@@ -1,0 +1,169 @@
+"""Readers of what is packed: ZIP, tar, gzip, bzip2, xz. In memory alone: no name in an archive becomes a path.
+
+Sizes that an archive claims are never believed: octets are counted as they come out.
+"""
+
+import bz2
+import io
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+from poparchive.attachments.outcome import Lacking, Status
+from poparchive.attachments.parts import MAX_MEMBERS, Budget, ReadError, Within
+
+_PIECE_BYTES: Final = 1 << 20
+_MEMBER_BYTES: Final = 64 << 20
+"""A member beyond this is read up to here."""
+_XZ_MEMORY_BYTES: Final = 128 << 20
+_ENCRYPTED: Final = 0x1
+_DIRECTORY_ENTRY: Final = b"PK\x01\x02"
+_NOTHING: Final = Lacking.NOTHING
+_DAMAGED: Final = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, tarfile.TarError, OSError, EOFError, ValueError,
+    NotImplementedError, OverflowError,
+)  # fmt: skip
+
+
+class _Decompressor(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+
+
+def zipped(content: bytes, within: Within) -> None:
+    """Names of the members, and what is in them."""
+    with _opened(content) as archive:
+        members = [member for member in archive.infolist() if not member.is_dir()]
+        within.found.add("\n".join(member.filename for member in members[:MAX_MEMBERS]))
+        for member in members:
+            if member.flag_bits & _ENCRYPTED:
+                raise ReadError(Status.ENCRYPTED, f"{member.filename} has a password")
+            try:
+                octets = _member(archive, member, within.budget)
+            except _DAMAGED as error:
+                within.found.note(Status.DAMAGED, f"{member.filename}: {error}", _NOTHING)
+                continue
+            within.inner(octets, member.filename, "")
+            if within.found.full:
+                return
+
+
+def check_document(content: bytes, budget: Budget) -> None:
+    """Unpack a document that is a ZIP file, for nothing but to see that it is no bomb and not locked."""
+    with _opened(content) as archive:
+        members = archive.infolist()
+        if any(member.flag_bits & _ENCRYPTED for member in members):
+            raise ReadError(Status.ENCRYPTED, "it has a password")
+        for member in members:
+            made = 0
+            with archive.open(member) as stream:
+                while piece := stream.read(_PIECE_BYTES):
+                    made += len(piece)
+                    budget.unpacked(len(piece), made=made, of=member.compress_size)
+                    if b"manifest:encryption-data" in piece and member.filename.startswith(
+                        "META-INF/"
+                    ):
+                        raise ReadError(Status.ENCRYPTED, "it has a password")
+
+
+def _opened(content: bytes) -> zipfile.ZipFile:
+    if content.count(_DIRECTORY_ENTRY) > 20 * MAX_MEMBERS:
+        raise ReadError(Status.BOMB, f"it holds more than {MAX_MEMBERS} contents")
+    try:
+        return zipfile.ZipFile(io.BytesIO(content))
+    except _DAMAGED as error:
+        raise ReadError(Status.DAMAGED, f"its directory is not readable: {error}") from error
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: Budget) -> bytes:
+    pieces = []
+    made = 0
+    with archive.open(member) as stream:
+        while made < _MEMBER_BYTES and (piece := stream.read(_PIECE_BYTES)):
+            made += len(piece)
+            budget.unpacked(len(piece), made=made, of=member.compress_size)
+            pieces.append(piece)
+    return b"".join(pieces)
+
+
+def tar(content: bytes, within: Within) -> None:
+    """Names of the members, and what is in the files."""
+    _tar(content, within)
+
+
+def _tar(content: bytes, within: Within) -> None:
+    seen = 0
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
+            for member in archive:
+                seen += 1
+                within.found.add(member.name)
+                # A sparse file claims octets that are nowhere.
+                if member.isreg() and not member.issparse():
+                    stream = archive.extractfile(member)
+                    octets = stream.read(_MEMBER_BYTES) if stream else b""
+                    within.budget.unpacked(len(octets), made=0, of=0)
+                    within.inner(octets, member.name, "")
+                if within.found.full or seen > MAX_MEMBERS:
+                    return
+    except _DAMAGED as error:
+        raise ReadError(Status.DAMAGED, f"it breaks off: {error}") from error
+
+
+def gzip(content: bytes, within: Within) -> None:
+    _stream(content, within, lambda: zlib.decompressobj(wbits=31))
+
+
+def bzip2(content: bytes, within: Within) -> None:
+    _stream(content, within, bz2.BZ2Decompressor)
+
+
+def xz(content: bytes, within: Within) -> None:
+    _stream(content, within, lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES))
+
+
+def _stream(content: bytes, within: Within, make) -> None:  # type: ignore[no-untyped-def]
+    """Read what one stream, or several behind each other, unpack to."""
+    pieces: list[bytes] = []
+    made = 0
+    broken = ""
+    try:
+        for piece in _pieces(content, make):
+            made += len(piece)
+            within.budget.unpacked(len(piece), made=made, of=len(content))
+            pieces.append(piece)
+            if made >= _MEMBER_BYTES:
+                break
+    except _DAMAGED as error:
+        broken = f"it breaks off: {error}"
+    if not pieces:
+        raise ReadError(Status.DAMAGED, broken or "there is nothing in it")
+    if broken:
+        within.found.note(Status.DAMAGED, broken, _NOTHING)
+    within.inner(b"".join(pieces), "", "")
+
+
+def _pieces(content: bytes, make) -> Iterator[bytes]:  # type: ignore[no-untyped-def]
+    left = content
+    while left.strip(b"\0"):
+        unpack = make()
+        if hasattr(unpack, "unconsumed_tail"):
+            while not unpack.eof:
+                piece = unpack.decompress(left, _PIECE_BYTES)
+                if not piece and not unpack.eof and not unpack.unconsumed_tail:
+                    raise EOFError("the end is missing")
+                left = unpack.unconsumed_tail
+                yield piece
+        else:
+            piece = unpack.decompress(left, _PIECE_BYTES)
+            yield piece
+            while not unpack.eof:
+                if unpack.needs_input:
+                    raise EOFError("the end is missing")
+                yield unpack.decompress(b"", _PIECE_BYTES)
+        left = unpack.unused_data
