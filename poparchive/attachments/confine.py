@@ -1,8 +1,8 @@
 """Takes from a process what reading a file does not need: other files, the network, other programs.
 
 Each layer stands for itself, and what the system does not give is left out; ``confine`` says what it gave.
-None needs root, and all are there in containers unless these forbid them. The process must be single-threaded:
-threads that it starts afterwards are confined like it.
+None needs root, and all are there in containers unless these forbid them. The process must be
+single-threaded: threads that it starts afterwards are confined like it.
 
     limits     setrlimit(2): memory, and no octet in any file
     landlock   files cannot be opened, but those below ``readable`` (Linux 5.13); no TCP (6.7); no signal to

@@ -7,7 +7,8 @@ from typing import Final
 
 from poparchive.attachments.outcome import Status
 from poparchive.attachments.parts import ReadError, Within
-from poparchive.mime.structure import Part, parse
+from poparchive.mime import transfer
+from poparchive.mime.structure import parse
 from poparchive.mime.text import extract
 
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/=\s]+")
@@ -27,18 +28,7 @@ def mail(content: bytes, within: Within) -> None:
     for leaf in root.leaves():
         name = leaf.attachment_name
         if name is not None and not within.found.full:
-            within.inner(decoded(content, leaf), name, leaf.type)
-
-
-def decoded(message: bytes, leaf: Part) -> bytes:
-    """Undo a part's transfer encoding; what cannot be decoded is given as it is."""
-    body = message[leaf.start : leaf.end]
-    if leaf.encoding == b"base64":
-        with contextlib.suppress(binascii.Error):
-            return binascii.a2b_base64(body)
-    if leaf.encoding == b"quoted-printable":
-        return binascii.a2b_qp(body)
-    return body
+            within.inner(transfer.decoded(content, leaf), name, leaf.type)
 
 
 def pkcs7(content: bytes, within: Within) -> None:

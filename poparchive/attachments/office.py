@@ -1,18 +1,21 @@
-"""Readers of documents and pictures, which are kreuzberg's: PDF, Office, OpenDocument, RTF, Outlook's messages.
+"""Readers of documents and pictures, which are kreuzberg's: PDF, Office, OpenDocument, RTF, Outlook's
+messages.
 
-The library is an extra. Where it is not installed these kinds are ``unsupported``, and looked at again once it is.
+The library is an extra. Where it is not installed these kinds are ``unsupported``, and looked at again once
+it is.
 """
 
 import re
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
 from poparchive.attachments.kinds import Kind
-from poparchive.attachments.outcome import Lacking, Limits, Status
+from poparchive.attachments.outcome import Abilities, Lacking, Limits, Status
 from poparchive.attachments.parts import ReadError, Within
 
 KINDS: Final = frozenset(
@@ -49,9 +52,16 @@ def library() -> ModuleType | None:
     try:
         found = import_module("kreuzberg")
         _settings(found, "")
-    except Exception:  # noqa: BLE001 - a library that does not fit is one that is not there
+    except Exception:
         return None
     return found
+
+
+def likely(limits: Limits) -> Abilities:
+    """Return what a worker here will say that it can do, without starting one or loading the library."""
+    there = find_spec("kreuzberg") is not None
+    ocr = there and limits.ocr and tessdata(limits.ocr_languages) is not None
+    return Abilities("?" if there else "", ocr, ())
 
 
 def version() -> str:
@@ -86,9 +96,7 @@ def document(content: bytes, kind: Kind, within: Within) -> None:
     if within.limits.ocr:
         within.found.add(_read(content, kind.value, within.limits))
     else:
-        within.found.note(
-            Status.EMPTY, "its pages are pictures, which OCR may read", Lacking.OCR
-        )
+        within.found.note(Status.EMPTY, "its pages are pictures, which OCR may read", Lacking.OCR)
 
 
 def picture(content: bytes, kind: Kind, within: Within) -> None:
@@ -158,6 +166,8 @@ def _jpeg_pixels(content: bytes) -> tuple[int, int]:
     while at + 9 < len(content) and content[at] == 0xFF:
         marker = content[at + 1]
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return int.from_bytes(content[at + 7 : at + 9]), int.from_bytes(content[at + 5 : at + 7])
+            return int.from_bytes(content[at + 7 : at + 9]), int.from_bytes(
+                content[at + 5 : at + 7]
+            )
         at += 2 + int.from_bytes(content[at + 2 : at + 4])
     return 0, 0

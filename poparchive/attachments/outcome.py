@@ -58,6 +58,12 @@ class Outcome(NamedTuple):
     lacking: Lacking = Lacking.NOTHING
 
 
+def too_large(size: int, most: int) -> Outcome:
+    """What becomes of a content that is larger than any that is read."""
+    note = f"it has {size} octets, and {most} are read at most"
+    return Outcome(Status.UNSUPPORTED, note=note, lacking=Lacking.SIZE)
+
+
 class Job(NamedTuple):
     """A content to read, and what a mail says of it."""
 

@@ -1,4 +1,5 @@
-"""Readers of what is packed: ZIP, tar, gzip, bzip2, xz. In memory alone: no name in an archive becomes a path.
+"""Readers of what is packed: ZIP, tar, gzip, bzip2, xz. In memory alone: no name in an archive becomes a
+path.
 
 Sizes that an archive claims are never believed: octets are counted as they come out.
 """

@@ -11,9 +11,7 @@ from poparchive.mime.html import text_of
 _BYTES: Final = 4 * TEXT_CHARS
 """What is beyond cannot be kept in any charset."""
 
-_CHARSET: Final = re.compile(
-    rb"(?:charset|encoding)\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE
-)
+_CHARSET: Final = re.compile(rb"(?:charset|encoding)\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE)
 _BOMS: Final = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _XML_UNSEEN: Final = re.compile(r"<!--.*?(?:-->|\Z)|<\?.*?(?:\?>|\Z)", re.DOTALL)
 _XML_DTD: Final = re.compile(r"<!DOCTYPE[^<>\[]*+(?:\[.*?\]\s*>|>)", re.DOTALL | re.IGNORECASE)
@@ -22,7 +20,8 @@ _XML_VALUE: Final = re.compile(r"\s(?:title|alt|label|summary|name)\s*=\s*\"([^\
 _FOLDED: Final = re.compile(r"\r?\n[ \t]")
 _PROPERTY: Final = re.compile(
     r"^(?:[\w-]+\.)?(SUMMARY|DESCRIPTION|LOCATION|COMMENT|CONTACT|CATEGORIES|ORGANIZER|ATTENDEE|NAME|FN|N|ORG"
-    r"|TITLE|ROLE|EMAIL|TEL|ADR|NOTE|NICKNAME|URL|X-WR-CALNAME|X-WR-CALDESC)((?:;[^:\"\n]*+(?:\"[^\"\n]*+\"[^:\"\n]*+)*+)?):"
+    r"|TITLE|ROLE|EMAIL|TEL|ADR|NOTE|NICKNAME|URL|X-WR-CALNAME|X-WR-CALDESC)"
+    r"((?:;[^:\"\n]*+(?:\"[^\"\n]*+\"[^:\"\n]*+)*+)?):"
     r"([^\n]*)",
     re.MULTILINE | re.IGNORECASE,
 )

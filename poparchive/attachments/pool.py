@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
 from poparchive.attachments import wire
-from poparchive.attachments.outcome import Abilities, Job, Lacking, Limits, Outcome, Status
+from poparchive.attachments.outcome import Abilities, Job, Limits, Outcome, Status, too_large
 from poparchive.errors import PoparchiveError
 
 Tag = TypeVar("Tag")
@@ -30,6 +30,7 @@ START_S: Final = 120
 JOBS_EACH: Final = 500
 """So many contents a worker reads before another takes its place: what leaks in a library ends with it."""
 
+_WORKER: Final = "poparchive.attachments.worker"
 _PIECE_BYTES: Final = 1 << 18
 _COMPLAINT_BYTES: Final = 4096
 _OUT_OF_MEMORY: Final = (b"memory allocation of", b"MemoryError", b"bad_alloc", b"out of memory")
@@ -43,7 +44,7 @@ class _Worker(Generic[Tag]):
     """A process and what is on its way to it and from it."""
 
     def __init__(self, limits: Limits, directory: Path) -> None:
-        code = f"import sys; sys.path[:] = {sys.path!r}; from poparchive.attachments.worker import main; main()"
+        code = f"import sys; sys.path[:] = {sys.path!r}; from {_WORKER} import main; main()"
         values = [limits.cpu_s, limits.memory_bytes, int(limits.ocr), limits.ocr_languages]
         try:
             # Neither environment nor directory have a say in what it imports, nor has site.
@@ -181,7 +182,7 @@ class Pool(Generic[Tag]):
                     more = False
                     break
                 if len(job[1].content) > self._limits.content_bytes:
-                    yield job[0], self._too_large(job[1])
+                    yield job[0], too_large(len(job[1].content), self._limits.content_bytes)
                     continue
                 self._idle_or_new().give(*job, self._limits)
             if self._abilities is None and not self._workers:
@@ -204,14 +205,12 @@ class Pool(Generic[Tag]):
                 return worker
             self._remove(worker)
         if not sys.executable:
-            raise WorkerError("the process that reads attachments cannot be started: no interpreter")
+            raise WorkerError(
+                "the process that reads attachments cannot be started: no interpreter"
+            )
         worker = _Worker[Tag](self._limits, self._directory)
         self._workers.append(worker)
         return worker
-
-    def _too_large(self, job: Job) -> Outcome:
-        note = f"it has {len(job.content)} octets, and {self._limits.content_bytes} are read at most"
-        return Outcome(Status.UNSUPPORTED, note=note, lacking=Lacking.SIZE)
 
     def _turn(self, busy: "list[_Worker[Tag]]") -> Iterator[tuple[Tag, Outcome]]:
         """Wait until a worker has something to say or takes too long."""

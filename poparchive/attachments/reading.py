@@ -1,7 +1,7 @@
 """Reads one content with all that is in it: the way from a kind to its reader, and what all share.
 
-Promise: ``read`` never raises but ``MemoryError``, and what it takes is bounded by ``Budget``; time and memory
-are the worker's to limit. Whatever comes out is text that encodes to UTF-8, without control characters.
+Promise: ``read`` never raises but ``MemoryError``, and what it takes is bounded by ``Budget``; time and
+memory are the worker's to limit. What comes out is text that encodes to UTF-8, without control characters.
 """
 
 from collections.abc import Callable, Mapping
@@ -65,7 +65,7 @@ def read(job: Job, limits: Limits) -> Outcome:
         raise
     except RecursionError:
         status, note, lacking = Status.BOMB, "it is nested too deeply", Lacking.NOTHING
-    except Exception as error:  # noqa: BLE001 - a reader that fails has met a file that is not as it should be
+    except Exception as error:
         status, note, lacking = Status.DAMAGED, f"{type(error).__name__}: {error}", Lacking.NOTHING
     else:
         text = found.text()

@@ -24,7 +24,16 @@ from poparchive.attachments.wire import JOB, pack_answer, pack_hello
 _PDFIUM: Final = "kreuzberg-pdfium/libpdfium.so"
 """Below the directory for temporary files, which is private: where kreuzberg unpacks what reads PDFs."""
 
-_LAZY: Final = ("html.entities", "stringprep", "unicodedata", "_strptime", "tarfile", "zipfile", "lzma", "bz2")
+_LAZY: Final = (
+    "html.entities",
+    "stringprep",
+    "unicodedata",
+    "_strptime",
+    "tarfile",
+    "zipfile",
+    "lzma",
+    "bz2",
+)
 
 
 def serve(limits: Limits) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from poparchive.archive import scrub
 from poparchive.archive.indexer import read_position
+from poparchive.archive.known import MadeOf
 from poparchive.archive.read import Reader
 from poparchive.archive.verify import databases, names
 from poparchive.archive.verify.chain import ChainCheck
@@ -26,6 +27,7 @@ from poparchive.archive.verify.lost import Lost
 from poparchive.archive.verify.messages import MessageCheck
 from poparchive.archive.verify.packs import PackWalk, leftovers
 from poparchive.errors import PoparchiveError
+from poparchive.index.contents import ContentsError
 from poparchive.index.lookup import CatalogMissingError, Lookup
 from poparchive.index.terms import Expected, IndexProof
 from poparchive.index.versions import NewerDatabaseError
@@ -90,6 +92,8 @@ class _Run:
         self._sound = True
         self._proof: IndexProof | None = None
         self._expected: Expected | None = None
+        self._made_of: MadeOf | None = None
+        self._incomparable = False
         self._bad: list[Bad] = []
         self._messages_seen = 0
         self._moving = False
@@ -130,6 +134,7 @@ class _Run:
             yield Damage(f"{error}", kind=Kind.SEARCH)
         except (*DATABASE_ERRORS, TypeError, ValueError) as error:
             yield Damage(f"{self._layout.search}: {error}; {REBUILD_SEARCH}", kind=Kind.SEARCH)
+        yield from self._texts()
         try:
             self._reader = self._stack.enter_context(Reader(self._layout.root, self._layout))
             self._reader.lookup.position()
@@ -140,6 +145,18 @@ class _Run:
         except DATABASE_ERRORS as error:
             self._reader = None
             yield self._unusable(error)
+
+    def _texts(self) -> Iterator[Damage]:
+        """Open the texts of attachments that the index is made of. Without them it is not compared."""
+        if self._proof is None or self._proof.outdated:
+            return
+        try:
+            self._made_of = self._stack.enter_context(
+                contextlib.closing(MadeOf(self._proof, self._layout.contents))
+            )
+        except (ContentsError, *DATABASE_ERRORS) as error:
+            self._incomparable = True
+            yield Damage(f"{error}; {REBUILD_SEARCH}", kind=Kind.SEARCH)
 
     def _unusable(self, error: BaseException) -> Damage:
         self._sound = False
@@ -271,10 +288,15 @@ class _Run:
     def _message_check(self, chain: ChainCheck) -> MessageCheck | None:
         if self._reader is None:
             return None
-        if self._share is None and self._proof is not None:
+        if self._share is None and self._proof is not None and not self._incomparable:
             self._expected = self._stack.enter_context(contextlib.closing(Expected()))
         check = MessageCheck(
-            self._reader, self._counts, chain.shadow.retrieved, self._expected, self._lost.add
+            self._reader,
+            self._counts,
+            chain.shadow.retrieved,
+            self._expected,
+            self._lost.add,
+            self._made_of,
         )
         self._stack.callback(check.close)
         return check

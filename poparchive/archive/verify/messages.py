@@ -7,12 +7,16 @@ from operator import itemgetter
 from pathlib import Path
 
 from poparchive.archive.describe import Stored, describe, document
+from poparchive.archive.known import MadeOf
 from poparchive.archive.objects import gather
 from poparchive.archive.read import Reader
 from poparchive.archive.spool import Spooled
+from poparchive.archive.verify.databases import REBUILD_SEARCH
 from poparchive.archive.verify.findings import Counts, Damage, Kind
 from poparchive.errors import PoparchiveError
+from poparchive.index.contents import ContentsError
 from poparchive.index.facts import MessageFacts
+from poparchive.index.fulltext import Document
 from poparchive.index.keys import hash_of
 from poparchive.index.lookup import Located
 from poparchive.index.terms import Expected
@@ -37,9 +41,11 @@ class MessageCheck:
         retrieved: Retrieved | None,
         expected: Expected | None,
         bad: Callable[[int, str], None],
+        made_of: MadeOf | None = None,
     ) -> None:
         """Without ``retrieved``, what the catalog says is not compared; ``expected`` takes what the
-        search index should hold."""
+        search index should hold, with the texts of attachments that it is ``made_of``."""
+        self._made_of = made_of
         self._reader = reader
         self._packs = PackReader(reader.layout)
         self._counts = counts
@@ -75,12 +81,31 @@ class MessageCheck:
             facts, text = self._describe(located, octets, time)
             yield from self._compare(located, facts)
             if self._expected is not None and entry <= indexed:
-                self._expected.add(document(located.key, facts, text))
+                yield from self._expect(located, octets, document(located.key, facts, text))
         except PoparchiveError as error:
             self._bad(located.key, str(error))
         finally:
             if isinstance(octets, Spooled):
                 octets.discard()
+
+    def _expect(
+        self, located: Located, octets: bytes | Spooled, plain: Document
+    ) -> Iterator[Damage]:
+        """Take in what the index should hold: what the message says, and its attachments as far as known."""
+        assert self._expected is not None
+        contents = ""
+        try:
+            if self._made_of is not None:
+                contents = self._made_of.text(located.key, octets)
+        except ContentsError as error:
+            yield Damage(
+                f"{error}; {REBUILD_SEARCH}",
+                located,
+                tuple(self._reader.lookup.accounts_of(located.key)),
+                Kind.SEARCH,
+                located.id,
+            )
+        self._expected.add(plain._replace(contents=contents))
 
     def _describe(
         self, located: Located, octets: bytes | Spooled, time: int
