@@ -10,13 +10,14 @@ import lzma
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from poparchive.attachments.outcome import Lacking, Status
 from poparchive.attachments.parts import MAX_MEMBERS, Budget, ReadError, Within
 
 _PIECE_BYTES: Final = 1 << 20
+_WINDOW_BYTES: Final = 64 << 10
 _MEMBER_BYTES: Final = 64 << 20
 """A member beyond this is read up to here."""
 _XZ_MEMORY_BYTES: Final = 128 << 20
@@ -34,6 +35,7 @@ class _Decompressor(Protocol):
     def eof(self) -> bool: ...
     @property
     def unused_data(self) -> bytes: ...
+    def decompress(self, octets: bytes, most: int, /) -> bytes: ...
 
 
 def zipped(content: bytes, within: Within) -> None:
@@ -94,10 +96,6 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: Budget) -
 
 def tar(content: bytes, within: Within) -> None:
     """Names of the members, and what is in the files."""
-    _tar(content, within)
-
-
-def _tar(content: bytes, within: Within) -> None:
     seen = 0
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
@@ -128,7 +126,7 @@ def xz(content: bytes, within: Within) -> None:
     _stream(content, within, lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES))
 
 
-def _stream(content: bytes, within: Within, make) -> None:  # type: ignore[no-untyped-def]
+def _stream(content: bytes, within: Within, make: Callable[[], _Decompressor]) -> None:
     """Read what one stream, or several behind each other, unpack to."""
     pieces: list[bytes] = []
     made = 0
@@ -142,29 +140,43 @@ def _stream(content: bytes, within: Within, make) -> None:  # type: ignore[no-un
                 break
     except _DAMAGED as error:
         broken = f"it breaks off: {error}"
-    if not pieces:
+    if not made:
         raise ReadError(Status.DAMAGED, broken or "there is nothing in it")
     if broken:
         within.found.note(Status.DAMAGED, broken, _NOTHING)
     within.inner(b"".join(pieces), "", "")
 
 
-def _pieces(content: bytes, make) -> Iterator[bytes]:  # type: ignore[no-untyped-def]
-    left = content
-    while left.strip(b"\0"):
-        unpack = make()
-        if hasattr(unpack, "unconsumed_tail"):
-            while not unpack.eof:
-                piece = unpack.decompress(left, _PIECE_BYTES)
-                if not piece and not unpack.eof and not unpack.unconsumed_tail:
-                    raise EOFError("the end is missing")
-                left = unpack.unconsumed_tail
-                yield piece
-        else:
-            piece = unpack.decompress(left, _PIECE_BYTES)
-            yield piece
-            while not unpack.eof:
-                if unpack.needs_input:
-                    raise EOFError("the end is missing")
-                yield unpack.decompress(b"", _PIECE_BYTES)
-        left = unpack.unused_data
+def _pieces(content: bytes, make: Callable[[], _Decompressor]) -> Iterator[bytes]:
+    """Unpack streams behind each other. They are fed in windows: what a stream leaves over is copied."""
+    unpack = make()
+    begun = False
+    streams = 0
+    for at in range(0, len(content), _WINDOW_BYTES):
+        left = content[at : at + _WINDOW_BYTES]
+        while left:
+            if not begun and not left.strip(b"\0"):
+                break
+            begun = True
+            yield from _fed(unpack, left)
+            if not unpack.eof:
+                break
+            left = unpack.unused_data
+            unpack, begun = make(), False
+            streams += 1
+            if streams > MAX_MEMBERS:
+                raise ReadError(Status.BOMB, f"it holds more than {MAX_MEMBERS} contents")
+    if begun:
+        raise EOFError("the end is missing")
+
+
+def _fed(unpack: _Decompressor, octets: bytes) -> Iterator[bytes]:
+    """Yield what comes out for these octets, in pieces that are not large."""
+    if hasattr(unpack, "unconsumed_tail"):
+        while octets and not unpack.eof:
+            yield unpack.decompress(octets, _PIECE_BYTES)
+            octets = unpack.unconsumed_tail
+        return
+    yield unpack.decompress(octets, _PIECE_BYTES)
+    while not unpack.eof and not unpack.needs_input:  # type: ignore[attr-defined]
+        yield unpack.decompress(b"", _PIECE_BYTES)

@@ -95,7 +95,7 @@ def run(context: typer.Context) -> None:
 
     current: list[jobs.Stop] = []
     # What came before the daemon started may not have been read to its end.
-    unread = [1]
+    unread: list[int] = [1]
     failures: dict[str, int] = {}
     tasks = [task(account.name, account.schedule) for account in config.accounts]
     first = [task.name for task in tasks]
