@@ -1,46 +1,159 @@
 """Folding: text and query alike are made alike before FTS5's tokenizer sees them.
 
-FTS5's ``unicode61 remove_diacritics 2`` drops accents that Unicode can take off a letter. It leaves
-letters that have no decomposition, such as ł and ø, and it knows no words in text without spaces: Chinese,
-Japanese and Korean become overlapping pairs of characters.
+Case is the tokenizer's; all else is decided here. Letters that people drop become those that they type
+(``docs/languages.md`` has them by language), and text without spaces between words, as in Chinese,
+Japanese, Korean, Thai, Lao, Khmer and Burmese, becomes overlapping pairs of characters.
+
+Text in ASCII is left alone. For other text it is found out first which characters it has at all: few of
+them need a change, and each of these is one fast pass.
 """
 
 import functools
 import re
 import unicodedata
 
-_LETTERS = tuple(
-    {
-        "ł": "l", "Ł": "l", "ø": "o", "Ø": "o", "đ": "d", "Đ": "d", "ð": "d", "Ð": "d",
-        "þ": "th", "Þ": "th", "ß": "ss", "ẞ": "ss", "æ": "ae", "Æ": "ae", "œ": "oe", "Œ": "oe",
-        "ı": "i", "İ": "i", "ħ": "h", "Ħ": "h", "ŧ": "t", "Ŧ": "t", "ŋ": "n", "Ŋ": "n", "ĸ": "k",
-        "\0": " ", "\ue000": " ", "\u00ad": "", "\u200b": "", "\u200c": "", "\u200d": "", "\ufeff": "",
-    }.items()
-)  # fmt: skip
+_LETTERS = {
+    "ß": "ss", "ẞ": "ss", "æ": "ae", "Æ": "ae", "œ": "oe", "Œ": "oe", "þ": "th", "Þ": "th",
+    "ð": "d", "Ð": "d", "đ": "d", "Đ": "d", "ı": "i", "ŋ": "n", "Ŋ": "n", "ĸ": "k", "ŀ": "l", "Ŀ": "l",
+"ə": "e", "Ə": "e", "ɛ": "e", "Ɛ": "e", "ɔ": "o", "Ɔ": "o", "ɩ": "i", "ƒ": "f", "ʋ": "v",
+    "ɣ": "g", "Ɣ": "g", "ƣ": "g", "ƞ": "n", "ȣ": "ou", "ŉ": "'n", "ʒ": "z", "Ʒ": "z", "ȷ": "j",
+    # Greek, Cyrillic
+    "ς": "σ", "ё": "е", "Ё": "е", "ґ": "г", "Ґ": "г",
+    # Arabic and Persian: the forms of alef and ya, ta marbuta; kaf and ya of either keyboard
+    "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ی": "ي", "ې": "ي", "ة": "ه", "ە": "ه", "ہ": "ه",
+    "ھ": "ه", "ۀ": "ه", "ۂ": "ه", "ک": "ك", "ـ": "",
+    # Devanagari: without nukta, and one sign for a nasal vowel
+    "\u093c": "", "\u0901": "\u0902",
+    # Apostrophes that count as letters, which other writers' do not
+    **dict.fromkeys("ʹʻʼʽʾʿˈˊꞌ", "'"),
+    "\0": " ", "⁄": "/",
+}  # fmt: skip
+"""Letters that no decomposition makes plain. What is not here follows from Unicode's data."""
 
-_CJK = "\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3100-\u318f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
-_CJK += "\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
+_KEPT = frozenset("йЙўЎїЇѓЃќЌ")
+"""Letters of their own in Cyrillic alphabets, although Unicode takes them apart: every keyboard has them."""
+
+_NAMED = re.compile(r"LATIN (?:SMALL|CAPITAL) LETTER ([A-Z])(?: WITH .*)?")
+_LOOSE_MARKS = (
+    *((0x0300, 0x036F), (0x0483, 0x0489), (0x0591, 0x05BD), (0x05BF, 0x05BF), (0x05C1, 0x05C2)),
+    *((0x05C4, 0x05C5), (0x05C7, 0x05C7), (0x0610, 0x061A), (0x064B, 0x065F), (0x0670, 0x0670)),
+    *((0x06D6, 0x06DC), (0x06DF, 0x06E4), (0x06E7, 0x06E8), (0x06EA, 0x06ED), (0x1AB0, 0x1AFF)),
+    *((0x1DC0, 0x1DFF), (0x20D0, 0x20FF), (0xFE00, 0xFE0F), (0xFE20, 0xFE2F)),
+)
+"""Marks that are left out: accents, stress, vowel points of Arabic and Hebrew, variation selectors. The
+vowels of Indian and other scripts are marks too, and belong to their words."""
+
+_UNSTABLE = (
+    "\u0300-\u036f\u0653-\u0655\u093c\u09bc\u09be\u09d7\u0a3c\u0b3c\u0b3e\u0b56\u0b57\u0bbe\u0bd7"
+)
+_UNSTABLE += (
+    "\u0c56\u0cc2\u0cd5\u0cd6\u0d3e\u0d57\u0dca\u0dcf\u0ddf\u102e\u1100-\u11ff\u1b35\u3099\u309a"
+)
+_UNSTABLE += "\uff66-\uffdc"
+"""What may become one character with its neighbour: marks, single Hangul letters, half-width forms."""
+
+_CJK = (
+    "\u2e80-\u2fdf\u3005-\u3007\u3041-\u3096\u309d\u309e\u30a1-\u30fa\u30fc-\u30ff"
+    "\u3100-\u318f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f"
+    "\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_JOINED = _CJK + (
+    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ebd\u0ec0-\u0ecd\u0edc-\u0edf\u1780-\u17d3\u17dd"
+    "\u1000-\u103f\u1050-\u108f\ua9e0-\ua9ef\ua9fa-\ua9fe\uaa60-\uaa7f"
+)
+"""Scripts that do not part their words: Chinese, Japanese, Korean; Thai, Lao, Khmer, Burmese."""
+
+_ASCII = bytes(range(128))
+_FEW = 24
+"""So many passes take as long as one over a table of all characters."""
+
+_PIECE_CHARACTERS = 2000
 
 
 @functools.cache
 def _run() -> re.Pattern[str]:
     """A run of characters in a script without spaces. Most queries do not need it."""
-    return re.compile(f"[{_CJK}]+")
+    return re.compile(f"[{_JOINED}]+")
 
 
-_PIECE_CHARACTERS = 2000
+@functools.cache
+def _unstable() -> re.Pattern[str]:
+    return re.compile(f"[{_UNSTABLE}]")
+
+
+class _Plain(dict[str, str]):
+    """What stands for a character, found out when it is first met."""
+
+    def __missing__(self, character: str) -> str:
+        if "\u4e00" <= character <= "\u9fff" or "\uac00" <= character <= "\ud7a3":
+            return character
+        plain = self[character] = _plain(character)
+        return plain
+
+
+_PLAIN = _Plain(_LETTERS)
+
+
+class _Table(dict[int, str]):
+    """The same by code point, for ``str.translate``."""
+
+    def __missing__(self, code: int) -> str:
+        return _PLAIN[chr(code)] if code > 127 or not code else chr(code)
+
+
+_TABLE = _Table()
 
 
 def fold(text: str) -> str:
     """Return text for the tokenizer. Text in ASCII comes back as it is."""
     if text.isascii():
         return text.replace("\0", " ") if "\0" in text else text
-    text = _normalized(text)
-    # One search for each letter is faster than one table for all: most texts have none of them.
-    for letter, plain in _LETTERS:
-        if letter in text:
-            text = text.replace(letter, plain)
-    return _run().sub(_pairs, text)
+    beyond = _beyond_ascii(text)
+    if _unstable().search(beyond):
+        text = _normalized(text)
+        beyond = _beyond_ascii(text)
+    if "\0" in text:
+        text = text.replace("\0", " ")
+    if "·" in beyond and "l·l" in text.lower():
+        text = re.sub("([lL])·(?=[lL])", r"\1", text)  # Catalan
+    changed = [(one, plain) for one in set(beyond) if (plain := _PLAIN[one]) != one]
+    if len(changed) > _FEW:
+        text = text.translate(_TABLE)
+    else:
+        for character, plain in changed:
+            text = text.replace(character, plain)
+    if _run().search(beyond) or _run().search("".join([plain for _, plain in changed])):
+        text = _run().sub(_pairs, text)
+    return text
+
+
+def _beyond_ascii(text: str) -> str:
+    octets = text.encode("utf-8", "surrogatepass").translate(None, _ASCII)
+    return octets.decode("utf-8", "surrogatepass")
+
+
+def _plain(character: str) -> str:
+    """What stands for a character whose neighbours do not matter."""
+    if character in _KEPT:
+        return character
+    category = unicodedata.category(character)
+    code = ord(character)
+    if category == "Cf" or any(first <= code <= last for first, last in _LOOSE_MARKS):
+        return ""  # soft hyphens, joiners and directions stand inside words
+    if category == "Co":
+        return " "  # an index's own marks begin so; in mail they are icons
+    if category == "Nd":
+        return str(unicodedata.decimal(character))
+    parts = unicodedata.normalize("NFKD", character)
+    if parts != character and unicodedata.normalize("NFC", parts) not in _KEPT:
+        plain = "".join([part if part.isascii() else _PLAIN[part] for part in parts])
+        # Signs such as ™ and ½ are written behind a word without being part of it.
+        apart = category[0] == "S" or "/" in plain
+        return unicodedata.normalize("NFC", f" {plain} " if apart else plain)
+    named = _NAMED.fullmatch(unicodedata.name(character, ""))
+    if named:
+        return named[1].lower()
+    return character.lower() if code >= 0x1C80 and len(character.lower()) == 1 else character
 
 
 def _normalized(text: str) -> str:
@@ -66,16 +179,18 @@ def fold_query(text: str) -> str:
     folded = fold(text)
     if folded.isascii():
         return folded
-    words = folded.split(" ")
+    end = len(folded)
+    while end and unicodedata.category(folded[end - 1])[0] in "PSZC":
+        end -= 1
+    folded = folded[:end]
+    last = folded[-1:]
+    if not _run().fullmatch(last) or folded[-2:-1] not in ("", " "):
+        return folded
     # Text ends a run with its last character alone; in a query that would ask for the run's end.
-    kept = [
-        word
-        for before, word in zip(["", *words], words, strict=False)
-        if not (_run().fullmatch(word) and len(word) == 1 and _run().fullmatch(before))
-    ]
-    last = kept[-1] or (kept[-2] if len(kept) > 1 else "")
-    single = bool(_run().fullmatch(last)) and len(last) == 1
-    return " ".join(kept).rstrip() + ("*" if single else "")
+    before = folded[-4:-1]
+    if len(before) == 3 and before[1] == last and _run().match(before):
+        return folded[:-2]
+    return folded + "*"
 
 
 def _pairs(match: re.Match[str]) -> str:

@@ -23,7 +23,8 @@ COLUMNS = (
 )
 """The body first: FTS5 writes two octets less for every word of a document's first column."""
 
-OPTIONS = f"{', '.join(COLUMNS)}, content='', tokenize='unicode61 remove_diacritics 2'"
+_TOKENIZER = "unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'"
+OPTIONS = f"{', '.join(COLUMNS)}, content='', tokenize=\"{_TOKENIZER}\""
 """What makes the table. The text is not kept in it."""
 
 MARK = "\ue000"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from . import headers, words
+from . import calendar, headers, pkcs7, tnef, words
 from .charset import decode
 from .filetypes import endings
 from .html import text_of
@@ -33,6 +33,9 @@ _HTML: Final = frozenset(["text/html", "text/enriched", "text/richtext", "applic
 _UNREADABLE: Final = frozenset(
     ["text/css", "text/javascript", "text/rtf", "text/x-amp-html", "text/x-moz-deleted"]
 )
+_CALENDAR: Final = "text/calendar"
+_TNEF: Final = frozenset(["application/ms-tnef", "application/vnd.ms-tnef"])
+_PKCS7: Final = frozenset(["application/pkcs7-mime", "application/x-pkcs7-mime"])
 _SIGNED: Final = frozenset(
     [
         *("multipart/signed", "application/pgp-signature"),
@@ -40,9 +43,7 @@ _SIGNED: Final = frozenset(
     ]
 )
 _ENCRYPTED: Final = frozenset(["multipart/encrypted", "application/pgp-encrypted"])
-_SECURED: Final = _SIGNED.union(
-    _ENCRYPTED, ["application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp"]
-)
+_SECURED: Final = _SIGNED | _ENCRYPTED | {"application/pgp"}
 _PGP_SIGNED: Final = "-----BEGIN PGP SIGNED MESSAGE-----"
 _PGP_MESSAGE: Final = "-----BEGIN PGP MESSAGE-----"
 _SUMMARY: Final = ("From", "To", "Date", "Subject")
@@ -59,6 +60,9 @@ _NOT_BASE64: Final = bytes(
 )
 _ENCODED_EXCESS: Final = 4
 """Text takes no more than so many times its octets in any transfer encoding."""
+
+_MAX_FILE_BYTES: Final = 32 << 20
+"""Of an encoded file that holds text among other files."""
 
 _MAX_DEPTH: Final = 5
 
@@ -137,10 +141,11 @@ class _Reading:
         plain = sum(len(text.strip()) for text in found.texts[before:])
         others = [child for child in children if child.type != "text/plain"]
         reading = found.reading
-        if plain:
-            found.reading = reading and plain * STUB < sum(map(_html_bytes, others))
+        wanted = reading and not (plain and plain * STUB >= sum(map(_html_bytes, others)))
         after = len(found.texts)
         for child in others:
+            # What a calendar says is no other version of the text.
+            found.reading = reading if child.type == _CALENDAR else wanted
             self.part(child)
         found.reading = reading
         if plain and len(found.texts) > after:
@@ -153,6 +158,8 @@ class _Reading:
         about = leaf.about
         if about.attached:
             _add_name(about.name, found, leaf.type)
+        if leaf.type in _PKCS7:
+            self._smime(leaf)
         if not found.reading:
             return
         if leaf.type in MESSAGES and self._depth < _MAX_DEPTH:
@@ -160,6 +167,8 @@ class _Reading:
             root, reading = parse(inner), _Reading(inner, found, self._depth + 1)
             reading._summary(root)
             reading.part(root)
+        elif leaf.type in _TNEF or about.name == "winmail.dat":
+            self._tnef(leaf)
         elif leaf.type.startswith("multipart/"):
             # Its parts are not where its boundary says, if it has one at all.
             found.whole = False
@@ -167,10 +176,38 @@ class _Reading:
         elif _readable(leaf.type, about.placed):
             _add_text(self._content(leaf), leaf.type, about.charset, found)
 
-    def _content(self, leaf: Part) -> bytes:
-        """The leaf's octets, its transfer encoding undone as far as it goes."""
+    def _tnef(self, leaf: Part) -> None:
+        found = self._found
+        said = tnef.read(self._content(leaf, whole=True))
+        if said is None:
+            return
+        for name, _ in said.attachments:
+            _add_name(name, found)
+        text = "\n".join(filter(None, (said.subject, said.text)))[: found.room]
+        found.room -= len(text)
+        found.texts.append(text)
+
+    def _smime(self, leaf: Part) -> None:
+        """Note whether it is signed or encrypted; read what is signed, which is a part in itself."""
+        found = self._found
+        says = leaf.block.first(b"content-type").lower()
+        if b"enveloped-data" in says or b"compressed-data" in says or b"certs-only" in says:
+            found.encrypted |= b"enveloped-data" in says
+            return
+        content = pkcs7.read(self._content(leaf, whole=True))
+        signed = content.kind == "signed" or b"signed-data" in says
+        found.signed |= signed
+        found.encrypted |= not signed
+        if content.inside is not None and self._depth < _MAX_DEPTH:
+            _Reading(content.inside, found, self._depth + 1).part(parse(content.inside))
+
+    def _content(self, leaf: Part, *, whole: bool = False) -> bytes:
+        """The leaf's octets, its transfer encoding undone as far as it goes: ``whole``, or as many as
+        there is room for text."""
         end = leaf.end
-        most = leaf.start + _ENCODED_EXCESS * max(self._found.room, 1)
+        most = leaf.start + (
+            _MAX_FILE_BYTES if whole else _ENCODED_EXCESS * max(self._found.room, 1)
+        )
         if end > most:
             end = most
             self._found.whole = False
@@ -226,6 +263,8 @@ def _add_text(octets: bytes, kind: str, label: str, found: Body) -> None:
             meta = _META_CHARSET.search(octets, 0, _META_BYTES)
             label = meta[1].decode("latin-1") if meta else ""
         text = text_of(decode(octets, label))
+    elif kind == _CALENDAR:
+        text = calendar.text_of(decode(octets, label or "utf-8"))
     else:
         text = decode(octets, label)
         if "-----BEGIN PGP " in text:
@@ -253,9 +292,9 @@ def _note_security(part: Part, found: Body) -> None:
         found.signed = True
     elif kind in _ENCRYPTED:
         found.encrypted = True
-    elif b"sign" in (value := part.block.first(b"content-type").lower()):  # smime-type, x-action
+    elif b"sign" in part.block.first(b"content-type").lower():  # x-action, of before 1996
         found.signed = True
-    elif not any(word in value for word in (b"compressed-data", b"certs-only")):
+    else:
         found.encrypted = True
 
 

@@ -13,6 +13,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from . import unlabelled
+
 _GUESSED: Final = (
     "ascii usascii ansix341968 ansix341986 iso646us 646 us iso88591 latin1 l1 ibm819 cp819 "
     "windows1252 cp1252 ansi 8bit binary unknown unknown8bit unknownus default defaultcharset "
@@ -92,14 +94,20 @@ _SAMPLE_OCTETS: Final = 4_000
 _C1: Final = bytes(range(0x80, 0xA0))
 _UNDEFINED_1252: Final = b"\x81\x8d\x8f\x90\x9d"
 _JAPANESE_SHIFT: Final = re.compile(rb"\x1b\$[@B]|\x1b\(J")
+_JIS_RUN: Final = re.compile(rb"\x1b\$[@B]((?:[\x21-\x7e][\x21-\x7e])*)")
+_JIS_HALF: Final = re.compile(rb"\x1b\(I([\x21-\x5f]*)")
 _UTF8_C1: Final = re.compile(rb"\xc2[\x80-\x9f]")
 _UNWANTED: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _STRAY: Final = re.compile("[\udc80-\udcff]+")
+
+_POLISH_ALIKE: Final = b"\xb3\xbf\xea"
+"""ł ż ę, which are the same in windows-1250 and ISO 8859-2; ą and ś are not."""
 
 _CP1250_LETTERS: Final = re.compile(rb"[A-Za-z\xe6\xea\xf3][\xb3\xb9\xbf\x9f][a-z\xe6\xea\xf3]")
 _LATIN2_LETTERS: Final = re.compile(rb"[A-Za-z\xe6\xea\xf3][\xb3\xb1\xb6\xbf][a-z\xe6\xea\xf3]")
 """Between two letters these octets are Polish in windows-1250 and ISO 8859-2; in windows-1252 they
 are superscripts, an inverted question mark, a plus-minus and a pilcrow, which stand alone."""
+_LATIN2_MARKS: Final = re.compile(rb"[A-Za-z\xe6\xea\xf3\xb3][\xb1\xb6][a-z\xe6\xea\xf3\xb3]")
 _POLISH_HINTS: Final = b"\xb3\xb9\xbf\x9f\xb1\xb6"
 
 
@@ -117,7 +125,10 @@ def decode(octets: bytes, label: str = "") -> str:
     """
     name = codec(label) if label else None
     if name in _SHIFTED or (b"\x1b" in octets and _JAPANESE_SHIFT.search(octets)):
-        text = octets.decode(name if name in _SHIFTED else "iso2022_jp_ext", "replace")
+        name = name if name in _SHIFTED else "iso2022_jp_ext"
+        text = octets.decode(name, "replace")
+        if "\ufffd" in text and name == "iso2022_jp_ext":
+            text = _windows_jis(octets)
         return clean(text)
     if name in _WIDE:
         # Without a NUL there is no line end in UTF-16: the label is false.
@@ -147,6 +158,21 @@ def clean(text: str) -> str:
     return _UNWANTED.sub("", text)
 
 
+def _windows_jis(octets: bytes) -> str:
+    """Decode ISO-2022-JP with letters of Windows in it, such as ① and ㈱, which the standard has not."""
+
+    def shifted(run: re.Match[bytes]) -> bytes:
+        made = bytearray()
+        for row, cell in zip(run[1][::2], run[1][1::2], strict=False):
+            made.append((row - 0x21 >> 1) + (0x81 if row < 0x5F else 0xC1))
+            made.append(cell + (0x1F if cell < 0x60 else 0x20) if row % 2 else cell + 0x7E)
+        return bytes(made)
+
+    octets = _JIS_RUN.sub(shifted, octets)
+    octets = _JIS_HALF.sub(lambda run: bytes(octet | 0x80 for octet in run[1]), octets)
+    return re.sub(rb"\x1b[($][A-Z@]|\x1b\$\([A-Z]", b"", octets).decode("cp932", "replace")
+
+
 def _double_octet(octets: bytes, name: str) -> str:
     # The order differs from single-octet charsets: two Chinese letters may well be valid UTF-8.
     for attempt in (name, "utf-8"):
@@ -168,15 +194,32 @@ def _not_utf8(octets: bytes, name: str | None) -> str:
         text = octets.decode("utf-8", "surrogateescape")
         text = _STRAY.sub(lambda run: _guess(run[0].encode("utf-8", "surrogateescape")), text)
         return clean(text)
-    if name == "iso8859-2" and octets.translate(None, _C1) != octets:
-        name = "cp1250"  # ISO 8859-2 has no letters there, and Windows mailers labelled so
+    if name == "iso8859-2" and _is_windows(octets):
+        name = "cp1250"
+    elif name == "cp1250" and len(_LATIN2_MARKS.findall(octets, 0, _SAMPLE_OCTETS)) > 0:
+        name = "iso8859-2"
     text = octets.decode(name, "replace")
     return clean(text) if name.startswith("iso") else text  # only these have controls there
 
 
+def _is_windows(octets: bytes) -> bool:
+    """Whether text labelled ISO 8859-2 is windows-1250, as Windows mailers labelled it."""
+    if octets.translate(None, _C1) != octets:
+        return True  # ISO 8859-2 has no letters there
+    # š beside letters that only Polish has is an ą; with ś the octets before would have told.
+    return b"\xb9" in octets and b"\xb1" not in octets and _has_any(octets, _POLISH_ALIKE)
+
+
+def _has_any(octets: bytes, wanted: bytes) -> bool:
+    return len(octets.translate(None, wanted)) < len(octets)
+
+
 def _guess(octets: bytes) -> str:
+    name = unlabelled.charset(octets[:_SAMPLE_OCTETS])
+    if name:
+        return octets.decode(name, "replace")
     octets = octets.translate(None, _UNDEFINED_1252)
-    if len(octets.translate(None, _POLISH_HINTS)) < len(octets):
+    if _has_any(octets, _POLISH_HINTS):
         windows = len(_CP1250_LETTERS.findall(octets, 0, _SAMPLE_OCTETS))
         latin2 = len(_LATIN2_LETTERS.findall(octets, 0, _SAMPLE_OCTETS))
         if latin2 > windows:

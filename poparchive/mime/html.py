@@ -25,10 +25,17 @@ _TAG: Final = re.compile(
 """A tag; one with odd quotes ends at the next ``>``, and one without an end at the next tag."""
 
 _CONCEALING: Final = (
-    *("display:none", "display: none", "visibility:hidden", "visibility: hidden"),
-    *(" hidden>", " hidden "),
+    *("display:none", "display: none", "visibility:hidden", "visibility: hidden", " hidden"),
+    *("max-height:0", "max-height: 0", "opacity:0", "opacity: 0", "font-size:0", "font-size: 0"),
 )
-_CONCEALED: Final = re.compile("|".join(_CONCEALING))
+"""What may conceal an element, in its tag. Not ``mso-hide:all``: it hides from Outlook alone what the others
+see, as buttons that Outlook has its own drawing of."""
+_HIDDEN: Final = re.compile(
+    r"<[^\s<>]+(?:\s++(?!hidden[\s=/>])[^\s=<>\"'/]++(?:\s*+=\s*+(?:\"[^\"<>]*+\"|'[^'<>]*+'|[^\s\"'<>]++))?+)*+"
+    r"\s++hidden[\s=/>]"
+)
+"""A tag with the attribute ``hidden``, which is not a value's or a class's word."""
+_SIZED: Final = re.compile(r"font(?:-size)?\s*:")
 _NAME: Final = re.compile(r"<([a-zA-Z][a-zA-Z0-9:-]*+)[^<>]*+>")
 _MAX_TAG_CHARS: Final = 4096
 
@@ -79,8 +86,12 @@ def text_of(source: str) -> str:
     runs are one space; lines of ``pre`` stay lines.
     """
     source = _UNSEEN.sub("", source)
-    if any(mark in source for mark in _CONCEALING):
-        seen = _text(_without_concealed(source))
+    lower = source.lower()
+    if len(lower) != len(source):
+        lower = source  # İ is two characters in lower case, and places would differ
+    marks = _marks(lower)
+    if marks:
+        seen = _text(_without_concealed(source, lower, marks))
         if seen:
             return seen  # where everything is concealed, finding it matters more
     return _text(source)
@@ -114,27 +125,55 @@ def _keep_lines(match: re.Match[str]) -> str:
     return match[1] + match[2].replace("\n", _BREAK)
 
 
-def _without_concealed(source: str) -> str:
+def _marks(lower: str) -> list[tuple[int, str]]:
+    """Where something may be concealed, in order."""
+    found: list[tuple[int, str]] = []
+    for mark in _CONCEALING:
+        at = lower.find(mark)
+        while at >= 0:
+            found.append((at, mark))
+            at = lower.find(mark, at + len(mark))
+    found.sort()
+    return found
+
+
+def _without_concealed(source: str, lower: str, marks: list[tuple[int, str]]) -> str:
     """Cut out the elements that a style conceals, until one has no end."""
     kept: list[str] = []
     at = 0
-    for mark in _CONCEALED.finditer(source):
-        if mark.start() < at:
+    for place, mark in marks:
+        if place < at:
             continue
-        start = source.rfind("<", max(at, mark.start() - _MAX_TAG_CHARS), mark.start() + 1)
-        element = _NAME.match(source, start, start + 2 * _MAX_TAG_CHARS) if start >= 0 else None
-        if element is None or element.end() < mark.end():
+        start = lower.rfind("<", max(at, place - _MAX_TAG_CHARS), place)
+        element = _NAME.match(lower, start, start + 2 * _MAX_TAG_CHARS) if start >= 0 else None
+        if element is None or element.end() < place + len(mark):
             continue
-        tags = _ENDS.get(element[1].lower())
-        if tags is None:
+        tags = _ENDS.get(element[1])
+        if tags is None or not _conceals(lower, place, mark, element):
             continue
         end = _end_of(source, element.end(), tags)
         if end < 0:
             break
+        if mark.startswith("font") and _SIZED.search(lower, element.end(), end):
+            continue  # it only closes the gaps between what it holds, which has sizes of its own
         kept.append(source[at:start])
         at = end
     kept.append(source[at:])
     return " ".join(kept)
+
+
+def _conceals(lower: str, place: int, mark: str, element: re.Match[str]) -> bool:
+    """Whether a mark in an element's tag is what it looks like."""
+    if mark == " hidden":
+        return bool(_HIDDEN.match(element[0]))
+    if lower[place - 1] in "-abcdefghijklmnopqrstuvwxyz":
+        return False  # another property
+    if not mark.endswith("0"):
+        return True
+    following = lower[place + len(mark) : place + len(mark) + 2]
+    if following[:1].isdigit() or (following[:1] == "." and following[1:] != "0"):
+        return False
+    return not mark.startswith("max") or ("overflow" in element[0] and "hidden" in element[0])
 
 
 def _end_of(source: str, at: int, tags: re.Pattern[str]) -> int:

@@ -87,6 +87,7 @@ def extract(message: Octets, root: Part | None = None) -> Extract:
     if root.start in (0, len(message)):
         message, root = _mended(message, root)
     block = root.block
+    label = _label(root)
     found = read(message, root)
     body = found.text()
     status = ParseStatus.OK if found.whole else ParseStatus.PARTIAL
@@ -95,10 +96,10 @@ def extract(message: Octets, root: Part | None = None) -> Extract:
         body = clean(decode(message[0 : TEXT_BYTES // 4]))
     received = block.first(b"received").rpartition(b";")[2]
     return Extract(
-        subject=_text(block, b"subject"),
-        sender=_named(_unquoted(_text(block, b"from") or _text(block, b"sender"))),
-        recipients=_unquoted(_texts(block, b"to")),
-        copies=_unquoted(_texts(block, b"cc")),
+        subject=_text(block, b"subject", label),
+        sender=_named(_unquoted(_text(block, b"from", label) or _text(block, b"sender", label))),
+        recipients=_unquoted(_texts(block, b"to", label)),
+        copies=_unquoted(_texts(block, b"cc", label)),
         message_id=_message_id(_text(block, b"message-id")),
         date=dates.epoch(_text(block, b"date")),
         received=received[-dates.MAX_CHARS :].decode("latin-1"),
@@ -106,7 +107,7 @@ def extract(message: Octets, root: Part | None = None) -> Extract:
         attachment_names=tuple(found.names),
         status=status,
         attachment_types=tuple(found.types),
-        blind=_unquoted(_texts(block, b"bcc")),
+        blind=_unquoted(_texts(block, b"bcc", label)),
         lists=_lists(block),
         labels=", ".join(filter(None, [_texts(block, name) for name in _LABELS]))[:FIELD_CHARS],
         signed=found.signed,
@@ -158,16 +159,23 @@ def _mended(message: Octets, root: Part) -> tuple[Octets, Part]:
     return (message, root) if mended.start in (0, len(beginning)) else (beginning, mended)
 
 
-def _text(block: Block, name: bytes) -> str:
-    """The first field of that name, one line; empty for none."""
+def _label(part: Part) -> str:
+    """The charset of the first text, which header fields without one are most likely in."""
+    while part.parts:
+        part = part.parts[0]
+    return part.about.charset
+
+
+def _text(block: Block, name: bytes, label: str = "") -> str:
+    """The first field of that name, one line; empty for none. ``label`` is the text's charset."""
     octets = block.first(name)
-    return decode_field(octets[: 4 * FIELD_CHARS])[:FIELD_CHARS] if octets else ""
+    return decode_field(octets[: 4 * FIELD_CHARS], label)[:FIELD_CHARS] if octets else ""
 
 
-def _texts(block: Block, name: bytes) -> str:
+def _texts(block: Block, name: bytes, label: str = "") -> str:
     """All fields of that name, one line, comma separated; empty for none."""
     found = block.all(name)
-    return ", ".join([decode_field(octets) for octets in found])[:FIELD_CHARS] if found else ""
+    return ", ".join([decode_field(one, label) for one in found])[:FIELD_CHARS] if found else ""
 
 
 def _lists(block: Block) -> str:

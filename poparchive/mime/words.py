@@ -10,43 +10,53 @@ from typing import Final
 from .charset import clean, decode
 
 _WORD: Final = re.compile(
-    rb"=\?([^?*\s]{1,64})(?:\*[^?\s]{0,64})?\?([bBqQ])\?([^?]*(?:\?(?!=)[^?\s]*){0,2})\?="
+    rb"=\?([^?*\s]{1,64})(?:\*[^?\s]{0,64})?\?([bBqQ])\?([^?]*(?:\?(?!=)[^?\s]*){0,2})(?:\?=|\Z)"
 )
 """An encoded word. Against the standard, but common: blanks and single question marks in its text,
-no blank around it, and words inside quoted strings."""
+no blank around it, words inside quoted strings, and one that is cut off at the field's end."""
 
 _NOT_BASE64: Final = bytes(
     o for o in range(256) if not ((o < 128 and chr(o).isalnum()) or o in b"+/")
 )
 
 
-def decode_field(raw: bytes) -> str:
+def decode_field(raw: bytes, label: str = "") -> str:
     """The text of an unstructured or address field's value: unfolded, decoded, one line.
 
-    Runs of white space become one space. Octets beyond ASCII are text of an unknown charset.
+    Runs of white space become one space. Octets beyond ASCII are UTF-8, or else in the charset ``label``,
+    which is the message's, for want of one of their own.
     """
     if b"=?" not in raw:
-        text = raw.decode("ascii") if raw.isascii() else decode(raw)
+        text = raw.decode("ascii") if raw.isascii() else _bare(raw, label)
         return text if text.isprintable() and "  " not in text else one_line(text)
     pieces: list[str] = []
-    label = b""
+    charset = b""
     pending: list[bytes] = []
     at = 0
     for word in _WORD.finditer(raw):
         between = raw[at : word.start()]
         at = word.end()
-        adjacent = label and not between.strip()
-        if not (adjacent and word[1].lower() == label):
-            pieces.append(decode(b"".join(pending), label.decode("latin-1")))
+        adjacent = charset and not between.strip()
+        if not (adjacent and word[1].lower() == charset):
+            pieces.append(decode(b"".join(pending), charset.decode("latin-1")))
             pending.clear()
         if not adjacent:
-            pieces.append(decode(between))
+            pieces.append(_bare(between, label))
         # Words of one charset are joined before decoding: senders cut letters in two.
-        label = word[1].lower()
+        charset = word[1].lower()
         pending.append(_content(word[2], word[3]))
-    pieces.append(decode(b"".join(pending), label.decode("latin-1")))
-    pieces.append(decode(raw[at:]))
+    pieces.append(decode(b"".join(pending), charset.decode("latin-1")))
+    pieces.append(_bare(raw[at:], label))
     return one_line("".join(pieces))
+
+
+def _bare(raw: bytes, label: str) -> str:
+    if label and not raw.isascii():
+        try:
+            return clean(raw.decode("utf-8"))
+        except UnicodeDecodeError:
+            pass
+    return decode(raw, label)
 
 
 def one_line(text: str) -> str:

@@ -154,7 +154,7 @@ def test_a_search_that_reads_on_is_named(tmp_path: Path) -> None:
 texts = st.text(alphabet=st.sampled_from(list("abżłß語 日\ue000")), max_size=12)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=8), st.randoms())
 def test_any_history_of_changes_proves(
     tmp_path_factory: pytest.TempPathFactory,

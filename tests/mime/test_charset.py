@@ -119,3 +119,52 @@ def test_codecs_that_are_no_charsets(label: str) -> None:
     """Python's codecs that are slow, or no charsets at all, cannot be asked for by mail."""
     assert codec(label) is None
     assert decode(b"a\\u0041", label) == "a\\u0041"
+
+
+RUSSIAN = "Договор об аренде помещения и другие документы"
+GREEK = "Σας στέλνω την προσφορά που ζητήσατε χθες"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (RUSSIAN, "koi8-r"),
+        (RUSSIAN, "cp1251"),
+        (GREEK, "cp1253"),
+        ("שלום לכולם, מצורפת ההצעה", "cp1255"),
+        ("附件是本月的发票，请查收。", "gb18030"),
+        ("これは日本語のメールです。添付を", "euc_jp"),
+        ("첨부한 견적서를 확인해 주세요", "cp949"),
+        ("Grüße aus Köln, bis später", "cp1252"),
+        ("Été à Noël, ça va", "cp1252"),
+    ],
+)
+@pytest.mark.parametrize("label", ["", "us-ascii", "iso-8859-1"])
+def test_text_without_a_label(text: str, name: str, label: str) -> None:
+    """Octets that no label explains are told by which of them come how often."""
+    assert decode(text.encode(name), label) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "label"),
+    [
+        ("Sąd dał wyrok", "cp1250", "iso-8859-2"),
+        ("Źle i ślisko są", "cp1250", "iso-8859-2"),
+        ("Sąd dał wyrok, proszę", "iso8859-2", "windows-1250"),
+        ("Škoda a další věci", "iso8859-2", "iso-8859-2"),
+        ("Škoda a další věci", "cp1250", "iso-8859-2"),
+        ("Škoda a další věci ± 3", "cp1250", "windows-1250"),
+        ("简体字和镕", "gb18030", "gb2312"),
+        ("Zażółć ~ +", "utf-7", "unicode-1-1-utf-7"),
+        ("半角ｶﾅ", "iso2022_jp_ext", "iso-2022-jp"),
+    ],
+)
+def test_labels_that_lie_a_little(text: str, name: str, label: str) -> None:
+    """Charsets that are taken for each other: text is what was written."""
+    assert decode(text.encode(name), label) == text
+
+
+def test_japanese_with_windows_letters() -> None:
+    """Outlook writes letters into ISO-2022-JP that the standard does not have."""
+    octets = b'\x1b$B-!-j%+\x1b(B abc \x1b$B$"\x1b(B'
+    assert decode(octets, "iso-2022-jp") == "①㈱カ abc あ"

@@ -91,3 +91,54 @@ def test_hostile_input(unit: str) -> None:
 def test_entities_longer_than_numbers() -> None:
     """A numeric entity of thousands of digits is no error."""
     assert text_of("a&#" + "9" * 10_000 + ";b") == "ab"
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        'style="display:none"',
+        'style="DISPLAY: NONE"',
+        "style='color:red;visibility: hidden'",
+        'style="max-height:0px;overflow:hidden"',
+        'style="opacity:0;font-size:1px"',
+        'style="font-size:0px;line-height:0"',
+        'style="opacity:0.0"',
+        "hidden",
+        'class="x" hidden=""',
+        'hidden id="a"',
+    ],
+)
+def test_preheaders_are_not_seen(attributes: str) -> None:
+    """Text for the list of messages, which the reader of the message does not see."""
+    assert text_of(f"<div {attributes}>unseen</div><p>seen</p>") == "seen"
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        'style="opacity:0.9"',
+        'style="max-height:0.5em;overflow:hidden"',
+        'style="max-height:0"',
+        'style="stop-opacity:0"',
+        'style="overflow: hidden"',
+        'class="a hidden b"',
+        'title="a hidden b"',
+        'style="mso-hide:all"',
+        'style="font-size:0.9em"',
+    ],
+)
+def test_what_only_looks_concealed_is_seen(attributes: str) -> None:
+    """A half transparent element, a class's name, a button that Outlook draws in another way."""
+    assert text_of(f"<div {attributes}>also</div><p>seen</p>") == "also\nseen"
+
+
+def test_a_size_of_nothing_around_text_with_a_size() -> None:
+    """Newsletters close gaps between table cells with a font of no size; what is in them has one."""
+    source = '<td style="font-size:0"><p style="font-size:14px">seen</p></td>'
+    assert text_of(source) == "seen"
+    assert text_of(f"<div style='font-size:0;display:none'>{source}</div>x") == "x"
+
+
+def test_letters_that_grow_in_lower_case() -> None:
+    """İ is two characters in lower case; places are found all the same."""
+    assert text_of("İ" * 20 + '<div style="display:none">unseen</div>seen') == "İ" * 20 + " seen"
