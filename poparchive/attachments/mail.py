@@ -1,4 +1,4 @@
-"""Readers of mail in mail: attached messages with their own attachments, and what is signed by S/MIME."""
+"""Readers of mail in mail: attached messages with their own attachments, winmail.dat, S/MIME."""
 
 import binascii
 import contextlib
@@ -7,14 +7,11 @@ from typing import Final
 
 from poparchive.attachments.outcome import Status
 from poparchive.attachments.parts import ReadError, Within
-from poparchive.mime import transfer
+from poparchive.mime import pkcs7, tnef, transfer
 from poparchive.mime.structure import parse
 from poparchive.mime.text import extract
 
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/=\s]+")
-_ENVELOPED: Final = bytes.fromhex("06092a864886f70d010703")
-_SIGNED: Final = bytes.fromhex("06092a864886f70d010702")
-"""Object identifiers of RFC 5652: enveloped-data (encrypted) and signed-data."""
 
 
 def mail(content: bytes, within: Within) -> None:
@@ -31,18 +28,25 @@ def mail(content: bytes, within: Within) -> None:
             within.inner(transfer.decoded(content, leaf), name, leaf.type)
 
 
-def pkcs7(content: bytes, within: Within) -> None:
+def winmail(content: bytes, within: Within) -> None:
+    """What Outlook wraps in a ``winmail.dat``."""
+    said = tnef.read(content)
+    if said is None:
+        raise ReadError(Status.DAMAGED, "it is no TNEF")
+    within.found.add(said.subject)
+    within.found.add(said.text)
+    within.found.add("\n".join([file.name for file in said.attachments if file.name]))
+    for file in said.attachments:
+        within.inner(file.content, file.name, "")
+
+
+def smime(content: bytes, within: Within) -> None:
     """An envelope is encrypted. A signature says nothing; what it is over, if it is in there, does."""
-    head = content[:4096]
-    if _BASE64.fullmatch(head[:256]):
+    if _BASE64.fullmatch(content[:256]):
         with contextlib.suppress(binascii.Error):
             content = binascii.a2b_base64(content)
-            head = content[:4096]
-    if _ENVELOPED in head[:64]:
+    said = pkcs7.read(content)
+    if said.kind == "encrypted":
         raise ReadError(Status.ENCRYPTED, "it is encrypted by S/MIME")
-    if _SIGNED not in head[:64]:
-        return
-    at = content.find(b"Content-Type:")
-    if at >= 0:
-        # An octet string, perhaps in pieces of 1,000; the certificates behind it are no text.
-        within.inner(content[at:], "smime.eml", "message/rfc822")
+    if said.inside:
+        within.inner(said.inside, "", "message/rfc822")

@@ -20,8 +20,8 @@ from poparchive.attachments.parts import ReadError, Within
 
 KINDS: Final = frozenset(
     [
-        *(Kind.PDF, Kind.RTF, Kind.DOCX, Kind.XLSX, Kind.PPTX, Kind.ODT, Kind.ODS, Kind.ODP),
-        *(Kind.EPUB, Kind.DOC, Kind.XLS, Kind.PPT, Kind.MSG),
+        *(Kind.PDF, Kind.DOCX, Kind.XLSX, Kind.PPTX, Kind.ODT, Kind.ODS, Kind.EPUB),
+        *(Kind.DOC, Kind.XLS, Kind.PPT, Kind.MSG),
     ]
 )
 """What it reads."""
@@ -95,7 +95,7 @@ def document(content: bytes, kind: Kind, within: Within) -> None:
     within.found.add(text)
     if within.limits.ocr:
         within.found.add(_read(content, kind.value, within.limits))
-    else:
+    elif not text.strip():
         within.found.note(Status.EMPTY, "its pages are pictures, which OCR may read", Lacking.OCR)
 
 

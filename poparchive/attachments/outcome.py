@@ -34,7 +34,8 @@ class Status(enum.IntEnum):
     """It is not what it says it is, or only a part of that."""
 
 
-HAVE_TEXT: Final = frozenset([Status.DONE, Status.BOMB])
+HAVE_TEXT: Final = frozenset([Status.DONE, Status.BOMB, Status.ENCRYPTED])
+"""What may have one: of an archive that is locked or a bomb, the names of its members are known."""
 
 
 class Lacking(enum.StrEnum):

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
+from poparchive.attachments import plain
 from poparchive.attachments.outcome import Lacking, Status
 from poparchive.attachments.parts import MAX_MEMBERS, Budget, ReadError, Within
 
@@ -43,9 +44,12 @@ def zipped(content: bytes, within: Within) -> None:
     with _opened(content) as archive:
         members = [member for member in archive.infolist() if not member.is_dir()]
         within.found.add("\n".join(member.filename for member in members[:MAX_MEMBERS]))
+        locked = 0
         for member in members:
             if member.flag_bits & _ENCRYPTED:
-                raise ReadError(Status.ENCRYPTED, f"{member.filename} has a password")
+                locked += 1
+                within.found.note(Status.ENCRYPTED, f"{member.filename} has a password", _NOTHING)
+                continue
             try:
                 octets = _member(archive, member, within.budget)
             except _DAMAGED as error:
@@ -54,6 +58,8 @@ def zipped(content: bytes, within: Within) -> None:
             within.inner(octets, member.filename, "")
             if within.found.full:
                 return
+        if locked and locked == len(members):
+            raise ReadError(Status.ENCRYPTED, "it has a password")
 
 
 def check_document(content: bytes, budget: Budget) -> None:
@@ -72,6 +78,17 @@ def check_document(content: bytes, budget: Budget) -> None:
                         "META-INF/"
                     ):
                         raise ReadError(Status.ENCRYPTED, "it has a password")
+
+
+def slides(content: bytes, within: Within) -> None:
+    """An OpenDocument presentation, which the library leaves out."""
+    check_document(content, within.budget)
+    with _opened(content) as archive:
+        try:
+            member = archive.getinfo("content.xml")
+            plain.xml(_member(archive, member, within.budget), within)
+        except (KeyError, *_DAMAGED) as error:
+            raise ReadError(Status.DAMAGED, f"content.xml: {error}") from error
 
 
 def _opened(content: bytes) -> zipfile.ZipFile:

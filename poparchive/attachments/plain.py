@@ -1,12 +1,14 @@
-"""Readers of what is written in letters: text, tables, HTML, XML, calendars and cards."""
+"""Readers of what is written in letters: text, tables, HTML, XML, RTF, calendars and cards."""
 
 import re
 from typing import Final
 
 from poparchive.attachments.outcome import TEXT_CHARS
 from poparchive.attachments.parts import Within
+from poparchive.mime.calendar import text_of as text_of_calendar
 from poparchive.mime.charset import decode
 from poparchive.mime.html import text_of
+from poparchive.mime.rtf import text_of as text_of_rtf
 
 _BYTES: Final = 4 * TEXT_CHARS
 """What is beyond cannot be kept in any charset."""
@@ -17,17 +19,6 @@ _XML_UNSEEN: Final = re.compile(r"<!--.*?(?:-->|\Z)|<\?.*?(?:\?>|\Z)", re.DOTALL
 _XML_DTD: Final = re.compile(r"<!DOCTYPE[^<>\[]*+(?:\[.*?\]\s*>|>)", re.DOTALL | re.IGNORECASE)
 _XML_TAG: Final = re.compile(r"<!\[CDATA\[|\]\]>|<[^<>]*+>")
 _XML_VALUE: Final = re.compile(r"\s(?:title|alt|label|summary|name)\s*=\s*\"([^\"<>]{1,500})\"")
-_FOLDED: Final = re.compile(r"\r?\n[ \t]")
-_PROPERTY: Final = re.compile(
-    r"^(?:[\w-]+\.)?(SUMMARY|DESCRIPTION|LOCATION|COMMENT|CONTACT|CATEGORIES|ORGANIZER|ATTENDEE|NAME|FN|N|ORG"
-    r"|TITLE|ROLE|EMAIL|TEL|ADR|NOTE|NICKNAME|URL|X-WR-CALNAME|X-WR-CALDESC)"
-    r"((?:;[^:\"\n]*+(?:\"[^\"\n]*+\"[^:\"\n]*+)*+)?):"
-    r"([^\n]*)",
-    re.MULTILINE | re.IGNORECASE,
-)
-_COMMON_NAME: Final = re.compile(r"CN=(?:\"([^\"\n]+)\"|([^;:\n]+))", re.IGNORECASE)
-_QUOTED_PRINTABLE: Final = re.compile(r"=([0-9A-F]{2})|=\n", re.IGNORECASE)
-_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
 
 def letters(content: bytes) -> str:
@@ -67,20 +58,12 @@ def xml(content: bytes, within: Within) -> None:
 
 
 def calendar(content: bytes, within: Within) -> None:
-    """What people wrote in a calendar (RFC 5545) or a card (RFC 6350); all of it, if nothing is found so."""
-    source = _FOLDED.sub("", letters(content))
-    lines = []
-    for name, parameters, value in _PROPERTY.findall(source):
-        if "QUOTED-PRINTABLE" in parameters.upper():
-            octets = _QUOTED_PRINTABLE.sub(
-                lambda found: chr(int(found[1], 16)) if found[1] else "", value
-            )
-            value = decode(octets.encode("latin-1", "replace"))
-        person = _COMMON_NAME.search(parameters)
-        if person:
-            lines.append(person[1] or person[2])
-        if value.lower().startswith("mailto:"):
-            value = value[7:]
-        value = _ESCAPED.sub(lambda found: "\n" if found[1] in "nN" else found[1], value)
-        lines.append(value.replace(";", " ") if name.upper() in ("N", "ADR", "ORG") else value)
-    within.found.add("\n".join(lines) if lines else source)
+    """What people wrote in a calendar (RFC 5545); all of a card (RFC 6350)."""
+    source = letters(content)
+    within.found.add(text_of_calendar(source) or source)
+
+
+def rich(content: bytes, within: Within) -> None:
+    """RTF; what was made of HTML holds it."""
+    found, is_html = text_of_rtf(content)
+    within.found.add(text_of(found) if is_html else found)

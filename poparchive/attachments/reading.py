@@ -10,7 +10,7 @@ from typing import Final
 
 from poparchive.attachments import mail, office, packed, plain
 from poparchive.attachments.kinds import IMAGES, ZIPPED, Kind, kind_of
-from poparchive.attachments.outcome import Job, Lacking, Limits, Outcome, Status
+from poparchive.attachments.outcome import HAVE_TEXT, Job, Lacking, Limits, Outcome, Status
 from poparchive.attachments.parts import Budget, Found, ReadError
 from poparchive.mime.charset import clean
 
@@ -73,7 +73,7 @@ def read(job: Job, limits: Limits) -> Outcome:
             return Outcome(Status.DONE, clean(text), found.remark, found.lacking)
         return Outcome(found.worst, "", found.remark, found.lacking)
     text = clean(found.text())
-    if text.strip() and status is not Status.BOMB:
+    if text.strip() and status not in HAVE_TEXT:
         # What was read before it broke is there to be found.
         return Outcome(Status.DONE, text, note, lacking)
     return Outcome(status, text, note, lacking)
@@ -98,7 +98,10 @@ _READERS: Final[Mapping[Kind, Reader]] = {
     Kind.XML: plain.xml,
     Kind.CALENDAR: plain.calendar,
     Kind.MAIL: mail.mail,
-    Kind.PKCS7: mail.pkcs7,
+    Kind.PKCS7: mail.smime,
+    Kind.TNEF: mail.winmail,
+    Kind.RTF: plain.rich,
+    Kind.ODP: packed.slides,
     Kind.ARMOR: _armor,
     Kind.LOCKED_OFFICE: _locked,
     Kind.ZIP: packed.zipped,

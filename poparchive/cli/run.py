@@ -66,7 +66,7 @@ def run(context: typer.Context) -> None:
             observe.event("pull failed", level=40, error=str(error))
         finally:
             current.remove(stop)
-            if reader is not None and sum(unread) and not stopping.is_set():
+            if reader is not None and any(unread) and not stopping.is_set():
                 unread.clear()
                 reader.start()
 

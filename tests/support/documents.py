@@ -49,9 +49,7 @@ def docx(words: str, *, before: str = "") -> bytes:
     )
     return zipped(
         {
-            "[Content_Types].xml": _types(
-                {"word/document.xml": "wordprocessingml.document.main"}
-            ),
+            "[Content_Types].xml": _types({"word/document.xml": "wordprocessingml.document.main"}),
             "_rels/.rels": _relations({"rId1": ("officeDocument", "word/document.xml")}),
             "word/document.xml": text,
         }
@@ -194,7 +192,9 @@ def compound(streams: Mapping[str, bytes]) -> bytes:
         sectors += [padded[at : at + 512] for at in range(0, len(padded), 512)]
         chains += [*range(first + 1, first + count), 0xFFFFFFFE]
         entries.append((name, 2, first, max(len(content), 4096)))
-    order = sorted(range(1, len(entries)), key=lambda i: (len(entries[i][0]), entries[i][0].upper()))
+    order = sorted(
+        range(1, len(entries)), key=lambda i: (len(entries[i][0]), entries[i][0].upper())
+    )
     right = {order[i]: order[i + 1] for i in range(len(order) - 1)}
     directory = b""
     for at, (name, kind, first, size) in enumerate(entries):
