@@ -22,7 +22,16 @@ from poparchive.config.load import (
 from poparchive.config.oauth import OAUTH_KEYS
 from poparchive.config.oauth import PRESETS as OAUTH_PRESETS
 from poparchive.config.units import size_bytes
-from poparchive.config.values import AUTH, PASSWORD_KINDS, Account, Attachments, Care, Config, Limits, Tls
+from poparchive.config.values import (
+    AUTH,
+    PASSWORD_KINDS,
+    Account,
+    Attachments,
+    Care,
+    Config,
+    Limits,
+    Tls,
+)
 from poparchive.oauth.providers import PRESETS
 
 DOCS = Path(__file__).parent.parent / "docs"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from poparchive.errors import PoparchiveError
-from poparchive.index.lookup import open_read_only
+from poparchive.index.lookup import uri
 
 VERSION = 1
 """Of the file. Another version is not read; without the file all is taken again."""
@@ -69,7 +69,7 @@ class Known(NamedTuple):
 
 
 class ContentStore:
-    """The file, opened for reading, or by its one writer. One thread."""
+    """The file, opened for reading, or by its one writer. One thread at a time."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
@@ -103,7 +103,8 @@ class ContentStore:
         if not path.exists():
             return None
         try:
-            connection = open_read_only(path)
+            connection = sqlite3.connect(uri(path), uri=True, check_same_thread=False)
+            connection.execute("PRAGMA busy_timeout=10000")
             if not connection.execute("PRAGMA user_version").fetchone()[0]:
                 connection.close()
                 return None

@@ -23,7 +23,8 @@ def zipped(members: Mapping[str, bytes | str], *, stored: str = "") -> bytes:
 
 def _types(parts: Mapping[str, str]) -> str:
     rows = "".join(
-        f'<Override PartName="/{name}" ContentType="application/vnd.openxmlformats-officedocument.{kind}+xml"/>'
+        f'<Override PartName="/{name}"'
+        f' ContentType="application/vnd.openxmlformats-officedocument.{kind}+xml"/>'
         for name, kind in parts.items()
     )
     return (

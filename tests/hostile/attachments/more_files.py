@@ -1,4 +1,4 @@
-"""The other half of the hostile files: PDF, markup, text, compound files, mail, pictures, locked and damaged ones."""
+"""The other half of the hostile files: PDF, markup, text, compound files, mail, pictures, locked, damaged."""
 
 import gzip
 import random
@@ -6,7 +6,6 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 
-from poparchive.attachments import Status
 from tests.hostile.attachments.files import (
     BOMB,
     BROKEN,
@@ -23,6 +22,7 @@ from tests.support import documents
 from tests.support.documents import pdf, pdf_of, stream
 
 _PAGE = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 3 0 R>>%s>>>>"
+_FORM = b"<</Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</XObject<</X %d 0 R>>>>"
 _ODD = READ | BROKEN | SPENT
 
 
@@ -102,15 +102,9 @@ def pdfs(secret: str, address: str) -> Iterator[Hostile]:
     yield one("deep-dictionaries", {6: b"<</a" * 100_000})
     yield one("form-in-itself", {
         5: _PAGE % b"/XObject<</X 6 0 R>>", 4: b"<</Length 5>>stream\n/X Do\nendstream",
-        6: b"<</Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</XObject<</X 6 0 R>>>>/Length 5>>stream\n/X Do\nendstream",
+        6: _FORM % 6 + b"/Length 5>>stream\n/X Do\nendstream",
     })  # fmt: skip
-    forms = {
-        n: b"<</Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</XObject<</X %d 0 R>>>>/Length 60>>stream\n"
-        % (n + 1)
-        + b"/X Do " * 10
-        + b"\nendstream"
-        for n in range(6, 20)
-    }
+    forms = {n: _FORM % (n + 1) + b"/X Do " * 10 + b"\nendstream" for n in range(6, 20)}
     yield one(
         "forms-10-to-the-14",
         {5: _PAGE % b"/XObject<</X 6 0 R>>", 4: b"<</Length 5>>stream\n/X Do\nendstream", **forms},
@@ -153,7 +147,9 @@ def pdfs(secret: str, address: str) -> Iterator[Hostile]:
     yield one(
         "font-type3-in-itself",
         {
-            3: b"<</Type/Font/Subtype/Type3/FontBBox[0 0 9 9]/FontMatrix[1 0 0 1 0 0]/FirstChar 97/LastChar 122/CharProcs<</k 4 0 R>>/Encoding<</Differences[97/k]>>/Resources<</Font<</F1 3 0 R>>>>>>"
+            3: b"<</Type/Font/Subtype/Type3/FontBBox[0 0 9 9]/FontMatrix[1 0 0 1 0 0]/FirstChar 97"
+            b"/LastChar 122/CharProcs<</k 4 0 R>>/Encoding<</Differences[97/k]>>"
+            b"/Resources<</Font<</F1 3 0 R>>>>>>"
         },
     )
     yield one(
@@ -184,7 +180,8 @@ def pdfs(secret: str, address: str) -> Iterator[Hostile]:
             4: b"<</Length 5>>stream\n/X Do\nendstream",
             6: stream(
                 b"\0" * MEBIBYTE,
-                b"/Type/XObject/Subtype/Image/Width 60000/Height 60000/ColorSpace/DeviceRGB/BitsPerComponent 8",
+                b"/Type/XObject/Subtype/Image/Width 60000/Height 60000/ColorSpace/DeviceRGB"
+                b"/BitsPerComponent 8",
             ),
         },
     )
@@ -199,9 +196,9 @@ def pdfs(secret: str, address: str) -> Iterator[Hostile]:
         b"/S/SubmitForm/F(" + address.encode() + b")",
         b"/S/GoToR/F(" + secret.encode() + b")",
     ):
-        name = action.split(b"/")[2].partition(b"(")[0].decode()
+        kind = action.split(b"/")[2].partition(b"(")[0].decode()
         yield one(
-            f"action-{name}", {1: b"<</Type/Catalog/Pages 2 0 R/OpenAction<<" + action + b">>>>"}
+            f"action-{kind}", {1: b"<</Type/Catalog/Pages 2 0 R/OpenAction<<" + action + b">>>>"}
         )
     yield one(
         "external-stream",
@@ -275,13 +272,16 @@ def texts() -> Iterator[Hostile]:
     yield same("text/formulas.csv", b"=cmd|' /C calc'!A0,\"" * 10_000, READ)
     yield same("text/quotes.csv", b'"' * 1_000_001, READ)
     for name, line in (
-        ("colons", b"A;" * 300_000), ("quotes", b'ATTENDEE;CN="' * 100_000), ("folds", b"SUMMARY:x\n " * 300_000),
-        ("alarms", b"BEGIN:VALARM\n" * 200_000), ("backslashes", b"SUMMARY:" + b"\\" * 1_000_000),
+        ("colons", b"A;" * 300_000), ("quotes", b'ATTENDEE;CN="' * 100_000),
+        ("folds", b"SUMMARY:x\n " * 300_000), ("alarms", b"BEGIN:VALARM\n" * 200_000),
+        ("backslashes", b"SUMMARY:" + b"\\" * 1_000_000),
     ):  # fmt: skip
         yield same(f"ics/{name}.ics", b"BEGIN:VCALENDAR\n" + line, READ)
     for name, content in (
-        ("deep", b"{" * 500_000), ("binary", b"\\bin2147483647 " + b"x" * 100), ("numbers", b"\\u-99999999999999 " * 50_000),
-        ("objects", b"{\\object{\\*\\objdata " + b"41" * 300_000), ("controls", b"\\" * 1_000_000), ("unclosed", b"}" * 500_000),
+        ("deep", b"{" * 500_000), ("binary", b"\\bin2147483647 " + b"x" * 100),
+        ("numbers", b"\\u-99999999999999 " * 50_000),
+        ("objects", b"{\\object{\\*\\objdata " + b"41" * 300_000),
+        ("controls", b"\\" * 1_000_000), ("unclosed", b"}" * 500_000),
     ):  # fmt: skip
         yield same(f"rtf/{name}.rtf", b"{\\rtf1 " + content, _ODD)
 
@@ -403,7 +403,7 @@ def locked() -> Iterator[Hostile]:
         "<manifest:manifest><manifest:file-entry><manifest:encryption-data/></manifest:file-entry>"
         "</manifest:manifest>"
     )
-    members = {
+    members: dict[str, bytes | str] = {
         "mimetype": "application/vnd.oasis.opendocument.text",
         "META-INF/manifest.xml": manifest,
         "content.xml": b"\xaa" * 999,

@@ -1,5 +1,7 @@
-"""``python -m tests.hostile.attachments.run [--quick] [--every N] [--only WORD]``: reads all hostile files and says what became of
-each, what that cost, and whether anything was reached that must not be."""
+"""``python -m tests.hostile.attachments.run [--quick] [--every N] [--only WORD]``: reads hostile files.
+
+Says what became of them, what that cost, and whether anything was reached that must not be.
+"""
 
 import argparse
 import contextlib
@@ -64,13 +66,13 @@ def run(*, quick: bool, only: str = "", every: int = 1) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as directory, listening(heard) as address:
         secret = Path(directory) / "secret"
         secret.write_text(SECRET)
-        with Pool[Hostile](LIMITS) as pool:
+        with Pool[str](LIMITS) as pool:
             for at, one in enumerate(hostile(str(secret), address)):
                 if (quick and not one.quick) or only not in one.name or at % every:
                     continue
                 job = one.job()
                 began = time.monotonic()
-                ((_, outcome),) = pool.read([(one, job)])
+                ((_, outcome),) = pool.read([(one.name, job)])
                 costs.append((time.monotonic() - began, one.name))
                 count += 1
                 octets += len(job.content)
@@ -78,7 +80,7 @@ def run(*, quick: bool, only: str = "", every: int = 1) -> dict[str, object]:
                 statuses[outcome.status.name] += 1
                 if outcome.status not in one.expected or SECRET in outcome.text:
                     wrong.append(f"{one.name}: {outcome.status.name} {outcome.note}")
-            ((_, outcome),) = pool.read([(None, SANE)])
+            ((_, outcome),) = pool.read([("sane", SANE)])
             sane = int(outcome.status is Status.DONE and "sanctuary" in outcome.text)
         left = sorted(path.name for path in Path(directory).iterdir())
     return {
