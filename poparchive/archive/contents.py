@@ -315,8 +315,10 @@ class _Run:
         self.report.octets += size
         self.report.statuses[outcome.status] += 1
         for message in waiting:
-            message.missing.discard(identity)
-            self._settled(message)
+            # One that carries a content twice waits for it twice.
+            if identity in message.missing:
+                message.missing.discard(identity)
+                self._settled(message)
 
     def _settled(self, message: _Message) -> None:
         if not message.missing:

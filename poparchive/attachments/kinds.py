@@ -172,7 +172,7 @@ def _by_name(content: bytes, head: bytes, name: str, media_type: str) -> Kind:
         return Kind.CALENDAR
     if said in _WRITTEN:
         return said
-    if _HEADER.match(head):
+    if ending not in _TEXTS and not media_type.startswith("text/") and _HEADER.match(head):
         return Kind.MAIL
     if head.startswith(b"<?xml"):
         return Kind.HTML if b"<html" in head.lower() else Kind.XML
@@ -182,6 +182,8 @@ def _by_name(content: bytes, head: bytes, name: str, media_type: str) -> Kind:
     return Kind.TEXT
 
 
+_TEXTS: Final = frozenset(["txt", "text", "log", "patch", "diff"])
+"""Header fields in these are what somebody shows, and no message."""
 _WRITTEN: Final = frozenset([Kind.HTML, Kind.XML, Kind.CALENDAR, Kind.MAIL])
 _PROMISED: Final = ZIPPED | {Kind.PDF, Kind.DOC, Kind.XLS, Kind.PPT, Kind.ZIP, Kind.GZIP, Kind.MSG}
 

@@ -86,6 +86,13 @@ def warm() -> None:
         found.extract_bytes_sync(_TINY_PDF, Kind.PDF.value, _settings(found, ""))
 
 
+def register() -> None:
+    """Let the library look for what recognizes letters: it wants to make a directory, and later it cannot."""
+    found = library()
+    if found:
+        found.list_ocr_backends()
+
+
 def document(content: bytes, kind: Kind, within: Within) -> None:
     """Read a document; a PDF that is a picture of its pages by OCR, where that is on."""
     text = _read(content, kind.value, None)

@@ -64,6 +64,7 @@ def _prepare(limits: Limits) -> list[Path]:
     if office.library() is not None:
         _load_pdfium()
     if limits.ocr and (directory := office.tessdata(limits.ocr_languages)):
+        office.register()
         return [directory]
     return []
 

@@ -109,6 +109,17 @@ def test_mail_that_comes_later_has_known_contents_at_once(archive: Path) -> None
     assert go(archive).contents == 0
 
 
+def test_a_message_may_carry_a_content_twice(tmp_path: Path) -> None:
+    """Whoever reads two at a time meets the second while the first is being read."""
+    root = tmp_path / "archive"
+    twice = [(f"{n}.txt", numbered("wombat", 20_000)) for n in range(3)]
+    fill(root, [mail("twice", *twice), mail("again", *twice)])
+    report = go(root, workers=2)
+    assert (report.contents, report.messages, report.left) == (1, 2, 0)
+    assert found(root, "wombat") == {"twice", "again"}
+    assert damages(root) == []
+
+
 def test_a_rebuild_keeps_them(archive: Path) -> None:
     """A new index is made with the texts that are there."""
     go(archive)

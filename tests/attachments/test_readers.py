@@ -37,8 +37,10 @@ MAIL = (
     b'Content-Type: text/html\nContent-Disposition: attachment; filename="bird.html"\n\n'
     b"<p>the kookaburra laughs</p>\n--b--\n"
 )
-CALENDAR = b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:the kooka\r\n burra laughs\r\n"
+CALENDAR = (
+    b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:the kooka\r\n burra laughs\r\n"
     b"END:VEVENT\r\nEND:VCALENDAR\r\n"
+)
 PLAIN = {
     "a.txt": WORDS.encode(),
     "a.csv": b"id;bird\n1;the kookaburra laughs\n",
@@ -144,3 +146,13 @@ def test_a_picture_wants_ocr() -> None:
     """Without it, it is empty, and says what would make a difference."""
     found = read(b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "a.png")
     assert (found.status, found.lacking) == (Status.EMPTY, Lacking.OCR)
+
+
+def test_measured_data_is_left_out_of_long_texts() -> None:
+    """Lines of numbers behind the first sixty-four thousand characters are; those that hold a word are not."""
+    numbers = "".join(f"{n / 7}\n" for n in range(20_000))
+    found = read(f"{numbers}the kookaburra laughs\n17\n".encode())
+    assert "kookaburra" in found.text
+    assert f"{1 / 7}\n" in found.text
+    assert f"{19_999 / 7}" not in found.text
+    assert len(found.text) < 80_000
