@@ -27,7 +27,7 @@ Tag = TypeVar("Tag")
 START_S: Final = 120
 """A worker that has not said hello by then is not going to."""
 
-JOBS_EACH: Final = 500
+JOBS_EACH: Final = 2_000
 """So many contents a worker reads before another takes its place: what leaks in a library ends with it."""
 
 _WORKER: Final = "poparchive.attachments.worker"

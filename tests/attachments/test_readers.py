@@ -149,7 +149,7 @@ def test_a_picture_wants_ocr() -> None:
 
 
 def test_measured_data_is_left_out_of_long_texts() -> None:
-    """Lines of numbers behind the first sixty-four thousand characters are; those that hold a word are not."""
+    """Lines of numbers behind the first 65,536 characters are; those that hold a word are not."""
     numbers = "".join(f"{n / 7}\n" for n in range(20_000))
     found = read(f"{numbers}the kookaburra laughs\n17\n".encode())
     assert "kookaburra" in found.text
