@@ -37,6 +37,7 @@ class Kind(enum.Enum):
     BZIP2 = "application/x-bzip2"
     XZ = "application/x-xz"
     TAR = "application/x-tar"
+    UUENCODED = "text/x-uuencode"
     PNG = "image/png"
     JPEG = "image/jpeg"
     TIFF = "image/tiff"
@@ -131,6 +132,9 @@ _HEADER: Final = re.compile(
 )
 _MARKUP: Final = re.compile(rb"<(?:!doctype\s+html|html|head|body|table|div|p)[\s>]", re.IGNORECASE)
 _ARMOR: Final = re.compile(rb"\s*-----BEGIN (?:PGP|SSH|CERTIFICATE|[A-Z ]*KEY)")
+_SOUNDING: Final = ("audio/", "video/", "font/")
+"""What has no text although, as raw sound, it may look like letters of some charset."""
+_UUENCODED: Final = re.compile(rb"begin [0-7]{3,4} [^\r\n]{1,255}\r?\n[ -`]{1,64}\r?\n")
 _UNTEXTUAL: Final = bytes(o for o in range(32) if o not in b"\t\n\r\f\x1b") + b"\x7f"
 
 
@@ -166,6 +170,10 @@ def _by_name(content: bytes, head: bytes, name: str, media_type: str) -> Kind:
     if not textual(content):
         # A name that promises a document makes this one that is damaged.
         return said if said in _PROMISED else Kind.NO_TEXT
+    if media_type.startswith(_SOUNDING):
+        return Kind.NO_TEXT
+    if _UUENCODED.match(head):
+        return Kind.UUENCODED
     if _ARMOR.match(head):
         return Kind.ARMOR
     if head.startswith(b"BEGIN:V"):

@@ -1,9 +1,10 @@
-"""Readers of what is packed: ZIP, tar, gzip, bzip2, xz. In memory alone: no name in an archive becomes a
+"""Readers of what is packed: ZIP, tar, gzip, bzip2, xz, uuencode. No name in an archive becomes a path.
 path.
 
 Sizes that an archive claims are never believed: octets are counted as they come out.
 """
 
+import binascii
 import bz2
 import io
 import lzma
@@ -16,6 +17,7 @@ from typing import Final, Protocol
 from poparchive.attachments import plain
 from poparchive.attachments.outcome import Lacking, Status
 from poparchive.attachments.parts import MAX_MEMBERS, Budget, ReadError, Within
+from poparchive.mime.charset import decode
 
 _PIECE_BYTES: Final = 1 << 20
 _WINDOW_BYTES: Final = 64 << 10
@@ -129,6 +131,24 @@ def tar(content: bytes, within: Within) -> None:
                     return
     except _DAMAGED as error:
         raise ReadError(Status.DAMAGED, f"it breaks off: {error}") from error
+
+
+def uuencoded(content: bytes, within: Within) -> None:
+    """A file as mail carried it before MIME."""
+    first, _, lines = content.lstrip().partition(b"\n")
+    pieces = []
+    for line in lines.split(b"\n"):
+        if line.startswith(b"end"):
+            break
+        try:
+            pieces.append(binascii.a2b_uu(line))
+        except binascii.Error as error:
+            within.found.note(Status.DAMAGED, f"a line is damaged: {error}", _NOTHING)
+    octets = b"".join(pieces)
+    within.budget.unpacked(len(octets), made=0, of=0)
+    name = decode(first.split(None, 2)[-1]).strip()
+    within.found.add(name)
+    within.inner(octets, name, "")
 
 
 def gzip(content: bytes, within: Within) -> None:

@@ -119,6 +119,7 @@ _READERS: Final[Mapping[Kind, Reader]] = {
     Kind.LOCKED_OFFICE: _locked,
     Kind.ZIP: packed.zipped,
     Kind.TAR: packed.tar,
+    Kind.UUENCODED: packed.uuencoded,
     Kind.GZIP: packed.gzip,
     Kind.BZIP2: packed.bzip2,
     Kind.XZ: packed.xz,

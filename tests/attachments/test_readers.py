@@ -1,5 +1,6 @@
 """What is found in contents of each kind, and what a content is taken for."""
 
+import binascii
 import gzip
 import tarfile
 from io import BytesIO
@@ -54,6 +55,7 @@ PLAIN = {
     "a.eml": MAIL,
     "a.zip": documents.zipped({"b.txt": WORDS}),
     "zip-in-zip.zip": documents.zipped({"b.zip": documents.zipped({"c.eml": MAIL})}),
+    "a.uue": b"begin 644 b.txt\n" + binascii.b2a_uu(WORDS.encode()) + b"`\nend\n",
     "a.txt.gz": gzip.compress(WORDS.encode()),
     "a.tgz": gzip.compress(tarred("b.txt", WORDS.encode())),
 }
