@@ -1,5 +1,4 @@
 """Readers of what is packed: ZIP, tar, gzip, bzip2, xz, uuencode. No name in an archive becomes a path.
-path.
 
 Sizes that an archive claims are never believed: octets are counted as they come out.
 """
