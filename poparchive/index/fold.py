@@ -33,7 +33,7 @@ _LETTERS = {
 _KEPT = frozenset("йЙўЎїЇѓЃќЌ")
 """Letters of their own in Cyrillic alphabets, although Unicode takes them apart: every keyboard has them."""
 
-_NAMED = re.compile(r"LATIN (?:SMALL|CAPITAL) LETTER ([A-Z])(?: WITH .*)?")
+_NAMED = re.compile(r"LATIN (?:SMALL|CAPITAL) LETTER ([A-Z])(?: BAR| WITH .*)?")
 _LOOSE_MARKS = (
     *((0x0300, 0x036F), (0x0483, 0x0489), (0x0591, 0x05BD), (0x05BF, 0x05BF), (0x05C1, 0x05C2)),
     *((0x05C4, 0x05C5), (0x05C7, 0x05C7), (0x0610, 0x061A), (0x064B, 0x065F), (0x0670, 0x0670)),
@@ -49,11 +49,12 @@ _UNSTABLE = (
 _UNSTABLE += (
     "\u0c56\u0cc2\u0cd5\u0cd6\u0d3e\u0d57\u0dca\u0dcf\u0ddf\u102e\u1100-\u11ff\u1b35\u3099\u309a"
 )
-_UNSTABLE += "\uff66-\uffdc"
-"""What may become one character with its neighbour: marks, single Hangul letters, half-width forms."""
+_UNSTABLE += "\uff66-\uff9f"
+"""What may become one character with its neighbour: marks, single Hangul letters, half-width kana."""
+_HALF_WIDTH = "[\uff66-\uff9f]+"
 
 _CJK = (
-    "\u2e80-\u2fdf\u3005-\u3007\u3041-\u3096\u309d\u309e\u30a1-\u30fa\u30fc-\u30ff"
+    "\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3041-\u3096\u309d\u309e\u30a1-\u30fa\u30fc-\u30ff"
     "\u3100-\u318f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f"
     "\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
 )
@@ -87,6 +88,8 @@ class _Plain(dict[str, str]):
     def __missing__(self, character: str) -> str:
         if "\u4e00" <= character <= "\u9fff" or "\uac00" <= character <= "\ud7a3":
             return character
+        if "\u3131" <= character <= "\u318e":
+            return character  # letters of Hangul, which Unicode would make parts of syllables
         plain = self[character] = _plain(character)
         return plain
 
@@ -144,6 +147,9 @@ def _plain(character: str) -> str:
         return " "  # an index's own marks begin so; in mail they are icons
     if category == "Nd":
         return str(unicodedata.decimal(character))
+    narrow = unicodedata.decomposition(character)
+    if narrow.startswith("<narrow>"):
+        return _PLAIN[chr(int(narrow[9:], 16))]
     parts = unicodedata.normalize("NFKD", character)
     if parts != character and unicodedata.normalize("NFC", parts) not in _KEPT:
         plain = "".join([part if part.isascii() else _PLAIN[part] for part in parts])
@@ -157,16 +163,17 @@ def _plain(character: str) -> str:
 
 
 def _normalized(text: str) -> str:
-    """Normalize in pieces: a run of combining marks takes quadratic time."""
+    """Compose, in pieces: a run of combining marks takes quadratic time."""
+    text = re.sub(_HALF_WIDTH, lambda run: unicodedata.normalize("NFKC", run[0]), text)
     if len(text) <= _PIECE_CHARACTERS:
-        return unicodedata.normalize("NFKC", text)
+        return unicodedata.normalize("NFC", text)
     pieces = []
     at = 0
     while at < len(text):
         stop = at + _PIECE_CHARACTERS
         if stop < len(text):
             stop = max(text.rfind(" ", at, stop), text.rfind("\n", at, stop)) + 1 or stop
-        pieces.append(unicodedata.normalize("NFKC", text[at:stop]))
+        pieces.append(unicodedata.normalize("NFC", text[at:stop]))
         at = stop
     return "".join(pieces)
 

@@ -46,17 +46,22 @@ class Block:
     They are asked for by names in lower case. Their values are unfolded: without line ends.
     """
 
-    __slots__ = ("_values",)
+    __slots__ = ("_values", "is_ascii")
 
     def __init__(self, octets: bytes) -> None:
         if b"\n" not in octets:
             octets = octets.replace(b"\r", b"\n")
+        self.is_ascii = octets.isascii()
         self._values: dict[bytes, list[bytes]] = {}
         for name, value in _FIELDS.findall(b"\n" + octets):
             self._values.setdefault(name.lower(), []).append(value)
 
     def __bool__(self) -> bool:
         return bool(self._values)
+
+    def has_any(self, names: frozenset[bytes]) -> bool:
+        """Whether there is a field of one of these names."""
+        return not names.isdisjoint(self._values)
 
     def first(self, name: bytes) -> bytes:
         """The value of the first field of that name; empty if there is none."""

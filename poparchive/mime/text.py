@@ -14,6 +14,7 @@ from . import dates
 from .body import TEXT_BYTES, read
 from .charset import clean, decode
 from .headers import Block
+from .language import language
 from .structure import Octets, Part, parse
 from .words import decode_field
 
@@ -32,6 +33,8 @@ _COMMENT_NAME: Final = re.compile(r"<?([^\s<>()@]+@[^\s<>()]++)>?\s*\(([^()]+)\)
 
 _LABELS: Final = (b"x-gmail-labels", b"x-label", b"keywords", b"x-keywords")
 _LIST_ADDRESSES: Final = (b"list-post", b"x-mailing-list", b"mailing-list")
+_LABELLED: Final = frozenset(_LABELS)
+_LISTED: Final = frozenset([b"list-id", *_LIST_ADDRESSES])
 _LIST_ADDRESS: Final = re.compile(
     r"(?:^|[\s<:;])(?:mailto:)?([^\s<>:;,?\"()@]+@[^\s<>:;,?\"()@]+)", re.I
 )
@@ -87,16 +90,17 @@ def extract(message: Octets, root: Part | None = None) -> Extract:
     if root.start in (0, len(message)):
         message, root = _mended(message, root)
     block = root.block
-    label = _label(root)
+    label = "" if block.is_ascii else _label(root)
     found = read(message, root)
     body = found.text()
     status = ParseStatus.OK if found.whole else ParseStatus.PARTIAL
     if not block and not _FIELD.search(message[root.head : root.start]):
         status = ParseStatus.RAW
         body = clean(decode(message[0 : TEXT_BYTES // 4]))
+    subject = _text(block, b"subject", label)
     received = block.first(b"received").rpartition(b";")[2]
     return Extract(
-        subject=_text(block, b"subject", label),
+        subject=subject,
         sender=_named(_unquoted(_text(block, b"from", label) or _text(block, b"sender", label))),
         recipients=_unquoted(_texts(block, b"to", label)),
         copies=_unquoted(_texts(block, b"cc", label)),
@@ -108,10 +112,11 @@ def extract(message: Octets, root: Part | None = None) -> Extract:
         status=status,
         attachment_types=tuple(found.types),
         blind=_unquoted(_texts(block, b"bcc", label)),
-        lists=_lists(block),
-        labels=", ".join(filter(None, [_texts(block, name) for name in _LABELS]))[:FIELD_CHARS],
+        lists=_lists(block) if block.has_any(_LISTED) else "",
+        labels=_labels(block) if block.has_any(_LABELLED) else "",
         signed=found.signed,
         encrypted=found.encrypted,
+        language=language(body, subject, block.first(b"content-language").decode("latin-1")),
     )
 
 
@@ -176,6 +181,10 @@ def _texts(block: Block, name: bytes, label: str = "") -> str:
     """All fields of that name, one line, comma separated; empty for none."""
     found = block.all(name)
     return ", ".join([decode_field(one, label) for one in found])[:FIELD_CHARS] if found else ""
+
+
+def _labels(block: Block) -> str:
+    return ", ".join(filter(None, [_texts(block, name) for name in _LABELS]))[:FIELD_CHARS]
 
 
 def _lists(block: Block) -> str:

@@ -46,6 +46,7 @@ def test_plain_message() -> None:
         body="Hello,\n\nzażółć\n",
         attachment_names=(),
         status=ParseStatus.OK,
+        language="pl",
     )
 
 

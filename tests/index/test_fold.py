@@ -1,0 +1,138 @@
+"""Folding: what stands in the index for a text, and that it is the same for whoever looks for it."""
+
+import sqlite3
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poparchive.index.fold import fold, fold_query
+from poparchive.index.fulltext import OPTIONS
+
+
+def words(text: str) -> list[str]:
+    """What the tokenizer makes of a folded text."""
+    connection = sqlite3.connect(":memory:")
+    connection.execute(f"CREATE VIRTUAL TABLE mail USING fts5({OPTIONS})")
+    connection.execute("CREATE VIRTUAL TABLE words USING fts5vocab(mail, instance)")
+    connection.execute("INSERT INTO mail(rowid, body) VALUES (1, ?)", (fold(text),))
+    found = [term for (term,) in connection.execute('SELECT term FROM words ORDER BY "offset"')]
+    connection.close()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("ŁØĐÐÞßÆŒıİĦŦŊſĿ", "loddthssaeoeiihtnsl"),
+        ("ɓ ƙ ɗ ƴ ǥ ƀ ɨ ʉ ȼ", "b k d y g b i u c"),
+        ("ﬁ ﬀ ĳ ǆ ŉ", "fi ff ij dz n"),
+        ("l·l L·L a·b coŀlegi", "ll ll a b collegi"),
+        ("e\u0301 o\u0328\u0304 и\u0306 и\u0301", "e o й и"),
+        ("Ѓ Ќ Ў Ї Й ѐ ё", "ѓ ќ ў ї й е е"),
+        ("ᾳ ΐ ΌΣ ός µ Ω", "α ι οσ οσ μ ω"),
+        ("m² 5½ Linux™ №5 ①", "m2 5 1 2 linux tm no 5 1"),
+        ("٢٠ २५ ๓", "20 25 3"),
+        ("a\u00adb\u200bc\u200d\u2060d\ufe0f", "abcd"),
+        ("\ue000attachment x\uf8ffy", "attachment x y"),
+        ("𝔊𝐀", "ga"),
+        ("nul\0l", "nul l"),
+        ("żnul\0l", "znul l"),
+        ("ｶﾞｷﾞ\u3000々", "ガギ ギ 々"),
+        ("\u1112\u1161\u11ab ㅋㅋ \uffbb", "한 ㅋㅋ ㅋ ㅋ"),
+        ("日a本", "日 a 本"),
+    ],
+)
+def test_words_of_the_index(text: str, found: str) -> None:
+    """What the index has for a text."""
+    assert words(text) == found.split()
+
+
+def test_vowel_signs_do_not_part_words() -> None:
+    """In every script of India a word with signs and viramas is one word."""
+    for word in (
+        "हिन्दी",
+        "বাংলা",
+        "ਪੰਜਾਬੀ",
+        "ગુજરાતી",
+        "ଓଡ଼ିଆ",
+        "தமிழ்",
+        "తెలుగు",
+        "ಕನ್ನಡ",
+        "മലയാളം",
+        "සිංහල",
+    ):
+        assert len(words(word)) == 1, word
+        assert words(word) == words(unicodedata.normalize("NFD", word)), word
+
+
+@pytest.mark.parametrize(
+    ("query", "folded"),
+    [
+        ("日本", " 日本"),
+        ("日本語", " 日本 本語"),
+        ("日", " 日*"),
+        ("日本。", " 日本"),
+        ("日本abc", " 日本 本 abc"),
+        ("abc 日", "abc  日*"),
+        ("日本 本", " 日本 本   本*"),
+        ("zolty", "zolty"),
+        ("", ""),
+        ("。", ""),
+    ],
+)
+def test_queries(query: str, folded: str) -> None:
+    """The end of a run is not asked for, its end within a query is; one character begins a pair."""
+    assert fold_query(query) == folded
+
+
+samples = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=40)
+odd = st.text(
+    alphabet=st.sampled_from(list("aż\u0301\u0327ｶﾞᄒ\u1161\u11ab日ा\u093c™ﷲ·lŀ\ue000\0 ")),
+    max_size=30,
+)
+
+
+@given(samples | odd)
+def test_composed_and_decomposed_are_the_same(text: str) -> None:
+    """However a text is normalized, the index has the same words for it."""
+    assert words(unicodedata.normalize("NFC", text)) == words(unicodedata.normalize("NFD", text))
+
+
+@given(samples | odd)
+def test_folding_twice_changes_no_word(text: str) -> None:
+    """Folded text has nothing to fold but its pairs."""
+    folded = fold(text)
+    assert "\ue000" not in folded
+    assert "\0" not in folded
+    joined = [word for word in words(text) if not any(c >= "\u0e00" for c in word)]
+    assert [word for word in words(folded) if not any(c >= "\u0e00" for c in word)] == joined
+
+
+@given(
+    st.lists(
+        st.text(alphabet=st.sampled_from(list("日本語한국ไทย")), min_size=2, max_size=6), min_size=1
+    )
+)
+def test_every_piece_of_a_run_is_found(runs: list[str]) -> None:
+    """Any two or more characters in a row, and any one, are found wherever they stand."""
+    connection = sqlite3.connect(":memory:")
+    connection.execute(f"CREATE VIRTUAL TABLE mail USING fts5({OPTIONS})")
+    text = " x ".join(runs)
+    connection.execute("INSERT INTO mail(rowid, body) VALUES (1, ?)", (fold(text),))
+    for run in runs:
+        for start in range(len(run)):
+            for end in range(start + 1, len(run) + 1):
+                folded = fold_query(run[start:end]).strip()
+                star = "*" if folded.endswith("*") else ""
+                expression = f'"{folded.removesuffix("*")}"{star}'
+                found = connection.execute("SELECT 1 FROM mail WHERE mail MATCH ?", (expression,))
+                assert found.fetchone(), (run, run[start:end])
+    connection.close()
+
+
+def test_many_different_characters_take_the_other_way() -> None:
+    """A text with more letters to change than are replaced one by one comes out the same."""
+    letters = "łøđßæœþħŧŋıƀɨʉɓɗƙƴǥȼəɛɔğışçöüżźćńéèêëàâ"
+    assert fold(" ".join(letters)) == " ".join(fold(one) for one in letters)
