@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint interop fuzz crash damage bench bench-peers bench-store clean
+.PHONY: demo test lint interop fuzz crash damage hostile bench bench-peers bench-store clean
 
 demo: $(VENV)/.installed
 	$(BIN)/poparchive demo
@@ -49,6 +49,10 @@ crash: $(VENV)/.installed-dev compiler
 DAMAGES ?= 10000
 damage: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.damage.table $(DAMAGES)
+
+# All hostile attachments, and what becomes of each.
+hostile: $(VENV)/.installed-dev
+	$(BIN)/python -W ignore -m tests.hostile.attachments.run
 
 # A C compiler is for tests of faults; where it cannot be installed they are skipped and say so.
 .PHONY: compiler

@@ -11,11 +11,27 @@ import pytest
 
 from poparchive.cli.paths import CONFIG_VARIABLE, SYSTEM_CONFIG
 from poparchive.config import OAuth, parse
-from poparchive.config.load import ACCOUNT_KEYS, CARE_KEYS, LIMITS_KEYS, TOP_KEYS, Parser
+from poparchive.config.load import (
+    ACCOUNT_KEYS,
+    ATTACHMENTS_KEYS,
+    CARE_KEYS,
+    LIMITS_KEYS,
+    TOP_KEYS,
+    Parser,
+)
 from poparchive.config.oauth import OAUTH_KEYS
 from poparchive.config.oauth import PRESETS as OAUTH_PRESETS
 from poparchive.config.units import size_bytes
-from poparchive.config.values import AUTH, PASSWORD_KINDS, Account, Care, Config, Limits, Tls
+from poparchive.config.values import (
+    AUTH,
+    PASSWORD_KINDS,
+    Account,
+    Attachments,
+    Care,
+    Config,
+    Limits,
+    Tls,
+)
 from poparchive.oauth.providers import PRESETS
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -45,6 +61,7 @@ def code(language: str, page: str) -> list[str]:
 ACCOUNT = rows("`[accounts.NAME]` and `[defaults]`")
 LIMITS = rows("`[limits]`")
 CARE = rows("`[care]`")
+ATTACHMENTS = rows("`[attachments]`")
 
 
 def test_every_key_is_there_and_no_other() -> None:
@@ -53,7 +70,8 @@ def test_every_key_is_there_and_no_other() -> None:
     assert set(ACCOUNT) == fields
     assert set(LIMITS) == {field.name for field in dataclasses.fields(Limits)}
     assert set(CARE) == {field.name for field in dataclasses.fields(Care)}
-    tables = {"accounts", "care", "defaults", "limits", "path"}
+    assert set(ATTACHMENTS) == {field.name for field in dataclasses.fields(Attachments)}
+    tables = {"accounts", "attachments", "care", "defaults", "limits", "path"}
     assert set(rows("The top")) == {f.name for f in dataclasses.fields(Config)} - tables
     assert set(rows("The top")) == set(TOP_KEYS)
 
@@ -75,6 +93,7 @@ def test_every_key_of_oauth_is_there_and_no_other() -> None:
         (Account, ACCOUNT, ACCOUNT_KEYS),
         (Limits, LIMITS, LIMITS_KEYS),
         (Care, CARE, CARE_KEYS),
+        (Attachments, ATTACHMENTS, ATTACHMENTS_KEYS),
     ],
 )
 def test_defaults_are_true(

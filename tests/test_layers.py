@@ -20,11 +20,13 @@ ALLOWED: dict[str, set[str]] = {
     "query": {"errors"},
     "index": LOW | {"query"},
     "formats": LOW,
+    # Mail within an attachment is read as any other, and so are charsets and HTML.
+    "attachments": LOW | {"mime"},
     "config": LOW,
     "credentials": LOW,
     "oauth": LOW,
     "observe": LOW,
-    "archive": LOW | ARCHIVE,
+    "archive": LOW | ARCHIVE | {"attachments"},
     "sync": LOW | {"pop3", "archive"},
     "transfer": LOW | {"formats", "archive", "index", "query"},
     "diagnose": LOW | {"pop3"},
@@ -35,6 +37,7 @@ ALLOWED: dict[str, set[str]] = {
 
 HOMES = {
     "zstandard": ({"store"}, "the store alone decides what is compressed and how"),
+    "kreuzberg": ({"attachments"}, "what it reads is hostile, and read by a confined process"),
     "zfec": ({"store"}, "parity is made and used beside the packs that it heals"),
     "sqlalchemy": ({"index"}, "nothing else knows that the catalog is a database"),
     "alembic": ({"index"}, "migrations belong to the catalog"),

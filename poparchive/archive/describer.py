@@ -8,9 +8,12 @@ from collections import deque
 from collections.abc import Sequence
 
 from poparchive.archive.describe import Stored, describe, document
+from poparchive.archive.known import Attached, Knowledge, attached
+from poparchive.index.carried import Carried
 from poparchive.index.facts import MessageFacts
 from poparchive.index.fulltext import FulltextWriter, Mark
 from poparchive.mime.text import Extract
+from poparchive.store.layout import CONTENTS
 
 
 class Describer:
@@ -19,7 +22,9 @@ class Describer:
     def __init__(self, fulltext: FulltextWriter) -> None:
         self._fulltext = fulltext
         self._begun: deque[tuple[Sequence[Stored], int]] = deque()
-        self._read: deque[list[tuple[MessageFacts, Extract]]] = deque()
+        self._read: deque[list[tuple[MessageFacts, Extract, list[Attached]]]] = deque()
+        # Of a new index that is made beside the old one, too.
+        self._knowledge = Knowledge(fulltext.path.with_name(CONTENTS))
 
     def begin(self, messages: Sequence[Stored], retrieved: int) -> None:
         """Hand in a batch's messages, which came at the moment ``retrieved``."""
@@ -28,14 +33,35 @@ class Describer:
     def facts(self) -> list[MessageFacts]:
         """Read the first batch that was handed in and not read yet."""
         messages, retrieved = self._begun.popleft()
-        described = [describe(one, retrieved) for one in messages]
-        self._read.append(described)
-        return [facts for facts, _ in described]
+        described = [(one, *describe(one, retrieved)) for one in messages]
+        # Contents that came before may have been read already.
+        known = self._known()
+        self._read.append(
+            [
+                (facts, text, attached(one.message, one.root) if known and _any(facts) else [])
+                for one, facts, text in described
+            ]
+        )
+        return [facts for _, facts, _ in described]
 
     def index(self, keys: Sequence[int], mark: Mark) -> None:
         """Index the first batch that was read and not indexed yet, under these row ids."""
-        read = zip(keys, self._read.popleft(), strict=True)
-        self._fulltext.add([document(key, facts, text) for key, (facts, text) in read], mark)
+        documents = []
+        made_of: list[Carried] = []
+        for key, (facts, text, parts) in zip(keys, self._read.popleft(), strict=True):
+            contents, rows = self._knowledge.of(key, parts)
+            made_of += rows
+            documents.append(document(key, facts, text)._replace(contents=contents))
+        self._fulltext.add(documents, mark, made_of)
+
+    def _known(self) -> bool:
+        """Whether texts of attachments are at hand, from the file that the index speaks of."""
+        identity = self._knowledge.identity
+        if identity is None:
+            return False
+        if self._fulltext.contents_file is None:
+            self._fulltext.name_contents_file(identity)
+        return self._fulltext.contents_file == identity
 
     def flush(self) -> None:
         """Return when all that was given to ``index`` can be found."""
@@ -50,4 +76,9 @@ class Describer:
 
     def close(self) -> None:
         """Close the index. Safe to call twice."""
+        self._knowledge.close()
         self._fulltext.close()
+
+
+def _any(facts: MessageFacts) -> bool:
+    return any(part.name is not None for part in facts.parts)

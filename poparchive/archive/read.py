@@ -3,7 +3,6 @@
 A ``Reader`` needs no lock and never waits; it sees what was committed when it looks. One thread each.
 """
 
-import binascii
 import contextlib
 import hashlib
 import tempfile
@@ -15,7 +14,7 @@ from typing import Self
 
 from poparchive.archive.spool import SpoolWriter
 from poparchive.index.lookup import Located, Lookup
-from poparchive.mime import structure
+from poparchive.mime import transfer
 from poparchive.mime.structure import Octets, header_end, parse
 from poparchive.mime.text import Extract, extract
 from poparchive.model import Location
@@ -81,23 +80,25 @@ class Reader:
 
     def header(self, message: Located) -> bytes:
         """Return the header block, proved with the rest of the message."""
-        with self._whole(message) as octets:
+        with self.whole(message) as octets:
             return octets[0 : header_end(octets)]
 
     def text(self, message: Located) -> Extract:
         """Return what the message says. Memory is bounded whatever its size."""
-        with self._whole(message) as octets:
+        with self.whole(message) as octets:
             return extract(octets)
 
     def parts(self, message: Located) -> Iterator[Part]:
         """Yield the leaf parts with their content decoded, one in memory at a time."""
-        with self._whole(message) as octets:
+        with self.whole(message) as octets:
             for leaf in parse(octets).leaves():
-                yield Part(leaf.number, leaf.type, leaf.attachment_name, _decoded(octets, leaf))
+                yield Part(
+                    leaf.number, leaf.type, leaf.attachment_name, transfer.decoded(octets, leaf)
+                )
 
     @contextlib.contextmanager
-    def _whole(self, message: Located) -> Iterator[Octets]:
-        """Give the message in memory, or in a temporary file if it is large."""
+    def whole(self, message: Located) -> Iterator[Octets]:
+        """Give the exact octets, in memory, or in a temporary file if they are many."""
         if message.size_bytes <= IN_MEMORY_BYTES:
             yield self.raw(message)
             return
@@ -170,14 +171,3 @@ class Reader:
                 f"message {message.id.hex()}: the stored octets are not the ones that were archived;"
                 " run `poparchive verify`"
             )
-
-
-def _decoded(message: Octets, leaf: structure.Part) -> bytes:
-    """Undo a part's transfer encoding; what cannot be decoded is given as it is."""
-    body = message[leaf.start : leaf.end]
-    if leaf.encoding == b"base64":
-        with contextlib.suppress(binascii.Error):
-            return binascii.a2b_base64(body)
-    if leaf.encoding == b"quoted-printable":
-        return binascii.a2b_qp(body)
-    return body

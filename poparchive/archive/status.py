@@ -1,10 +1,13 @@
 """What an archive holds and how its accounts stand, counted from the catalog. Reads only."""
 
-from dataclasses import dataclass
+import contextlib
+import sqlite3
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from poparchive.archive import scrub
 from poparchive.archive.scrub import Scrub
+from poparchive.index.contents import ContentsError, ContentStore
 from poparchive.index.lookup import CatalogMissingError, open_read_only
 from poparchive.index.versions import refuse_newer_catalog
 from poparchive.model import Fate
@@ -32,6 +35,19 @@ class AccountStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachmentsStatus:
+    """How far the text inside attachments is read: messages with attachments, and those whose attachments
+    are all in the index; contents and octets by ``attachments.Status``; what kept the last reader in."""
+
+    messages: int = 0
+    indexed: int = 0
+    contents: dict[int, tuple[int, int]] = field(default_factory=dict)
+    text_bytes: int = 0
+    layers: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ArchiveStatus:
     """Sizes in octets; ``indexed`` is how many messages the search index knows, ``pulling`` whether a
     writer is at work, ``scrub`` what was verified and found."""
@@ -45,6 +61,7 @@ class ArchiveStatus:
     accounts: tuple[AccountStatus, ...]
     pulling: bool
     scrub: Scrub
+    attachments: AttachmentsStatus = AttachmentsStatus()
 
 
 def status(root: Path) -> ArchiveStatus:
@@ -90,7 +107,35 @@ def status(root: Path) -> ArchiveStatus:
         tuple(found),
         is_locked(layout.lock),
         scrub.read(root),
+        _attachments(layout),
     )
+
+
+def _attachments(layout: Layout) -> AttachmentsStatus:
+    """Count; what cannot be read is said and stops nothing."""
+    messages = indexed = 0
+    contents: dict[int, tuple[int, int]] = {}
+    layers = error = ""
+    with (
+        contextlib.suppress(CatalogMissingError, sqlite3.Error),
+        contextlib.closing(open_read_only(layout.catalog)) as run,
+    ):
+        query = "SELECT count(DISTINCT message) FROM parts WHERE name IS NOT NULL AND segment = 0"
+        (messages,) = run.execute(query).fetchone()
+        run.execute("ATTACH ? AS search", (str(layout.search),))
+        (indexed,) = run.execute(
+            "SELECT count(*) FROM (SELECT p.message FROM parts p WHERE p.name IS NOT NULL AND"
+            " p.segment = 0 GROUP BY p.message HAVING count(*) ="
+            " (SELECT count(*) FROM search.carried c WHERE c.message = p.message))"
+        ).fetchone()
+    try:
+        store = ContentStore.read(layout.contents)
+        if store is not None:
+            with contextlib.closing(store):
+                contents, layers = store.counts(), store.layers()
+    except ContentsError as caught:
+        error = str(caught)
+    return AttachmentsStatus(messages, indexed, contents, _size(layout.contents), layers, error)
 
 
 def _size(path: Path) -> int:

@@ -56,6 +56,9 @@ SECTIONS = (
             "rebuild": Entry(
                 "poparchive.cli.rebuild:rebuild", "Make catalog and search index again."
             ),
+            "attachments": Entry(
+                "poparchive.cli.attachments:attachments", "Read the text inside attachments."
+            ),
             "optimize": Entry("poparchive.cli.optimize:optimize", "Make the archive smaller."),
         },
     ),

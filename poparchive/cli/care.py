@@ -1,4 +1,5 @@
-"""What the daemon does for the archive beside its pulls: a daily share of a verification, and optimize."""
+"""What the daemon does for the archive beside its pulls: a daily share of a verification, optimize, and
+reading attachments."""
 
 import subprocess
 import sys
@@ -83,15 +84,15 @@ class Scrubber:
             raise StoppedError
 
 
-class Optimizer:
-    """Runs ``poparchive optimize`` as a process of its own, whose memory ends with it; everything else on
+class Child:
+    """Runs a command of poparchive as a process of its own, whose memory ends with it; everything else on
     the machine goes first."""
 
-    def __init__(self, options: Sequence[str], time_s: int, rate: int) -> None:
+    def __init__(self, options: Sequence[str], command: str, *limits: str) -> None:
         """``options`` are those before the command: which configuration, which archive."""
-        limits = ["--time-limit", f"{time_s}s", "--rate", str(rate)]
         main = [sys.executable, "-m", "poparchive", "--quiet"]
-        self._command = [*main, *options, "optimize", "--nice", "--json", *limits]
+        self._name = command
+        self._command = [*main, *options, command, "--nice", "--json", *limits]
         self._process: subprocess.Popen[str] | None = None
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
@@ -106,7 +107,7 @@ class Optimizer:
             )
         except OSError as error:
             # No memory, no process, or Python was just being replaced: pulls go on, and the next time may do.
-            observe.event("optimize not begun", level=30, error=error.strerror or str(error))
+            observe.event(f"{self._name} not begun", level=30, error=error.strerror or str(error))
             return
         self._thread = threading.Thread(target=self._follow, args=(self._process,), daemon=True)
         self._thread.start()
@@ -125,8 +126,8 @@ class Optimizer:
     def _follow(self, process: "subprocess.Popen[str]") -> None:
         report, said = process.communicate()
         if self._stopped.is_set():
-            observe.event("optimize stopped")
+            observe.event(f"{self._name} stopped")
         elif process.returncode in (0, 1) and report:
-            observe.event("optimize", level=40 if process.returncode else 20, report=report.strip())
+            observe.event(self._name, level=40 if process.returncode else 20, report=report.strip())
         else:
-            observe.event("optimize failed", level=40, error=said.strip()[-2000:])
+            observe.event(f"{self._name} failed", level=40, error=said.strip()[-2000:])

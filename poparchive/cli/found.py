@@ -1,18 +1,18 @@
 """Lists of messages that were found, with the piece of each that shows why: for a terminal, and as JSON."""
 
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from poparchive.archive.known import Inside
 from poparchive.archive.read import Reader
 from poparchive.cli import output
 from poparchive.errors import PoparchiveError
 from poparchive.index.results import Hit
 from poparchive.index.snippet import Snippet, snippet
-from poparchive.mime.text import Extract
+from poparchive.mime.structure import Octets
+from poparchive.mime.text import Extract, extract
 from poparchive.query.tree import Words
-
-ContentText = Callable[[bytes], str | None]
-"""Gives the text in an attachment, by the SHA-256 of its content."""
 
 _SENDER_CELLS = 20
 _ID_DIGITS = 10
@@ -20,14 +20,9 @@ _INDENT = "    "
 _LEAST_SNIPPET = 60
 
 
-def print_json(
-    root: Path,
-    hits: Sequence[Hit],
-    wanted: Sequence[Words],
-    content_text: ContentText | None = None,
-) -> None:
+def print_json(root: Path, hits: Sequence[Hit], wanted: Sequence[Words]) -> None:
     """Print an object a line."""
-    for hit, text, shown in _with_text(root, hits, wanted, 160, content_text):
+    for hit, text, shown in _with_text(root, hits, wanted, 160):
         row = {
             "id": hit.id.hex(),
             "message_id": text.message_id if text else "",
@@ -51,16 +46,11 @@ def print_json(
         output.result(output.json_line(row))
 
 
-def print_list(
-    root: Path,
-    hits: Sequence[Hit],
-    wanted: Sequence[Words],
-    content_text: ContentText | None = None,
-) -> None:
+def print_list(root: Path, hits: Sequence[Hit], wanted: Sequence[Words]) -> None:
     """Print a line for each message, what shows why it was found, and what else is to say of it."""
     width = output.terminal_width()
     room = max(width - len(_INDENT) - 2, _LEAST_SNIPPET)
-    for hit, _, shown in _with_text(root, hits, wanted, room, content_text):
+    for hit, _, shown in _with_text(root, hits, wanted, room):
         _print_head(hit, width)
         if shown.text:
             line = _marked(shown)
@@ -116,43 +106,34 @@ def _marked(shown: Snippet) -> str:
 
 
 def _with_text(
-    root: Path,
-    hits: Sequence[Hit],
-    wanted: Sequence[Words],
-    width: int,
-    content_text: ContentText | None,
+    root: Path, hits: Sequence[Hit], wanted: Sequence[Words], width: int
 ) -> Iterator[tuple[Hit, Extract | None, Snippet]]:
     """Read the messages found, and take from each what shows best why it was."""
     if not hits:
         return
-    with Reader(root) as reader:
+    with Reader(root) as reader, contextlib.closing(Inside(reader.layout.contents)) as inside:
         for hit in hits:
             try:
-                text = reader.text(reader.lookup.by_key(hit.key))
+                with reader.whole(reader.lookup.by_key(hit.key)) as octets:
+                    text = extract(octets)
+                    shown = _best(octets, text, wanted, width, inside)
             except PoparchiveError as error:
                 # One damaged message must not hide the others that were found.
                 output.problem(output.visible(str(error)))
                 yield hit, None, Snippet("", [])
                 continue
-            yield hit, text, _best(reader, hit, text, wanted, width, content_text)
+            yield hit, text, shown
 
 
 def _best(
-    reader: Reader,
-    hit: Hit,
-    text: Extract,
-    wanted: Sequence[Words],
-    width: int,
-    content_text: ContentText | None,
+    octets: Octets, text: Extract, wanted: Sequence[Words], width: int, inside: Inside
 ) -> Snippet:
     """Take it from the text, or from an attachment where only that has what is wanted."""
     own = Snippet(*snippet(text.body, wanted, width=width))
-    if own.marks or content_text is None or not wanted:
+    if own.marks or not wanted or not text.attachment_names:
         return own
-    for name, identity in reader.lookup.contents_of(hit.key):
-        inside = content_text(identity)
-        if inside:
-            found = Snippet(*snippet(inside, wanted, width=width), name or "(unnamed)")
-            if found.marks:
-                return found
+    for name, content in inside.texts(octets):
+        found = Snippet(*snippet(content, wanted, width=width), name or "(unnamed)")
+        if found.marks:
+            return found
     return own

@@ -29,6 +29,10 @@ leave_on_server = "forever"       # or "30d" after it was archived, or "delete" 
 # [care]
 # verify = "30d"                  # the daemon reads all of the archive again within that time
 
+# [attachments]
+# enabled = false                 # the daemon leaves the text inside attachments unread
+# ocr = true                      # recognize letters in pictures and scanned PDFs, with tesseract
+
 # An account. `poparchive account add` writes such a table below.
 # [accounts.office]
 # host = "pop.example.com"

@@ -20,6 +20,7 @@ def run(context: typer.Context) -> None:
     """Pull every account on its schedule until SIGTERM or SIGINT; what came until then is kept."""
     from poparchive import observe
     from poparchive.cli import jobs, signals
+    from poparchive.cli.care import Child
     from poparchive.config import Cron, Every
     from poparchive.errors import PoparchiveError, TryLaterError, UsageError
     from poparchive.pop3 import Contexts
@@ -55,6 +56,7 @@ def run(context: typer.Context) -> None:
                     chosen = config.select(names)
                     for result in jobs.pull(root, chosen, options, stop=stop, contexts=contexts):
                         put_off(result)
+                        unread.append(result.octets)
         except TryLaterError as error:
             # Another command has the archive.
             observe.event("pull put off", reason=str(error))
@@ -64,6 +66,9 @@ def run(context: typer.Context) -> None:
             observe.event("pull failed", level=40, error=str(error))
         finally:
             current.remove(stop)
+            if reader is not None and any(unread) and not stopping.is_set():
+                unread.clear()
+                reader.start()
 
     def put_off(result: Result) -> None:
         """Try again what failed when that makes sense, and not before."""
@@ -89,10 +94,14 @@ def run(context: typer.Context) -> None:
         return Task(name, cron=schedule.fields())
 
     current: list[jobs.Stop] = []
+    # What came before the daemon started may not have been read to its end.
+    unread: list[int] = [1]
     failures: dict[str, int] = {}
     tasks = [task(account.name, account.schedule) for account in config.accounts]
     first = [task.name for task in tasks]
     scrubber, optimizer, care = None, None, config.care
+    before = ["--config", str(config.path), "--archive", str(root)]
+    reader = Child(before, "attachments") if config.attachments.enabled else None
     if care.verify is not None:
         from poparchive.cli.care import CHECK_S, Scrubber
 
@@ -100,10 +109,14 @@ def run(context: typer.Context) -> None:
         tasks.append(Task(VERIFY, every_s=CHECK_S))
         first.append(VERIFY)
     if care.optimize is not None:
-        from poparchive.cli.care import Optimizer
-
-        before = ["--config", str(config.path), "--archive", str(root)]
-        optimizer = Optimizer(before, care.optimize_time, care.optimize_rate)
+        optimizer = Child(
+            before,
+            "optimize",
+            "--time-limit",
+            f"{care.optimize_time}s",
+            "--rate",
+            str(care.optimize_rate),
+        )
         tasks.append(task(OPTIMIZE, care.optimize))
     schedule = Schedule(tasks, pull)
 
@@ -111,7 +124,7 @@ def run(context: typer.Context) -> None:
         stopping.set()
         for one in tuple(current):
             one.set()
-        for carer in (scrubber, optimizer):
+        for carer in (scrubber, optimizer, reader):
             if carer is not None:
                 carer.stop()
         schedule.stop()
@@ -119,7 +132,7 @@ def run(context: typer.Context) -> None:
     with signals.ending(stop):
         observe.event("started", accounts=len(config.accounts), archive=str(root))
         schedule.run(first)
-        for carer in (scrubber, optimizer):
+        for carer in (scrubber, optimizer, reader):
             if carer is not None:
                 carer.join()
         observe.event("stopped")

@@ -11,7 +11,7 @@ from poparchive.errors import PoparchiveError
 
 if TYPE_CHECKING:
     from poparchive.archive.scrub import Scrub
-    from poparchive.archive.status import AccountStatus
+    from poparchive.archive.status import AccountStatus, AttachmentsStatus
     from poparchive.config import Account
 
 
@@ -52,6 +52,7 @@ def status(
         row["exceptions"] = {name: found for name, found in exceptions.items() if found}
         row |= {"indexed": found.indexed, "never_pulled": waiting, "pulling": found.pulling}
         row |= _verified(found.scrub)
+        row["attachments"] = _read(found.attachments)
         row |= {"logins": {name: text for name, (text, _) in remarks.items()}}
         output.result(output.json_line(row))
         return code
@@ -80,6 +81,10 @@ def status(
         f" catalog {output.human_size(found.catalog_bytes)},"
         f" search index {output.human_size(found.search_bytes)}"
     )
+    if found.attachments.messages:
+        output.result(_coverage(found.attachments))
+    if found.attachments.error:
+        output.problem(output.visible(found.attachments.error))
     output.result(_scrubbed(found.scrub))
     for damage in found.scrub.damages[:SHOWN_DAMAGES]:
         output.problem(f"damaged: {output.visible(damage)}")
@@ -88,6 +93,46 @@ def status(
     for text, _ in remarks.values():
         output.problem(text)
     return code
+
+
+def _read(attachments: "AttachmentsStatus") -> dict[str, object]:
+    """How far the text inside attachments is read, for programs."""
+    from poparchive.attachments.outcome import Status
+
+    return {
+        "messages": attachments.messages,
+        "messages_indexed": attachments.indexed,
+        "contents": {
+            Status(status).name.lower(): count
+            for status, (count, _) in sorted(attachments.contents.items())
+        },
+        "octets": sum(octets for _, octets in attachments.contents.values()),
+        "text_bytes": attachments.text_bytes,
+        "confined_by": attachments.layers.split(),
+        "error": attachments.error or None,
+    }
+
+
+LAYERS = 4
+"""``attachments.confine`` has so many."""
+
+
+def _coverage(attachments: "AttachmentsStatus") -> str:
+    """The same, in a sentence."""
+    from poparchive.attachments.outcome import Status
+
+    text = f"attachments: those of {attachments.indexed} messages of {attachments.messages} are searchable"
+    if attachments.contents:
+        told = ", ".join(
+            f"{count} {Status(status).name.lower()}"
+            for status, (count, _) in sorted(attachments.contents.items())
+        )
+        text += f"; contents: {told}; texts {output.human_size(attachments.text_bytes)}"
+    if attachments.layers and len(attachments.layers.split()) < LAYERS:
+        text += f" (this system confines their reader only by {attachments.layers})"
+    if attachments.indexed < attachments.messages:
+        text += "; `poparchive attachments` reads the rest"
+    return text
 
 
 def _scrubbed(scrub: "Scrub") -> str:

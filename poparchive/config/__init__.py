@@ -11,6 +11,7 @@ from poparchive.config.oauth import OAuth
 from poparchive.config.schedule import Cron, Every, Schedule
 from poparchive.config.values import (
     Account,
+    Attachments,
     Care,
     Config,
     LeaveOnServer,
@@ -22,6 +23,7 @@ from poparchive.config.values import (
 
 __all__ = [
     "Account",
+    "Attachments",
     "Care",
     "Config",
     "ConfigError",

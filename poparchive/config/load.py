@@ -14,7 +14,7 @@ from poparchive.config.lines import Key, key_lines
 from poparchive.config.oauth import parse_oauth
 from poparchive.config.schedule import parse_schedule
 from poparchive.config.units import size_bytes
-from poparchive.config.values import Account, Care, Config, Limits, Tls
+from poparchive.config.values import Account, Attachments, Care, Config, Limits, Tls
 
 Parser = Callable[[object, Path], object]
 
@@ -64,8 +64,17 @@ CARE_KEYS: Mapping[str, Parser] = {
     "optimize_time": _alone(values.parse_seconds),
     "optimize_rate": _alone(values.parse_rate),
 }
+ATTACHMENTS_KEYS: Mapping[str, Parser] = {
+    "enabled": _alone(values.parse_flag),
+    "ocr": _alone(values.parse_flag),
+    "ocr_languages": _alone(values.parse_languages),
+    "time": _alone(values.parse_seconds),
+    "memory": _alone(values.parse_memory),
+    "max_bytes": _alone(values.parse_attachment_size),
+    "workers": _alone(lambda value: values.parse_whole(value, 1, 64)),
+}
 TOP_KEYS: Mapping[str, Parser] = {"archive": values.parse_path}
-TABLES = ("defaults", "limits", "care", "accounts")
+TABLES = ("defaults", "limits", "care", "attachments", "accounts")
 TLS_ONLY = (
     "tls_fingerprint", "ca_file", "tls_minimum", "tls_legacy", "client_certificate", "client_key",
 )  # fmt: skip
@@ -136,6 +145,9 @@ class _Reader:
         settings, _ = self._table(top, (), TOP_KEYS, also=TABLES)
         limits, _ = self._table(tree.get("limits", {}), ("limits",), LIMITS_KEYS)
         care, _ = self._table(tree.get("care", {}), ("care",), CARE_KEYS)
+        attachments, _ = self._table(
+            tree.get("attachments", {}), ("attachments",), ATTACHMENTS_KEYS
+        )
         defaults, wrong = self._table(tree.get("defaults", {}), ("defaults",), ACCOUNT_KEYS)
         accounts = self._accounts(tree.get("accounts", {}), defaults, wrong)
         if self.problems:
@@ -146,6 +158,7 @@ class _Reader:
             defaults=MappingProxyType(defaults),
             limits=Limits(**limits),
             care=Care(**care),
+            attachments=Attachments(**attachments),
             path=self.path,
         )
 

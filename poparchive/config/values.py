@@ -129,6 +129,26 @@ class Care:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attachments:
+    """How the text inside attachments is read. The fields are the keys of ``[attachments]``."""
+
+    enabled: bool = True
+    """Whether the daemon reads it after pulls; ``poparchive attachments`` reads it in any case."""
+    ocr: bool = False
+    """Whether letters in pictures are recognized."""
+    ocr_languages: tuple[str, ...] = ("eng",)
+    """As tesseract names them."""
+    time: int = 60
+    """Seconds of CPU that reading one attachment may take."""
+    memory: int = 512 << 20
+    """Octets of memory that it may take."""
+    max_bytes: int = 64 << 20
+    """Larger attachments are not read."""
+    workers: int = 1
+    """How many are read at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A whole configuration, proved consistent. Accounts stand in the order of the file.
 
@@ -140,6 +160,7 @@ class Config:
     defaults: Mapping[str, object]
     limits: Limits
     care: Care
+    attachments: Attachments
     path: Path
 
     def account(self, name: str) -> Account:
@@ -293,6 +314,36 @@ def parse_rate(value: object) -> int:
     if rate is None or rate < 1 << 20:
         raise ValueError(f'must be a size from 1MiB on, such as "64MiB", not {shown(value)}')
     return rate
+
+
+def parse_memory(value: object) -> int:
+    """Octets of memory for reading an attachment: from 128 MiB, for less reads no PDF, to 64 GiB."""
+    return _bounded_size(value, 128 << 20, 64 << 30, "128MiB", "64GiB")
+
+
+def parse_attachment_size(value: object) -> int:
+    """The size of the largest attachment that is read, up to 1 GiB: it is held in memory."""
+    return _bounded_size(value, 1, 1 << 30, "1", "1GiB")
+
+
+def _bounded_size(value: object, low: int, high: int, lowest: str, highest: str) -> int:
+    size = size_bytes(value) if isinstance(value, str) else value
+    if isinstance(size, bool) or not isinstance(size, int) or not low <= size <= high:
+        raise ValueError(f"must be a size from {lowest} to {highest}, not {shown(value)}")
+    return size
+
+
+def parse_languages(value: object) -> tuple[str, ...]:
+    """Languages as tesseract names them, such as ``eng`` or ``chi_sim``."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not names or len(names) > 20:
+        raise ValueError(f'must be a list such as ["eng", "deu"], not {shown(value)}')
+    for name in names:
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{1,30}", name):
+            raise ValueError(
+                f'must name languages as tesseract does, such as "eng", not {shown(name)}'
+            )
+    return tuple(names)
 
 
 def parse_fingerprint(value: object) -> str:

@@ -8,12 +8,13 @@ catalog: ``watermark`` is the last journal entry it knows. One writer, from one 
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from poparchive.errors import PoparchiveError
-from poparchive.index import bulk, failures, versions
+from poparchive.index import bulk, carried, failures, versions
+from poparchive.index.carried import Carried
 from poparchive.index.columns import COLUMNS as COLUMNS
 from poparchive.index.fold import fold
 from poparchive.index.threads import TABLES, Joining, ThreadWriter, joining
@@ -161,8 +162,29 @@ class FulltextWriter:
         """The last journal entry whose messages are in the index."""
         return Mark(*self._connection.execute("SELECT entry, position FROM watermark").fetchone())
 
-    def add(self, documents: Iterable[Document], mark: Mark) -> None:
-        """Add a journal entry's documents and raise the watermark, in one transaction."""
+    @property
+    def path(self) -> Path:
+        return self._path
+
+    def carried_by(self, key: int) -> list[Carried]:
+        """Return which texts of attachments a document is made of, in order."""
+        return carried.of(self._connection, key)
+
+    @property
+    def contents_file(self) -> bytes | None:
+        """The file that the numbers of these texts are of; None while there are none."""
+        return carried.file_of(self._connection)
+
+    def name_contents_file(self, identity: bytes) -> None:
+        """Say which file the numbers are of, before the first one is written."""
+        with self._transaction() as run:
+            carried.set_file(run, identity)
+
+    def add(
+        self, documents: Iterable[Document], mark: Mark, made_of: Sequence[Carried] = ()
+    ) -> None:
+        """Add a journal entry's documents and raise the watermark, in one transaction; ``made_of`` says
+        which texts of attachments are in them."""
         documents = list(documents)
         rows = sorted(document.folded() for document in documents)
         with self._transaction() as run:
@@ -170,11 +192,16 @@ class FulltextWriter:
             for some in bulk.chunks(rows):
                 values, parameters = bulk.values(some)
                 run.execute(f"{_INSERT} {values}", parameters)
+            if made_of:
+                carried.put(run, {row.message for row in made_of}, made_of)
             run.execute("UPDATE watermark SET entry = ?, position = ?", mark)
         self._added += len(rows)
 
-    def replace(self, pairs: Iterable[tuple[Document, Document]]) -> None:
-        """Put new documents in the place of old ones, in one transaction.
+    def replace(
+        self, pairs: Iterable[tuple[Document, Document]], made_of: Sequence[Carried] = ()
+    ) -> None:
+        """Put new documents in the place of old ones, in one transaction. ``made_of`` says which texts of
+        attachments are in the new ones.
 
         An old document must be exactly what is in the index: words that it lacks would stay, and others
         would be missed elsewhere. Pairs of documents that are not in the index are left out.
@@ -182,10 +209,15 @@ class FulltextWriter:
         rows = sorted({old.id: (old.folded(), new.folded()) for old, new in pairs}.values())
         with self._transaction() as run:
             known = [(old, new) for old, new in rows if _has(run, old[0])]
+            keys = {old[0] for old, _ in known if isinstance(old[0], int)}
+            carried.put(run, keys, [row for row in made_of if row.message in keys])
+            # A document that stays as it is, as where attachments have no text, is left alone.
+            known = [(old, new) for old, new in known if old != new]
             run.executemany(_DELETE, (old for old, _ in known))
             for some in bulk.chunks([new for _, new in known]):
                 values, parameters = bulk.values(some)
                 run.execute(f"{_INSERT} {values}", parameters)
+        self._added += len(known)
 
     def erase(self, documents: Iterable[Document]) -> None:
         """Take documents out and leave no word of them in the file.
@@ -198,6 +230,7 @@ class FulltextWriter:
         with self._transaction() as run:
             run.executemany(_DELETE, [row for row in rows if _has(run, row[0])])
             self._threads.erase([int(row[0]) for row in rows])
+            carried.put(run, (int(row[0]) for row in rows), ())
         try:
             # A word that was taken out stands in its segment until that is merged with the note of it.
             run.execute("PRAGMA secure_delete=ON")
@@ -322,5 +355,7 @@ def _create(connection: sqlite3.Connection) -> None:
         connection.execute(table)
     connection.execute("CREATE TABLE watermark(entry INTEGER NOT NULL, position TEXT)")
     connection.execute("INSERT INTO watermark VALUES (0, NULL)")
+    for table in carried.TABLES:
+        connection.execute(table)
     connection.execute(f"PRAGMA user_version = {versions.SEARCH}")
     connection.execute("COMMIT")

@@ -291,16 +291,6 @@ class Lookup:
         )
         return [tuple(row) for row in self.connection.execute(query, (key,))]
 
-    def contents_of(self, key: int) -> list[tuple[str, bytes]]:
-        """Return the name and the content's SHA-256 of each attachment that is one blob."""
-        query = (
-            "SELECT p.name, b.sha256 FROM parts p JOIN blobs b ON b.id = p.blob"
-            " WHERE p.message = ?1 AND p.segment = 0 AND p.name IS NOT NULL AND NOT EXISTS (SELECT 1"
-            " FROM parts s WHERE s.message = ?1 AND s.number = p.number AND s.segment = 1)"
-            " ORDER BY p.number"
-        )
-        return [(name, identity) for name, identity in self.connection.execute(query, (key,))]
-
     def _rows(self, where: str, values: tuple[object, ...]) -> list[Located]:
         query = f"SELECT {_COLUMNS} FROM messages m {where}"  # noqa: S608
         return [located(row) for row in self.connection.execute(query, values)]

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
-from poparchive.index import threadproof
+from poparchive.index import carried, threadproof
+from poparchive.index.carried import Carried
 from poparchive.index.fulltext import COLUMNS, OPTIONS, Document
 from poparchive.index.lookup import open_read_only
 from poparchive.index.threadproof import ExpectedThreads
@@ -137,6 +138,15 @@ class IndexProof:
 
     def close(self) -> None:
         self._connection.close()
+
+    @property
+    def contents_file(self) -> bytes | None:
+        """The file of which texts of attachments are in it; None where there are none."""
+        return None if self.outdated else carried.file_of(self._connection)
+
+    def carried_by(self, key: int) -> list[Carried]:
+        """Return which texts of attachments a document is made of."""
+        return [] if self.outdated else carried.of(self._connection, key)
 
     def problems(self) -> Iterator[str]:
         """Check the structure of the file and of the index in it: what can be said without any mail."""

@@ -14,6 +14,9 @@ from poparchive.store.errors import FormatError
 from poparchive.store.format import FORMAT
 from poparchive.store.fsio import sync_directory, write_durably, writing
 
+CONTENTS = "attachments.sqlite"
+"""The texts of attachments, beside any search index that is made of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -38,6 +41,14 @@ class Layout:
     @property
     def search(self) -> Path:
         return self.root / "search.sqlite"
+
+    @property
+    def contents(self) -> Path:
+        return self.root / CONTENTS
+
+    @property
+    def contents_lock(self) -> Path:
+        return self.root / "attachments.lock"
 
     @property
     def spool(self) -> Path:

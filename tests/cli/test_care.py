@@ -7,7 +7,7 @@ import pytest
 
 from poparchive import observe
 from poparchive.archive import scrub
-from poparchive.cli.care import Optimizer, Scrubber
+from poparchive.cli.care import Child, Scrubber
 from poparchive.store import layout
 from tests.support.archives import fill
 from tests.support.damage import mails
@@ -74,10 +74,10 @@ def test_an_optimize_that_cannot_begin_is_a_warning(
     events: list[tuple[str, dict[str, object]]],
 ) -> None:
     """The daemon goes on without it, stops as ever, and tries again the next time."""
-    optimizer = Optimizer(["--archive", str(tmp_path / "a")], 60, 1 << 20)
+    optimizer = Child(["--archive", str(tmp_path / "a")], "optimize")
     with monkeypatch.context() as gone:
         gone.setattr(sys, "executable", str(tmp_path / "python"))
-        missing = Optimizer(["--archive", str(tmp_path / "a")], 60, 1 << 20)
+        missing = Child(["--archive", str(tmp_path / "a")], "optimize")
     missing.start()
     missing.start()
     missing.stop()

@@ -266,15 +266,9 @@ class _Run:
     def _message_check(self, chain: ChainCheck) -> MessageCheck | None:
         if self._reader is None:
             return None
-        if self._share is None:
-            self._search.expect()
+        expected = self._search.expect() if self._share is None else None
         check = MessageCheck(
-            self._reader,
-            self._counts,
-            chain.shadow.retrieved,
-            self._search.expected,
-            self._lost.add,
-            self._search.threads,
+            self._reader, self._counts, chain.shadow.retrieved, expected, self._lost.add
         )
         self._stack.callback(check.close)
         return check

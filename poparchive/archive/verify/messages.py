@@ -5,14 +5,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
+from typing import NamedTuple
 
 from poparchive.archive.describe import Stored, describe, document
+from poparchive.archive.known import MadeOf
 from poparchive.archive.objects import gather
 from poparchive.archive.read import Reader
 from poparchive.archive.spool import Spooled
+from poparchive.archive.verify.databases import REBUILD_SEARCH
 from poparchive.archive.verify.findings import Counts, Damage, Kind
 from poparchive.errors import PoparchiveError
+from poparchive.index.contents import ContentsError
 from poparchive.index.facts import MessageFacts
+from poparchive.index.fulltext import Document
 from poparchive.index.keys import hash_of
 from poparchive.index.lookup import Located
 from poparchive.index.terms import Expected
@@ -28,6 +33,15 @@ Retrieved = Callable[[bytes], tuple[int, int] | None]
 """The journal entry that first named a message, and its time."""
 
 
+class Expectation(NamedTuple):
+    """What takes what the search index should hold: words, conversations, and the texts of attachments that
+    it says it is made of."""
+
+    words: Expected
+    threads: ExpectedThreads
+    made_of: MadeOf
+
+
 class MessageCheck:
     """Looks at one message after the other. ``bad`` is called with each that cannot be read."""
 
@@ -36,18 +50,16 @@ class MessageCheck:
         reader: Reader,
         counts: Counts,
         retrieved: Retrieved | None,
-        expected: Expected | None,
+        expected: Expectation | None,
         bad: Callable[[int, str], None],
-        threads: ExpectedThreads | None = None,
     ) -> None:
-        """Without ``retrieved``, what the catalog says is not compared; ``expected`` and ``threads`` take
-        what the search index should hold."""
+        """Without ``retrieved``, what the catalog says is not compared; ``expected`` takes what the search
+        index should hold."""
         self._reader = reader
         self._packs = PackReader(reader.layout)
         self._counts = counts
         self._retrieved = retrieved
         self._expected = expected
-        self._threads = threads
         self._bad = bad
         self._directory = tempfile.TemporaryDirectory(prefix="poparchive-")
         # Large messages go to a place of our own: the archive's is its writer's.
@@ -78,15 +90,32 @@ class MessageCheck:
             facts, text = self._describe(located, octets, time)
             yield from self._compare(located, facts)
             if self._expected is not None and entry <= indexed:
-                words = document(located.key, facts, text)
-                self._expected.add(words)
-                if self._threads is not None:
-                    self._threads.add(words)
+                yield from self._expect(located, octets, document(located.key, facts, text))
         except PoparchiveError as error:
             self._bad(located.key, str(error))
         finally:
             if isinstance(octets, Spooled):
                 octets.discard()
+
+    def _expect(
+        self, located: Located, octets: bytes | Spooled, plain: Document
+    ) -> Iterator[Damage]:
+        """Take in what the index should hold: what the message says, and its attachments as far as known."""
+        assert self._expected is not None
+        words, threads, made_of = self._expected
+        contents = ""
+        try:
+            contents = made_of.text(located.key, octets)
+        except ContentsError as error:
+            yield Damage(
+                f"{error}; {REBUILD_SEARCH}",
+                located,
+                tuple(self._reader.lookup.accounts_of(located.key)),
+                Kind.SEARCH,
+                located.id,
+            )
+        words.add(plain._replace(contents=contents))
+        threads.add(plain)
 
     def _describe(
         self, located: Located, octets: bytes | Spooled, time: int

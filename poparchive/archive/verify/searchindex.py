@@ -4,11 +4,14 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 from poparchive.archive.indexer import read_position
+from poparchive.archive.known import MadeOf
 from poparchive.archive.verify import databases
 from poparchive.archive.verify.chain import ChainCheck
 from poparchive.archive.verify.databases import REBUILD_SEARCH
 from poparchive.archive.verify.findings import DATABASE_ERRORS, Counts, Damage, Kind
 from poparchive.archive.verify.lost import Lost
+from poparchive.archive.verify.messages import Expectation
+from poparchive.index.contents import ContentsError
 from poparchive.index.lookup import CatalogMissingError
 from poparchive.index.terms import Expected, IndexProof
 from poparchive.index.threadproof import ExpectedThreads
@@ -25,10 +28,8 @@ class SearchCheck:
         self._counts = counts
         self._stack = stack
         self._proof: IndexProof | None = None
-        self.expected: Expected | None = None
-        """Takes the words that it should hold, if it is to be compared with them."""
-        self.threads: ExpectedThreads | None = None
-        """Takes the messages whose conversations it should know."""
+        self._made_of: MadeOf | None = None
+        self._expected: Expectation | None = None
 
     def open(self) -> Iterator[Damage]:
         """Open it, before the catalog: that is never behind it."""
@@ -38,19 +39,31 @@ class SearchCheck:
             yield Damage(f"{error}", kind=Kind.SEARCH)
         except (*DATABASE_ERRORS, TypeError, ValueError) as error:
             yield self._damage(str(error))
+        if self._proof is None or self._proof.outdated:
+            return
+        try:
+            made_of = MadeOf(self._proof, self._layout.contents)
+            self._made_of = self._stack.enter_context(contextlib.closing(made_of))
+        except (ContentsError, *DATABASE_ERRORS) as error:
+            # Without the texts of attachments that it is made of it is not compared.
+            yield Damage(f"{error}; {REBUILD_SEARCH}", kind=Kind.SEARCH)
 
     @property
     def indexed(self) -> int:
         """The last entry whose messages are in it."""
         return self._proof.entry if self._proof is not None else 0
 
-    def expect(self) -> None:
-        """Prepare to compare it with what it should hold."""
-        if self._proof is not None:
+    def expect(self) -> Expectation | None:
+        """Return what takes what it should hold; None if it cannot be compared with that."""
+        if self._proof is not None and self._made_of is not None:
             enter = self._stack.enter_context
             threads = ExpectedThreads(self._layout.catalog, self._proof.entry)
-            self.expected = enter(contextlib.closing(Expected()))
-            self.threads = enter(contextlib.closing(threads))
+            self._expected = Expectation(
+                enter(contextlib.closing(Expected())),
+                enter(contextlib.closing(threads)),
+                self._made_of,
+            )
+        return self._expected
 
     def watermark(self, chain: ChainCheck, *, catalog: bool) -> Iterator[Damage]:
         """Compare what it says of the journal with the chain, and with the catalog if there is one."""
@@ -87,15 +100,16 @@ class SearchCheck:
         for damage in databases.search_structure(self._layout, self._proof):
             bad = True
             yield damage
-        if bad or self.expected is None:
+        if bad or self._expected is None:
             return
         if not comparable():
             self._counts.notes.append(f"{self._path}: was not compared with the messages")
             return
         try:
-            differs = self._proof.differs(self.expected.sum(), lost.keys())
-            if not differs and self.threads is not None:
-                differs = self._proof.threads_differ(self.threads, incomplete=len(lost) > 0)
+            words, threads, _ = self._expected
+            differs = self._proof.differs(words.sum(), lost.keys()) or self._proof.threads_differ(
+                threads, incomplete=len(lost) > 0
+            )
         except DATABASE_ERRORS as error:
             differs = str(error)
         if differs:

@@ -1,0 +1,390 @@
+"""Brings the text inside attachments into the search index: what is missing is read, once per content.
+
+Runs beside pulls and searches; the archive's lock is held for moments. What was read is on the disk before
+the index is told of it, so a run that is cut at any point loses at most what it had not written yet, and
+the next goes on. Memory is that of one message, the contents that workers hold, and a batch.
+"""
+
+import contextlib
+import time
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from poparchive.archive.describe import Stored, describe, document
+from poparchive.archive.known import Attached, content_of, packed, text_of
+from poparchive.archive.read import Reader
+from poparchive.attachments import (
+    VERSION,
+    Abilities,
+    Job,
+    Lacking,
+    Limits,
+    Outcome,
+    Pool,
+    Status,
+    likely,
+    too_large,
+)
+from poparchive.errors import PoparchiveError
+from poparchive.index.carried import Carried
+from poparchive.index.contents import Content, ContentsError, ContentStore
+from poparchive.index.fulltext import Document, FulltextWriter, IndexOutdatedError
+from poparchive.index.lookup import Located, Lookup, NotFoundError, open_read_only
+from poparchive.mime.structure import parse
+from poparchive.model import Location, MessageId
+from poparchive.store.errors import LockedError
+from poparchive.store.fsio import Lock
+from poparchive.store.layout import open_layout
+
+BATCH_MESSAGES = 200
+BATCH_CHARS = 8 << 20
+BATCH_S = 20.0
+"""A batch ends when it has so many messages or characters, or is so old: what was read can be found then."""
+
+LOCK_S = 20.0
+"""So long a batch waits for a pull to end; after that its messages are left for the end of the run."""
+
+_MERGE_S = 0.5
+"""So long the lock is held for merging at a time."""
+
+RETRIED = (Status.BOMB, Status.TIMEOUT, Status.MEMORY, Status.DAMAGED)
+"""What may end otherwise with other limits, or another version of a library."""
+
+Progress = Callable[[int, int, int], bool]
+"""Called with messages done, messages in all, octets read by now; whether to go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How to read: ``most`` is after how many contents to stop, ``retry`` reads again what failed."""
+
+    limits: Limits = field(default_factory=Limits)
+    workers: int = 1
+    most: int | None = None
+    retry: bool = False
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run did. ``left`` are messages that are not brought up to date yet."""
+
+    contents: int = 0
+    octets: int = 0
+    messages: int = 0
+    left: int = 0
+    unreadable: int = 0
+    seconds: float = 0.0
+    statuses: Counter[Status] = field(default_factory=Counter)
+    layers: tuple[str, ...] = ()
+    extra: str = ""
+    ocr: bool = False
+
+
+@dataclass(slots=True)
+class _Message:
+    """A message whose attachments are not all known yet, and what the index should hold for it."""
+
+    located: Located
+    plain: Document
+    parts: list[Attached]
+    missing: set[bytes]
+
+
+def read_contents(root: Path, wish: Wish, progress: Progress) -> Report:
+    """Read what is missing. Raises ``LockedError`` if another run is at it, ``ContentsError``,
+    ``WorkerError``."""
+    layout = open_layout(root)
+    began = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(Lock(layout.contents_lock))
+        reader = stack.enter_context(Reader(root, layout))
+        store = ContentStore.open(layout.contents)
+        stack.callback(store.close)
+        pool: Pool[bytes] = stack.enter_context(Pool(wish.limits, wish.workers))
+        run = _Run(reader, store, pool, wish, progress)
+        run.go()
+    run.report.seconds = time.monotonic() - began
+    return run.report
+
+
+class _Run:
+    def __init__(
+        self, reader: Reader, store: ContentStore, pool: Pool[bytes], wish: Wish, progress: Progress
+    ) -> None:
+        self.report = Report()
+        self._reader = reader
+        self._layout = reader.layout
+        self._store = store
+        self._pool = pool
+        self._wish = wish
+        self._progress = progress
+        self._able: list[str] = []
+        self._again: set[Status] = set()
+        self._looked: set[bytes] = set()
+        self._asked: dict[bytes, tuple[int, list[_Message]]] = {}
+        self._rows: list[Content] = []
+        self._ready: list[_Message] = []
+        self._chars = 0
+        self._since = time.monotonic()
+        self._done = self._total = 0
+        self._going = True
+        self._updated = 0
+
+    def go(self) -> None:
+        """Read and index until nothing is missing, or it is to stop."""
+        self._same_file()
+        self._again = set(RETRIED) if self._wish.retry else set()
+        self._store.forget_replaced(self._layout.search)
+        self._can(likely(self._wish.limits))
+        if not self._missing():
+            return
+        abilities = self._pool.abilities()
+        self._can(abilities)
+        self.report.layers, self.report.extra = abilities.layers, abilities.extra
+        self.report.ocr = abilities.ocr
+        self._store.set_layers(" ".join(abilities.layers))
+        keys = self._missing()
+        self._total = len(keys)
+        for tag, outcome in self._pool.read(self._jobs(keys)):
+            self._settle(tag, outcome)
+            self._flush_if_due()
+        self._flush()
+        if self._going and self._missing():
+            # What a pull was in the way of: its contents are known by now.
+            self._again.clear()
+            for tag, outcome in self._pool.read(self._jobs(self._missing())):
+                self._settle(tag, outcome)
+            self._flush(patience_s=10 * LOCK_S)
+        self.report.left = len(self._missing()) if not self._again else 0
+        self._merge()
+
+    def _can(self, abilities: Abilities) -> None:
+        """Note what contents need not lack any more."""
+        able = [one for one in (Lacking.EXTRA, Lacking.OCR) if not abilities.lacks(one)]
+        self._able = [one.value for one in able]
+
+    def _same_file(self) -> None:
+        """See that the index speaks of this file, or of none yet."""
+        with self._index() as index:
+            named = index.contents_file
+            if named is None:
+                index.name_contents_file(self._store.identity())
+            elif named != self._store.identity():
+                raise ContentsError(
+                    f"{self._layout.search}: is made of texts of another {self._layout.contents.name} than"
+                    " is there; `poparchive rebuild --search-only` makes it anew, then run this again"
+                )
+
+    @contextlib.contextmanager
+    def _index(self, wait_s: float = LOCK_S) -> Iterator[FulltextWriter]:
+        """The index, for a moment, while nobody else writes to the archive. Raises ``LockedError``."""
+        with Lock(self._layout.lock, briefly=True, wait_s=wait_s):
+            if not self._layout.search.exists():
+                raise ContentsError(
+                    f"{self._layout.search}: not there; the next pull makes it anew, then run this again"
+                )
+            try:
+                index = FulltextWriter.open(self._layout.search, self._layout.catalog)
+            except IndexOutdatedError as error:
+                raise ContentsError(
+                    f"{error}; `poparchive rebuild --search-only` makes it anew"
+                ) from error
+            try:
+                yield index
+            finally:
+                index.close()
+
+    # ---- what is missing -----------------------------------------------------------------------------
+
+    def _missing(self) -> "array[int]":
+        """Return the messages whose documents are not made of all that their attachments give, those last
+        stored first, and those of a pack in its order."""
+        with contextlib.closing(open_read_only(self._layout.catalog)) as run:
+            run.execute("ATTACH ? AS search", (str(self._layout.search),))
+            query = (
+                "SELECT p.message FROM parts p WHERE p.name IS NOT NULL AND p.segment = 0 GROUP BY p.message"
+                " HAVING count(*) > (SELECT count(*) FROM search.carried c WHERE c.message = p.message)"
+            )
+            found = {key for (key,) in run.execute(query)}
+            found.update(
+                self._store.outdated(
+                    self._layout.search,
+                    VERSION,
+                    self._able,
+                    self._wish.limits.content_bytes,
+                    [int(status) for status in self._again],
+                )
+            )
+            order = [
+                (-place[0], place[1], place[2], key)
+                for key, *place in run.execute(
+                    'SELECT id, pack, frame, "offset" FROM messages WHERE id IN'
+                    " (SELECT message FROM parts WHERE name IS NOT NULL)"
+                )
+                if key in found
+            ]
+        return array("q", [key for *_, key in sorted(order)])
+
+    def _jobs(self, keys: Sequence[int]) -> Iterator[tuple[bytes, Job]]:
+        """Yield the contents that have to be read, and settle the messages that need none."""
+        for key in keys:
+            if not self._going:
+                return
+            try:
+                located = self._reader.lookup.by_key(key)
+                yield from self._contents(located)
+            except NotFoundError:
+                pass
+            except PoparchiveError:
+                # Damage is for verify to name; here it costs a message its attachments.
+                self.report.unreadable += 1
+            self._done += 1
+            self._going &= self._progress(self._done, self._total, self.report.octets)
+            self._flush_if_due()
+
+    def _contents(self, located: Located) -> Iterator[tuple[bytes, Job]]:
+        with self._reader.whole(located) as octets:
+            root = parse(octets)
+            place = Location(located.pack, located.frame, located.offset, located.length)
+            stored = Stored(MessageId(located.id), octets, (), place, root)
+            plain = document(located.key, *describe(stored, located.date))
+            message = _Message(located, plain, [], set())
+            # Held back until all parts were looked at, however early an answer comes.
+            message.missing.add(b"")
+            for leaf in root.leaves():
+                name = leaf.attachment_name
+                if name is None:
+                    continue
+                most = self._wish.limits.content_bytes
+                identity, size, content = content_of(octets, leaf, most)
+                message.parts.append(Attached(leaf.number, identity))
+                if self._is_known(identity):
+                    continue
+                message.missing.add(identity)
+                if identity in self._asked:
+                    self._asked[identity][1].append(message)
+                elif not self._may_read():
+                    self._going = False
+                else:
+                    self._asked[identity] = (size, [message])
+                    if size > most:
+                        self._settle(identity, too_large(size, most))
+                    else:
+                        yield identity, Job(content, name, leaf.type)
+        message.missing.discard(b"")
+        self._settled(message)
+
+    def _may_read(self) -> bool:
+        most = self._wish.most
+        return most is None or self.report.contents + len(self._asked) < most
+
+    def _is_known(self, identity: bytes) -> bool:
+        if identity in self._looked:
+            return True
+        known = self._store.latest([identity]).get(identity)
+        if known is None or known.version < VERSION:
+            return False
+        if known.lacking == Lacking.SIZE:
+            return known.size_bytes > self._wish.limits.content_bytes
+        return known.lacking not in self._able and Status(known.status) not in self._again
+
+    # ---- what was read -------------------------------------------------------------------------------
+
+    def _settle(self, identity: bytes, outcome: Outcome) -> None:
+        """Take in what became of a content."""
+        size, waiting = self._asked.pop(identity)
+        text, length = packed(outcome.text)
+        self._rows.append(
+            Content(
+                identity,
+                size,
+                int(outcome.status),
+                VERSION,
+                str(outcome.lacking),
+                outcome.note,
+                length,
+                text,
+            )
+        )
+        self._looked.add(identity)
+        self._chars += len(outcome.text)
+        self.report.contents += 1
+        self.report.octets += size
+        self.report.statuses[outcome.status] += 1
+        for message in waiting:
+            # One that carries a content twice waits for it twice.
+            if identity in message.missing:
+                message.missing.discard(identity)
+                self._settled(message)
+
+    def _settled(self, message: _Message) -> None:
+        if not message.missing:
+            self._ready.append(message)
+            self._chars += sum(len(text) for text in message.plain[1:])
+
+    def _flush_if_due(self) -> None:
+        if (
+            len(self._ready) >= BATCH_MESSAGES
+            or self._chars >= BATCH_CHARS
+            or time.monotonic() - self._since >= BATCH_S
+        ):
+            self._flush()
+
+    def _flush(self, patience_s: float = LOCK_S) -> None:
+        """Write what was read, then let the index know."""
+        rows, self._rows = self._rows, []
+        ready, self._ready = self._ready, []
+        self._chars = 0
+        if rows:
+            self._store.add(rows)
+        if ready:
+            with contextlib.suppress(LockedError), self._index(patience_s) as index:
+                self._replace(index, ready)
+        self._since = time.monotonic()
+
+    def _replace(self, index: FulltextWriter, ready: Sequence[_Message]) -> None:
+        """Put documents with their contents in the place of those without. The archive's lock is held."""
+        if index.contents_file != self._store.identity():
+            return
+        pairs = []
+        made_of: list[Carried] = []
+        with contextlib.closing(Lookup(self._layout.catalog)) as lookup:
+            for message in ready:
+                key = message.located.key
+                if not _is_still(lookup, message.located):
+                    continue
+                latest = self._store.latest([part.sha256 for part in message.parts])
+                now = [
+                    Carried(key, part.place, latest[part.sha256].id)
+                    for part in message.parts
+                    if part.sha256 in latest
+                ]
+                before = index.carried_by(key)
+                plain = message.plain
+                old = plain._replace(contents=text_of(self._store, before))
+                new = plain._replace(contents=text_of(self._store, now))
+                pairs.append((old, new))
+                made_of += now
+        index.replace(pairs, made_of)
+        self.report.messages += len(pairs)
+        self._updated += len(pairs)
+
+    def _merge(self) -> None:
+        """Give back the room of what was replaced, a moment at a time. It can wait for the next run."""
+        merged = self._updated == 0
+        with contextlib.suppress(LockedError):
+            while not merged and self._going:
+                with self._index() as index:
+                    merged = index.merge(_MERGE_S)
+
+
+def _is_still(lookup: Lookup, located: Located) -> bool:
+    """Whether the row id means the same message as when it was looked up: the catalog may have been made
+    anew."""
+    try:
+        return lookup.by_key(located.key).id == located.id
+    except NotFoundError:
+        return False

@@ -1,0 +1,154 @@
+"""``poparchive attachments``: reads the text inside attachments, so that it is found."""
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from poparchive.cli import output
+from poparchive.cli.paths import Settings
+
+if TYPE_CHECKING:
+    from poparchive.archive.contents import Report
+    from poparchive.attachments import Limits
+    from poparchive.config import Attachments
+
+NICE = "--nice"
+
+
+def attachments(
+    context: typer.Context,
+    ocr: Annotated[
+        bool | None,
+        typer.Option(
+            "--ocr/--no-ocr",
+            help="Recognize letters in pictures and scanned PDFs; by default as configured.",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Stop after N contents.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=64, help="Read N at a time; by default as configured."
+        ),
+    ] = None,
+    retry: Annotated[
+        bool,
+        typer.Option(
+            "--retry", help="Read again what was damaged, or took too long or too much memory."
+        ),
+    ] = False,
+    nice: Annotated[
+        bool, typer.Option(NICE, help="Let everything else on the machine go first.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as a JSON object.")] = False,
+) -> int:
+    """Read the text inside attachments that was not read yet, so that searches find it.
+
+    Pulls and searches go on beside it. Each content is read once, however many messages carry it, by a
+    process that can open no file and reach no network. A run that is cut at any point is gone on with by
+    the next. `poparchive status` says how much is read, and what could not be.
+    """
+    from poparchive.archive.contents import Wish, read_contents
+    from poparchive.cli import signals
+
+    settings = Settings.of(context)
+    configured = configured_of(settings)
+    root = settings.archive_dir()
+    if nice:
+        os.nice(19)
+    wish = Wish(
+        limits_of(configured, configured.ocr if ocr is None else ocr),
+        workers or configured.workers,
+        limit,
+        retry,
+    )
+    going = True
+
+    def stop() -> None:
+        nonlocal going
+        going = False
+
+    with output.progress("attachments") as bars, signals.ending(stop):
+        task: output.Task | None = None
+        shown = read = 0
+
+        def show(done: int, total: int, octets: int) -> bool:
+            nonlocal task, shown, read
+            task = task or bars.task("messages", total=total)
+            task.advance(done - shown, octets=octets - read)
+            shown, read = done, octets
+            return going
+
+        report = read_contents(root, wish, show)
+    _tell(report, as_json=as_json)
+    if wish.limits.ocr and not report.ocr and report.layers:
+        output.problem(
+            "letters in pictures were not recognized: "
+            + (
+                f"there is no data for {wish.limits.ocr_languages}; on Debian it is in the packages"
+                " tesseract-ocr-*"
+                if report.extra
+                else "that needs `pip install 'poparchive[attachments]'`"
+            )
+        )
+    return int(bool(report.unreadable))
+
+
+def configured_of(settings: Settings) -> "Attachments":
+    """Return what the configuration says; the defaults where only an archive is named."""
+    from poparchive.config import Attachments
+
+    if settings.named_archive() is not None and settings.named_config_file() is None:
+        return Attachments()
+    return settings.config().attachments
+
+
+def limits_of(configured: "Attachments", ocr: bool) -> "Limits":
+    """Translate what is configured."""
+    from poparchive.attachments import Limits
+
+    return Limits(
+        cpu_s=configured.time,
+        memory_bytes=configured.memory,
+        content_bytes=configured.max_bytes,
+        ocr=ocr,
+        ocr_languages="+".join(configured.ocr_languages),
+    )
+
+
+def _tell(report: "Report", *, as_json: bool) -> None:
+    statuses = {status.name.lower(): count for status, count in sorted(report.statuses.items())}
+    rate = report.octets / report.seconds if report.seconds else 0.0
+    if as_json:
+        output.result(
+            output.json_line(
+                {
+                    "contents": report.contents,
+                    "octets": report.octets,
+                    "statuses": statuses,
+                    "messages": report.messages,
+                    "messages_left": report.left,
+                    "messages_unreadable": report.unreadable,
+                    "seconds": round(report.seconds, 1),
+                    "extra": report.extra,
+                    "ocr": report.ocr,
+                    "confined_by": list(report.layers),
+                }
+            )
+        )
+        return
+    told = ", ".join(f"{count} {name}" for name, count in statuses.items())
+    output.note(
+        f"{report.contents} contents read, {output.human_size(report.octets)},"
+        f" {output.human_size(int(rate))}/s" + (f": {told}" if told else "")
+    )
+    output.note(
+        f"{report.messages} messages brought up to date in the search index; {report.left} are left"
+    )
+    if report.unreadable:
+        output.problem(
+            f"{report.unreadable} messages could not be read; `poparchive verify` says why"
+        )

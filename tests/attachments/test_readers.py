@@ -1,0 +1,160 @@
+"""What is found in contents of each kind, and what a content is taken for."""
+
+import binascii
+import gzip
+import tarfile
+from io import BytesIO
+
+import pytest
+
+from poparchive.attachments import Job, Lacking, Limits, Outcome, Status, office, reading
+from poparchive.attachments.kinds import Kind, kind_of
+from poparchive.attachments.outcome import TEXT_CHARS
+from tests.support import documents
+
+WORDS = "the kookaburra laughs"
+
+needs_library = pytest.mark.skipif(
+    office.library() is None, reason="kreuzberg is not installed (the extra `attachments`)"
+)
+
+
+def read(content: bytes, name: str = "", media_type: str = "") -> Outcome:
+    return reading.read(Job(content, name, media_type), Limits())
+
+
+def tarred(name: str, content: bytes) -> bytes:
+    out = BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        archive.addfile(member, BytesIO(content))
+    return out.getvalue()
+
+
+MAIL = (
+    b"From: Anna <anna@example.org>\nSubject: A bird\nMIME-Version: 1.0\n"
+    b'Content-Type: multipart/mixed; boundary="b"\n\n--b\n\nSee below.\n--b\n'
+    b'Content-Type: text/html\nContent-Disposition: attachment; filename="bird.html"\n\n'
+    b"<p>the kookaburra laughs</p>\n--b--\n"
+)
+CALENDAR = (
+    b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:the kooka\r\n burra laughs\r\n"
+    b"END:VEVENT\r\nEND:VCALENDAR\r\n"
+)
+PLAIN = {
+    "a.txt": WORDS.encode(),
+    "a.csv": b"id;bird\n1;the kookaburra laughs\n",
+    "utf-16.txt": WORDS.encode("utf-16"),
+    "a.html": b"<html><script>hidden</script><p>the <b>kookaburra</b> laughs",
+    "a.xml": b'<?xml version="1.0"?><a><b>the kookaburra</b> laughs</a>',
+    "a.ics": CALENDAR,
+    "a.vcf": b"BEGIN:VCARD\nFN:the kookaburra laughs\nEND:VCARD\n",
+    "a.rtf": documents.rtf(WORDS),
+    "a.odp": documents.opendocument("presentation", WORDS),
+    "a.eml": MAIL,
+    "a.zip": documents.zipped({"b.txt": WORDS}),
+    "zip-in-zip.zip": documents.zipped({"b.zip": documents.zipped({"c.eml": MAIL})}),
+    "a.uue": b"begin 644 b.txt\n" + binascii.b2a_uu(WORDS.encode()) + b"`\nend\n",
+    "a.txt.gz": gzip.compress(WORDS.encode()),
+    "a.tgz": gzip.compress(tarred("b.txt", WORDS.encode())),
+}
+LIBRARYS = {
+    "a.pdf": documents.pdf(WORDS),
+    "a.docx": documents.docx(WORDS),
+    "a.xlsx": documents.xlsx(WORDS),
+    "a.pptx": documents.pptx(WORDS),
+    "a.odt": documents.opendocument("text", WORDS),
+    "a.ods": documents.opendocument("spreadsheet", WORDS),
+    "a.msg": documents.msg("A bird", WORDS),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_what_needs_no_library(name: str) -> None:
+    """These are read wherever the package is."""
+    found = read(PLAIN[name], name)
+    assert found.status is Status.DONE, found
+    assert WORDS in " ".join(found.text.split())
+
+
+@needs_library
+@pytest.mark.parametrize("name", LIBRARYS)
+def test_what_the_library_reads(name: str) -> None:
+    """So are these with the extra, and within a ZIP file."""
+    for found in (
+        read(LIBRARYS[name], name),
+        read(documents.zipped({name: LIBRARYS[name]}), "z.zip"),
+    ):
+        assert found.status is Status.DONE, found
+        assert WORDS in " ".join(found.text.split())
+
+
+@pytest.mark.parametrize("name", LIBRARYS)
+def test_without_the_library(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What needs it is unsupported, and says what to install; an archive's names are read all the same."""
+    monkeypatch.setattr(office, "library", lambda: None)
+    found = read(LIBRARYS[name], name)
+    assert (found.status, found.lacking) == (Status.UNSUPPORTED, Lacking.EXTRA)
+    assert "poparchive[attachments]" in found.note
+    packed = read(documents.zipped({f"bilby-{name}": LIBRARYS[name]}), "z.zip")
+    assert packed.status is Status.DONE
+    assert f"bilby-{name}" in packed.text
+    assert packed.lacking is Lacking.EXTRA
+
+
+@pytest.mark.parametrize("name", [*PLAIN, *LIBRARYS])
+def test_a_false_name_misleads_nobody(name: str) -> None:
+    """What the octets say goes before name and type."""
+    content = {**PLAIN, **LIBRARYS}[name]
+    kind = kind_of(content, name, "")
+    if kind not in (Kind.TEXT, Kind.MAIL):
+        assert kind_of(content, "x.txt", "text/plain") is kind
+
+
+def test_names_count_where_the_octets_say_nothing() -> None:
+    assert kind_of(b"<b>x</b>", "a.html", "") is Kind.HTML
+    assert kind_of(b"<b>x</b>", "", "text/html") is Kind.HTML
+    assert kind_of(b"x", "a.docx", "") is Kind.TEXT
+    assert kind_of(b"\0\1\2\3", "a.docx", "") is Kind.DOCX
+    assert kind_of(b"\0\1\2\3", "a.bin", "") is Kind.NO_TEXT
+    assert kind_of(b" \n", "a.pdf", "") is Kind.EMPTY
+
+
+def test_letters_that_are_no_words() -> None:
+    """A signature gives no text, and a message that is encrypted says so."""
+    assert read(b"-----BEGIN PGP SIGNATURE-----\n\niQEz\n").status is Status.EMPTY
+    assert read(b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQEN\n").status is Status.EMPTY
+    assert read(b"-----BEGIN PGP MESSAGE-----\n\nhQEM\n").status is Status.ENCRYPTED
+
+
+def test_a_long_text_is_cut_and_says_so() -> None:
+    found = read(b"bandicoot " * (TEXT_CHARS // 5))
+    assert found.status is Status.DONE
+    assert len(found.text) <= TEXT_CHARS
+    assert "cut" in found.note
+
+
+def test_what_was_read_before_the_damage_is_there() -> None:
+    """A gzip file that breaks off gives what came before."""
+    packed = gzip.compress(b"".join(b"wallaby %d\n" % n for n in range(50_000)))
+    found = read(packed[: len(packed) // 2])
+    assert found.status is Status.DONE
+    assert "wallaby 100\n" in found.text
+    assert "breaks off" in found.note
+
+
+def test_a_picture_wants_ocr() -> None:
+    """Without it, it is empty, and says what would make a difference."""
+    found = read(b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "a.png")
+    assert (found.status, found.lacking) == (Status.EMPTY, Lacking.OCR)
+
+
+def test_measured_data_is_left_out_of_long_texts() -> None:
+    """Lines of numbers behind the first 65,536 characters are; those that hold a word are not."""
+    numbers = "".join(f"{n / 7}\n" for n in range(20_000))
+    found = read(f"{numbers}the kookaburra laughs\n17\n".encode())
+    assert "kookaburra" in found.text
+    assert f"{1 / 7}\n" in found.text
+    assert f"{19_999 / 7}" not in found.text
+    assert len(found.text) < 80_000

@@ -1,0 +1,71 @@
+"""``poparchive attachments`` and what ``status`` says of it, as users meet them."""
+
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from tests.support.archives import fill
+from tests.support.product import Product, product
+
+
+def mail(subject: str, name: str, content: bytes) -> bytes:
+    message = EmailMessage()
+    message["From"] = "Anna <anna@example.org>"
+    message["Subject"] = subject
+    message.set_content("See below.\n")
+    message.add_attachment(content, maintype="text", subtype="x-notes", filename=name)
+    return message.as_bytes()
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Product:
+    made = product(tmp_path, {"anna": {"host": "pop.example.com", "user": "anna"}})
+    fill(
+        made.archive,
+        [mail("one", "a.txt", b"a wombat in a file"), mail("two", "b.txt", b"a numbat " * 50)],
+    )
+    return made
+
+
+def test_what_it_reads_is_found(made: Product) -> None:
+    """A search finds the word; the report and ``status`` say the same."""
+    (report,) = made.json("attachments")
+    assert report["contents"] == 2
+    assert report["statuses"] == {"done": 2}
+    assert (report["messages"], report["messages_left"]) == (2, 0)
+    (hit,) = made.json("search", "wombat")
+    assert hit["subject"] == "one"
+    row = made.json("status", code=None)[-1]["attachments"]
+    assert isinstance(row, dict)
+    assert (row["messages"], row["messages_indexed"]) == (2, 2)
+    assert row["contents"] == {"done": 2}
+    made.run("verify")
+
+
+def test_it_stops_where_it_is_told_to_and_goes_on(made: Product) -> None:
+    (report,) = made.json("attachments", "--limit", "1")
+    assert (report["contents"], report["messages_left"]) == (1, 1)
+    assert b"reads the rest" in made.run("status", code=None).stdout
+    (report,) = made.json("attachments", "--nice", "--workers", "2")
+    assert (report["contents"], report["messages_left"]) == (1, 0)
+    (report,) = made.json("attachments", "--retry")
+    assert report["contents"] == 0
+
+
+def test_it_says_what_ocr_would_need(made: Product) -> None:
+    """Where letters cannot be recognized although that is asked for, a person is told why."""
+    with made.config.open("a") as handle:
+        handle.write('\n[attachments]\nocr = true\nocr_languages = ["xx_none"]\n')
+    said = made.run("attachments").stderr.decode()
+    assert "letters in pictures were not recognized" in said
+    assert "not recognized" not in made.run("attachments", "--no-ocr").stderr.decode()
+
+
+def test_its_settings_are_checked(made: Product) -> None:
+    with made.config.open("a") as handle:
+        handle.write('\n[attachments]\nmemory = "1MiB"\nocr_languages = ["../x"]\nworker = 3\n')
+    said = made.run("attachments", code=2).stderr.decode()
+    assert "attachments.memory" in said
+    assert "attachments.ocr_languages" in said
+    assert "did you mean workers?" in said
