@@ -23,7 +23,7 @@ from poparchive.store.layout import Layout
 from poparchive.store.packread import PackReader
 from poparchive.store.records import ArchivedRecord, PackRecord, Sealed
 
-_CACHE_BYTES = 40 << 20
+_CACHE_BYTES = 26 << 20
 """Most of what a message needs is in its own frame, or in one shortly before it."""
 
 
