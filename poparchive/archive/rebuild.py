@@ -56,10 +56,12 @@ def _rebuild(
         stack.callback(texts.close)
         opened = Catalog(catalog, synchronous="FULL" if search_only else "OFF")
         stack.callback(opened.close)
-        elsewhere = Elsewhere(layout, salvage=thorough)
-        stack.callback(elsewhere.close)
-        # All tables may be read, and what is missing still be an error.
-        elsewhere.salvage = salvage
+        elsewhere = None
+        if thorough or not search_only:  # Else the catalog knows where all is.
+            elsewhere = Elsewhere(layout, salvage=thorough)
+            stack.callback(elsewhere.close)
+            # All tables may be read, and what is missing still be an error.
+            elsewhere.salvage = salvage
         indexer = Indexer(opened, texts)
         Replay(layout, opened, indexer, elsewhere).catch_up(Mark(0, None), done)
         texts.compact()
