@@ -4,6 +4,7 @@ Everything is known by what it hashes to. First octets of ids only say where to 
 """
 
 import os
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -52,7 +53,6 @@ class Elsewhere:
 
     def __init__(self, layout: Layout, *, salvage: bool = False) -> None:
         """To ``salvage`` an archive, all packs are looked through, and what cannot be read is passed over."""
-        self.salvage = salvage
         self._known: set[int] = set()
         layout.spool.mkdir(mode=0o700, exist_ok=True)
         self._path = layout.spool / f"places-{os.getpid()}"
@@ -212,7 +212,10 @@ class Objects:
             at += len(piece)
 
     def _blob(self, identity: bytes, blobs: dict[bytes, Location]) -> bytes:
-        place = blobs.get(identity) or self.under_way.get(identity)
+        place = blobs.get(identity)
+        if place is None and (place := self.under_way.get(identity)):
+            # The message before that needed it may be lost for another reason, and the catalog never know it.
+            blobs[identity] = place
         place = place or self._catalog.blob_place(identity)
         if place is not None:
             return self._reader.read(place)
@@ -260,7 +263,7 @@ def gather(pieces: Iterator[bytes], layout: Layout) -> bytes | Spooled:
             break
     else:
         return b"".join(held)
-    writer = SpoolWriter(layout.spool / f"join-{os.getpid()}-{id(held):x}")
+    writer = SpoolWriter(layout.spool / f"join-{uuid.uuid4().hex}")
     for piece in held:
         writer.write(piece)
     held.clear()
