@@ -137,6 +137,16 @@ def test_the_second_writer_learns_who_is_first(root: Path) -> None:
         assert octets_of(root) == [sample(1)]
 
 
+def test_a_directory_in_the_spool_is_in_nobodys_way(root: Path) -> None:
+    """What a repair that was cut has left there goes with the rest."""
+    left = root / "spool" / "journal-repair" / "journal"
+    left.mkdir(parents=True)
+    (left / "00000001.journal").write_bytes(b"left over")
+    fill(root, [sample(1)])
+    assert octets_of(root) == [sample(1)]
+    assert list((root / "spool").iterdir()) == []
+
+
 def spooled(writer: Writer, message: bytes) -> Spooled:
     spool = writer.spool()
     for at in range(0, len(message), 65_536):

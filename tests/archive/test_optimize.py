@@ -27,6 +27,7 @@ from poparchive.store.errors import StoreError
 from poparchive.store.fsio import Lock
 from poparchive.store.journal import JournalEntry, JournalWriter
 from poparchive.store.pack import PackWriter
+from poparchive.store.recipe import encode_base64
 from poparchive.store.records import PackRecord, Record, Sealed
 from tests.store.escape_hatch import Archive
 from tests.support.archives import damages, fill, octets_of, put, rows
@@ -273,6 +274,22 @@ def test_when_the_time_is_up(root: Path) -> None:
     rebuilt = rows(root / "catalog.sqlite")
     rebuild(layout.open_layout(root))
     assert rows(root / "catalog.sqlite") == rebuilt
+
+
+def test_a_message_larger_than_a_pack(root: Path) -> None:
+    """A pack becomes as large as its last message needs, and holds all of it."""
+    layout.create(root)
+    octets = random.Random(1).randbytes(5 * PACK_BYTES)
+    head = b"Content-Type: x/y; name=a\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    mails = [mail(1), head + encode_base64(octets, 76, b"\r\n", closed=False), mail(2)]
+    fill(root, mails)
+    outcome = run(root)
+    assert outcome.damages == []
+    assert outcome.messages == len(mails)
+    assert sorted(octets_of(root)) == sorted(mails)
+    assert damages(root) == []
+    rebuild(layout.open_layout(root))
+    assert sorted(octets_of(root)) == sorted(mails)
 
 
 def test_one_at_a_time(root: Path) -> None:

@@ -290,6 +290,20 @@ def test_a_server_gives_what_it_still_has(root: Path) -> None:
     assert damages(root) == []
 
 
+def test_lost_messages_share_a_blob_over_batches(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A blob that came with one batch is found when a message of a later one is proved."""
+    monkeypatch.setattr("poparchive.archive.repair.restore._BATCH_BYTES", 3000)
+    before = sorted(octets_of(root))
+    for number in layout.open_layout(root).packs():
+        for start, end in frames(root, number)[:-1]:
+            change(layout.open_layout(root).pack(number), (start + end) // 2)
+    repair(root, has=before)
+    assert sorted(octets_of(root)) == before
+    assert damages(root) == []
+
+
 def test_what_nobody_has_stays_named(root: Path) -> None:
     """The damaged pack stays as it is, octet for octet, and its messages are named again."""
     there = layout.open_layout(root)
