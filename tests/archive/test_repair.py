@@ -1,6 +1,7 @@
 """Repair: what each source of truth gives back, and that nothing is dropped on the way."""
 
 import contextlib
+import errno
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -425,3 +426,93 @@ def test_pulls_go_on_when_the_open_pack_is_lost(root: Path) -> None:
     fill(root, mails(40, 43))
     assert pack.stat().st_size == 100
     assert {damage.identity for damage in damages(root) if damage.message} == before
+
+
+class _CutError(Exception):
+    """Stands for SIGKILL: nothing cleans up behind it."""
+
+
+def cut_before(monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    """Let a repair end where a file of this name is about to get its place."""
+    real = Path.rename
+
+    def rename(path: Path, target: Path) -> Path:
+        if path.name.endswith(ending):
+            raise _CutError
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_repair_of_a_pack_that_was_cut(
+    root: Path, monkeypatch: pytest.MonkeyPatch, *, links: bool
+) -> None:
+    """The whole copy that it had made is what the next one takes, though the parity is gone meanwhile;
+    the damaged pack stays beside it once."""
+    there = layout.open_layout(root)
+    parity.make(there, 1)
+    pack = there.pack(1)
+    whole = pack.read_bytes()
+    for at in (10, 600, 2000):
+        change(pack, at)
+    bad = pack.read_bytes()
+    if not links:
+        monkeypatch.setattr("os.link", _no_links)
+    with monkeypatch.context() as patch:
+        cut_before(patch, ".pack.healed")
+        with pytest.raises(_CutError):
+            repair(root)
+    assert pack.exists() == links
+    there.parity(1).unlink()
+    repair(root)
+    assert pack.read_bytes() == whole
+    assert [path.read_bytes() for path in aside(root)] == [bad]
+    assert not list(root.glob("**/*.healed"))
+    assert damages(root) == []
+
+
+def _no_links(*_: object) -> None:
+    raise OSError(errno.EPERM, "no links here")
+
+
+@pytest.mark.parametrize("catalog", [True, False])
+@pytest.mark.parametrize("links", [True, False])
+def test_a_repair_of_the_journal_that_was_cut(
+    root: Path, monkeypatch: pytest.MonkeyPatch, *, links: bool, catalog: bool
+) -> None:
+    """The whole journal that it had made is what the next one takes, without the second copy; nothing of
+    what came after that copy is lost."""
+    copy = copied(root)
+    fill(root, mails(30, 33))
+    before = sorted(octets_of(root))
+    path = layout.open_layout(root).journal(1)
+    whole = path.read_bytes()
+    change(path, 200)
+    if not catalog:
+        for database in root.glob("*.sqlite*"):
+            database.unlink()
+    if not links:
+        monkeypatch.setattr("os.link", _no_links)
+    with monkeypatch.context() as patch:
+        cut_before(patch, ".journal.healed")
+        with pytest.raises(_CutError):
+            repair(root, copy)
+    assert path.exists() == links
+    repair(root)
+    assert path.read_bytes() == whole
+    assert len(aside(root)) == 1
+    assert not list(root.glob("**/*.healed"))
+    repair(root)
+    assert damages(root) == []
+    assert sorted(octets_of(root)) == before
+
+
+def test_what_a_cut_repair_left_goes_where_nobody_needs_it(root: Path) -> None:
+    """Copies of packs and journal that are whole themselves are removed by the next repair."""
+    there = layout.open_layout(root)
+    for path in (there.pack(1), there.journal(1)):
+        path.with_name(path.name + ".healed").write_bytes(b"left over")
+    repair(root)
+    assert not list(root.glob("**/*.healed"))
+    assert damages(root) == []

@@ -2,8 +2,9 @@
 
 import contextlib
 import os
+import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -22,7 +23,11 @@ _PIECE_BYTES = 1 << 20
 
 
 def aside(path: Path) -> Path:
-    """Return the name under which a damaged file stays."""
+    """Return the name under which a damaged file stays: the one that it has already, from a repair that was
+    cut, or a new one."""
+    for other in path.parent.glob(path.name + ".damaged-*"):
+        if other.samefile(path):
+            return other
     stem = f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
     for number in range(1000):
         other = path.with_name(stem + (f"-{number}" if number else ""))
@@ -33,15 +38,26 @@ def aside(path: Path) -> Path:
 
 def put_in_place(new: Path, path: Path) -> Path | None:
     """Give a whole file, which is synced, the name of a damaged one; return where that stays, if it was
-    there. A crash between leaves no file of the name, and the next repair does it again."""
+    there. At no moment is there no file of the name, where the file system has links; and the whole one
+    is there under one of its names, which the next repair knows."""
     kept = None
     with writing(path):
         if path.exists():
             kept = aside(path)
-            path.rename(kept)
+            try:
+                if not kept.exists():
+                    os.link(path, kept)
+            except OSError:
+                path.rename(kept)
+            sync_directory(path.parent)
         new.rename(path)
         sync_directory(path.parent)
     return kept
+
+
+def _healed(path: Path) -> Path:
+    """Where a whole file is written that is to have the name ``path``."""
+    return path.with_name(path.name + ".healed")
 
 
 def whole(layout: Layout, number: int, length: int, path: Path) -> bool:
@@ -54,9 +70,15 @@ def whole(layout: Layout, number: int, length: int, path: Path) -> bool:
         reader.close()
 
 
+def resume(layout: Layout, number: int, length: int) -> bool:
+    """Make a pack whole with the copy that a repair that was cut had finished, if there is one."""
+    target = _healed(layout.pack(number))
+    return target.exists() and _take(layout, number, length, target)
+
+
 def heal(layout: Layout, number: int, length: int) -> bool:
     """Heal a pack by its parity; True if it is whole now."""
-    target = layout.pack(number).with_suffix(".pack.healed")
+    target = _healed(layout.pack(number))
     target.parent.mkdir(mode=0o700, exist_ok=True)
     try:
         if not healing.heal(layout, number, target):
@@ -73,7 +95,7 @@ def patch(
 
     What is good in ours stays as it is; so the copy may be damaged itself, elsewhere, or end sooner.
     """
-    target = layout.pack(number).with_suffix(".pack.healed")
+    target = _healed(layout.pack(number))
     target.parent.mkdir(mode=0o700, exist_ok=True)
     try:
         with contextlib.ExitStack() as stack:
@@ -101,7 +123,7 @@ def patch(
 def double(layout: Layout, number: int, length: int) -> bool:
     """Make a pack whole of which nothing but its dictionary is damaged, which it holds twice."""
     path = layout.pack(number)
-    target = path.with_suffix(".pack.healed")
+    target = _healed(path)
     try:
         with path.open("rb") as ours:
             found = twin.whole(ours.fileno(), PACK_HEADER_BYTES, path)
@@ -148,34 +170,86 @@ def mend_journal(layout: Layout, source: Layout, end: Position | None) -> list[P
 
     ``end`` is where the catalog has come to: the chain has to lead there.
     """
+
+    def made(number: int) -> bytes:
+        # Where both have octets the copy's are tried; behind its end, ours.
+        octets = _octets(source.journal(number))
+        return octets + _octets(layout.journal(number))[len(octets) :]
+
+    return _make_journal(layout, {*layout.journals(), *source.journals()}, made, end)
+
+
+def resume_journal(layout: Layout, end: Position | None) -> list[Path] | None:
+    """Finish what a repair that was cut had proved, as ``mend_journal`` does. None if there is nothing."""
+    left = {number: path for path in left_journals(layout) if (number := _number(path))}
+    if not left:
+        return None
+
+    def made(number: int) -> bytes:
+        return _octets(left.get(number, layout.journal(number)))
+
+    return _make_journal(layout, {*layout.journals(), *left}, made, end)
+
+
+def left_journals(layout: Layout) -> list[Path]:
+    """Return the whole journal files that a repair that was cut has not put in place."""
+    return sorted((layout.root / "journal").glob("*.journal.healed"))
+
+
+def remove_left_overs(layout: Layout, *, broken: Collection[int], journal_too: bool) -> None:
+    """Remove what repairs that were cut have written and nobody needs: copies of packs that are there and
+    not ``broken``, and of the journal's files that are there."""
+    left = [
+        path
+        for path in (layout.root / "packs").glob("*/*.pack.healed")
+        if _number(path) not in broken
+    ]
+    if journal_too:
+        left += left_journals(layout)
+    for path in left:
+        if path.with_suffix("").exists():
+            with writing(path):
+                path.unlink()
+
+
+def _number(path: Path) -> int:
+    stem = path.name.partition(".")[0]
+    return int(stem) if stem.isdigit() else 0
+
+
+def _make_journal(
+    layout: Layout,
+    numbers: Collection[int],
+    made: Callable[[int], bytes],
+    end: Position | None,
+) -> list[Path] | None:
+    """Put journal files that are ``made`` in place, if the chain proves them."""
     scratch = layout.spool / "journal-repair"
-    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     trial = replace(layout, root=scratch)
-    trial.journal(1).parent.mkdir(exist_ok=True)
-    try:
-        for number in sorted({*layout.journals(), *source.journals()}):
-            octets = _octets(source.journal(number))
-            ours = _octets(layout.journal(number))
-            # Where both have octets the copy's are tried; behind its end, ours.
-            trial.journal(number).write_bytes(octets + ours[len(octets) :])
-        if not _leads(trial, layout, end):
-            return None
-        kept = []
-        for number in trial.journals():
-            octets = trial.journal(number).read_bytes()
-            path = layout.journal(number)
-            if octets == _octets(path):
-                continue
-            new = path.with_name(path.name + ".healed")
-            write_durably(new, octets)
-            old = put_in_place(new, path)
-            kept += [old] if old else []
-        return kept
-    finally:
-        for path in (*trial.journal(1).parent.iterdir(),):
-            path.unlink()
-        trial.journal(1).parent.rmdir()
-        scratch.rmdir()
+    with writing(scratch):
+        shutil.rmtree(scratch, ignore_errors=True)
+        trial.journal(1).parent.mkdir(mode=0o700, parents=True)
+        try:
+            for number in sorted(numbers):
+                trial.journal(number).write_bytes(made(number))
+            return _switch(trial, layout) if _leads(trial, layout, end) else None
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _switch(trial: Layout, layout: Layout) -> list[Path]:
+    """Put those files of a journal that was proved in place that are others; return what they were."""
+    kept = []
+    for number in trial.journals():
+        octets = trial.journal(number).read_bytes()
+        path = layout.journal(number)
+        if octets == _octets(path):
+            continue
+        new = _healed(path)
+        write_durably(new, octets)
+        old = put_in_place(new, path)
+        kept += [old] if old else []
+    return kept
 
 
 def _octets(path: Path) -> bytes:

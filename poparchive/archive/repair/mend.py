@@ -57,8 +57,7 @@ class Repair:
 
     def run(self, needs: Needs) -> None:
         """Mend what can be. Verify again to learn what is left."""
-        if Kind.JOURNAL in needs.kinds:
-            self._journal()
+        whole = self._resumed(needs) or Kind.JOURNAL not in needs.kinds or self._journal()
         lengths = self._lengths()
         broken = {number for number in needs.packs if not self._pack(number, needs, lengths)}
         self._parity(needs.parity, lengths, broken)
@@ -66,6 +65,7 @@ class Repair:
             self._rebuild(search_only=False)
         elif Kind.SEARCH in needs.kinds:
             self._rebuild(search_only=True)
+        files.remove_left_overs(self._layout, broken=broken, journal_too=whole)
         if broken:
             self._messages(needs, broken, lengths)
 
@@ -74,15 +74,27 @@ class Repair:
     def _same_archive(self) -> bool:
         return self._source is not None and self._source.id == self._layout.id
 
-    def _journal(self) -> None:
+    def _resumed(self, needs: Needs) -> bool:
+        """Finish what an earlier repair of the journal had proved; whether there was need to, and it did."""
+        left = files.left_journals(self._layout)
+        if Kind.JOURNAL not in needs.kinds and all(one.with_suffix("").exists() for one in left):
+            return False
+        kept = files.resume_journal(self._layout, self._applied())
+        if kept is None:
+            return False
+        self._say("the journal is whole again, with what an earlier repair had made")
+        return True
+
+    def _journal(self) -> bool:
         if self._source is None or not self._same_archive():
             self._say("the journal: only a second copy of this archive (--from DIR) can mend it")
-            return
+            return False
         kept = files.mend_journal(self._layout, self._source, self._applied())
         if kept is None:
             self._say(f"the journal: {self._source.root} does not prove what is missing")
         for path in kept or ():
             self._say(f"the journal is whole again; {path} is what it was")
+        return kept is not None
 
     def _applied(self) -> Position | None:
         with contextlib.suppress(CatalogMissingError, *DATABASE_ERRORS, ValueError, KeyError):
@@ -111,6 +123,9 @@ class Repair:
         path = self._layout.pack(number)
         if not length:
             return False
+        if files.resume(self._layout, number, length):
+            self._say(f"{path}: made whole with the copy that an earlier repair had made")
+            return True
         if sealed and files.heal(self._layout, number, length):
             self._say(f"{path}: healed by its parity")
             return True
