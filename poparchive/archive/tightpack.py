@@ -33,14 +33,21 @@ class TightPack:
     """A pack that is being filled. ``messages`` and ``blobs`` say where what went in will stand."""
 
     def __init__(
-        self, layout: Layout, *, pack_bytes: int = PACK_BYTES, frame_bytes: int = 0
+        self,
+        layout: Layout,
+        *,
+        given: int | None = None,
+        pack_bytes: int = PACK_BYTES,
+        frame_bytes: int = 0,
     ) -> None:
-        """``frame_bytes`` is for tests: every frame ends there."""
+        """``frame_bytes`` is for tests: every frame ends there; ``given`` is as for ``PackWriter``."""
         self._first_bytes = frame_bytes or FIRST_BYTES
         self._frame_bytes = frame_bytes or FRAME_BYTES
         # A frame of what does not compress may come on top.
         self._limit = pack_bytes - min(pack_bytes // 2, 2 * self._frame_bytes)
-        self._writer = PackWriter(layout, None, pack_bytes=_NO_LIMIT, path=layout.new_pack)
+        self._writer = PackWriter(
+            layout, None, pack_bytes=_NO_LIMIT, path=layout.new_pack, given=given
+        )
         self._writer.begin()
         self.number = self._writer.number
         self.messages = Moves(self.number)

@@ -193,6 +193,20 @@ def read(layout: Layout, position: Position = START) -> Iterator[JournalEntry]:
             position = entry.after
 
 
+def readable(layout: Layout) -> Iterator[JournalEntry]:
+    """Yield the entries that can be read, whatever is damaged before or between them; nothing is proved by it
+    about those that cannot."""
+    position: Position | None = START
+    while position is not None:
+        before, position = position, None
+        try:
+            for entry in read(layout, before):
+                before = entry.after
+                yield entry
+        except StoreError:
+            position = next_whole(layout, before.file or 1, before.offset)
+
+
 def next_whole(layout: Layout, file: int, offset: int) -> Position | None:
     """Return the place before the first whole entry behind an octet of a file, to read on behind damage.
 

@@ -15,12 +15,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from poparchive.model import Location
-from poparchive.store import frame, twin
+from poparchive.store import frame, journal, twin
 from poparchive.store.errors import DamageError, FormatError, WriteError
 from poparchive.store.frame import HEADER_BYTES, Kind, Object
 from poparchive.store.fsio import read_exactly, sync_directory, write_all, writing
 from poparchive.store.layout import Layout
-from poparchive.store.records import PackRecord, Sealed
+from poparchive.store.records import PackRecord, RetiredRecord, Sealed
 
 MAGIC = b"POPAPACK"
 VERSION = 1
@@ -45,11 +45,14 @@ class PackWriter:
         *,
         pack_bytes: int = PACK_BYTES,
         path: Callable[[int], Path] | None = None,
+        given: int | None = None,
     ) -> None:
-        """``last`` is the pack to go on with, if one is not sealed; ``path`` says where new ones are."""
+        """``last`` is the pack to go on with, if one is not sealed; ``path`` says where new ones are. Numbers
+        up to ``given`` are taken; without it the journal is asked when a pack is begun."""
         self._layout = layout
         self._limit = pack_bytes
         self._path = path or layout.pack
+        self._given = given
         self._fd = -1
         self._number = 0
         self._length = 0
@@ -170,7 +173,9 @@ class PackWriter:
 
     def _begin(self) -> None:
         with self._dying():
-            self._number, self._fd = _create(self._layout, self._path)
+            if self._given is None:
+                self._given = highest_given(self._layout)
+            self._number, self._fd = _create(self._layout, self._path, self._given)
             path = self._path(self._number)
             head = _HEAD.pack(MAGIC, VERSION, 0, self._layout.id, self._number, int(time.time()))
             self._length = 0
@@ -201,13 +206,27 @@ class PackWriter:
         self._length += len(octets)
 
 
-def _create(layout: Layout, path: Callable[[int], Path]) -> tuple[int, int]:
-    """Make a pack with a number that no other has; return the number and the open file.
+def highest_given(layout: Layout) -> int:
+    """Return the highest number of a pack that any entry of the journal names, also of one that was removed:
+    a number means one pack for ever. Reads all of the journal."""
+    return max(
+        (
+            record.number
+            for entry in journal.readable(layout)
+            for record in entry.records
+            if isinstance(record, PackRecord | RetiredRecord)
+        ),
+        default=0,
+    )
+
+
+def _create(layout: Layout, path: Callable[[int], Path], given: int) -> tuple[int, int]:
+    """Make a pack with a number that no other has, nor had; return the number and the open file.
 
     Two may do so at a time: who writes, and ``optimize``.
     """
     while True:
-        number = max((0, *layout.packs(), *layout.new_packs())) + 1
+        number = max((given, *layout.packs(), *layout.new_packs())) + 1
         path(number).parent.mkdir(mode=0o700, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             fd = os.open(path(number), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)

@@ -11,9 +11,10 @@ from poparchive.store import frame, layout
 from poparchive.store.errors import DamageError, LockedError, StoreError, WriteError
 from poparchive.store.frame import Kind, Object, ObjectKind
 from poparchive.store.fsio import Lock
+from poparchive.store.journal import START, JournalWriter
 from poparchive.store.pack import PACK_HEADER_BYTES, PackWriter
 from poparchive.store.packread import PackReader
-from poparchive.store.records import PackRecord, Sealed
+from poparchive.store.records import PackRecord, RetiredRecord, Sealed
 
 
 @pytest.fixture
@@ -162,3 +163,19 @@ def test_a_lock_is_given_back_whatever_the_disk_says(
         broken.setattr("os.ftruncate", fail)
         lock.release()
     Lock(archive.lock).release()
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_no_number_is_given_twice(archive: layout.Layout, *, damaged: bool) -> None:
+    """Not after the pack was retired and removed, and not where the journal is damaged before that."""
+    journal = JournalWriter(archive, START)
+    first = journal.append([PackRecord(3, PACK_HEADER_BYTES, Sealed.YES)], 1).after.offset
+    journal.append([PackRecord(7, PACK_HEADER_BYTES, Sealed.YES), RetiredRecord(7)], 2)
+    journal.close()
+    if damaged:
+        octets = archive.journal(1).read_bytes()
+        archive.journal(1).write_bytes(octets[: first - 1] + b"?" + octets[first:])
+    writer = PackWriter(archive, None)
+    writer.begin()
+    assert writer.number == 8
+    writer.close()

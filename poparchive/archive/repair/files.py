@@ -276,15 +276,9 @@ def _leads(trial: Layout, layout: Layout, end: Position | None) -> bool:
 
 def _last_of(layout: Layout) -> Position:
     """The last entry of a journal that can be read, whatever is damaged before it."""
-    position: Position | None = START
     last = START
-    while position is not None:
-        before, position = position, None
-        try:
-            for entry in journal.read(layout, before):
-                before = last = entry.after
-        except StoreError:
-            position = journal.next_whole(layout, before.file or 1, before.offset)
+    for entry in journal.readable(layout):
+        last = entry.after
     return last
 
 
