@@ -16,9 +16,11 @@ from poparchive.archive.heap import give_back, keep_large_blocks_apart
 from poparchive.archive.objects import SMALL_PACK_BYTES
 from poparchive.archive.opening import caring, open_pack
 from poparchive.archive.pace import Limits, Pace
+from poparchive.archive.read import Reader
 from poparchive.archive.source import Source
 from poparchive.archive.tightpack import TightPack
 from poparchive.archive.training import dictionary_for
+from poparchive.archive.verify import unnamed
 from poparchive.index.moves import Moved
 from poparchive.index.ordering import Ordering, Standing
 from poparchive.store import parity
@@ -75,6 +77,7 @@ def optimize(
     layout = open_layout(root)
     keep_large_blocks_apart()
     with Lock(layout.optimize_lock):
+        unnamed.refuse_without_journal(layout)
         run = _Run(layout, limits, progress, pack_bytes, frame_bytes)
         run.clean()
         run.outcome.before_bytes = layout.stored_bytes()
@@ -106,19 +109,42 @@ class _Run:
         self._pack_bytes = pack_bytes
         self._frame_bytes = frame_bytes
         self._catalog = (0, 0)
+        self._given: int | None = None
+        """Numbers of packs up to here are taken. What is named meanwhile is on the disk: only we remove packs
+        as long as we hold our lock."""
         self.outcome = Outcome()
 
     def clean(self) -> None:
-        """Remove what a run that was cut has left: unfinished packs, and packs that hold nothing any more."""
+        """Remove what a run that was cut has left: unfinished packs, and packs that nobody would miss."""
         with caring(self._layout, wait_s=_LOCK_WAIT_S) as care:
             alive = {number for number, _, _ in care.catalog.packs()}
-            named = set(packlist.counting(self._layout))
+            told = list(packlist.told(self._layout))
+            named = set(packlist.fold(told))
             if alive != named:
                 raise DamageError(
                     f"{self._layout.catalog}: does not name the packs that the journal names; run"
                     " `poparchive verify`, then `poparchive rebuild`"
                 )
-            packlist.remove_left_overs(self._layout, named)
+            packlist.remove_unfinished(self._layout)
+            retired = {one.number for one in told if isinstance(one, RetiredRecord)}
+            self._remove_unnamed(named, retired)
+            self._given = max((one.number for one in told), default=0)
+
+    def _remove_unnamed(self, named: set[int], retired: set[int]) -> None:
+        """Remove the packs that were retired, and those of a run that was cut in which nothing is that cannot
+        be read from elsewhere; tell of the others."""
+        numbers = [number for number in self._layout.packs() if number not in named]
+        missed = []
+        with Reader(self._layout.root, self._layout) as archive:
+            for number in numbers:
+                one = None if number in retired else unnamed.look(self._layout, number, archive)
+                if one is None or one.may_go:
+                    packlist.remove(self._layout, number)
+                else:
+                    missed.append(one)
+        if len(missed) > 1 or not all(one.is_of_a_cut_pull for one in missed):
+            for one in missed:
+                self._tell(DamageError(unnamed.kept(self._layout, one.number)))
 
     def end_open_pack(self) -> None:
         """End the pack that pulls append to, so that it can be gathered too."""
@@ -248,7 +274,12 @@ class _Run:
 
     @contextlib.contextmanager
     def _new_pack(self) -> Iterator[TightPack]:
-        pack = TightPack(self._layout, pack_bytes=self._pack_bytes, frame_bytes=self._frame_bytes)
+        pack = TightPack(
+            self._layout,
+            given=self._given,
+            pack_bytes=self._pack_bytes,
+            frame_bytes=self._frame_bytes,
+        )
         try:
             yield pack
         finally:

@@ -1,7 +1,7 @@
 """Which packs count: what the journal says of packs, folded. One home for what its records 7 and 8 mean."""
 
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 
 from poparchive.store import journal
 from poparchive.store.fsio import sync_directory, writing
@@ -24,8 +24,13 @@ def told(layout: Layout) -> Iterator[PackRecord | RetiredRecord]:
 
 def counting(layout: Layout) -> dict[int, PackRecord]:
     """Return the last state of each pack that is named and not retired. Raises as ``told`` does."""
+    return fold(told(layout))
+
+
+def fold(records: Iterable[PackRecord | RetiredRecord]) -> dict[int, PackRecord]:
+    """Return what ``counting`` does, of what the journal says."""
     found: dict[int, PackRecord] = {}
-    for record in told(layout):
+    for record in records:
         if isinstance(record, PackRecord):
             found[record.number] = record
         else:
@@ -42,16 +47,24 @@ def remove(layout: Layout, number: int) -> None:
         sync_directory(path.parent)
 
 
-def remove_left_overs(layout: Layout, named: Collection[int]) -> None:
-    """Remove what a run that was cut has left: packs without their name, halves of parity, and packs and
-    parity of none that is ``named``.
+def retired(layout: Layout) -> set[int]:
+    """Return the packs that a record 8 names, as far as the journal can be read: a crash may leave their
+    files. No number is given twice."""
+    return {
+        record.number
+        for entry in journal.readable(layout)
+        for record in entry.records
+        if isinstance(record, RetiredRecord)
+    }
 
-    The caller holds both locks: nobody writes such files now, and a pull's new pack is not on the disk
-    without being named.
+
+def remove_unfinished(layout: Layout) -> None:
+    """Remove packs and parity that were being written when a run was cut, and parity without a pack.
+
+    The caller holds both locks: nobody writes such files now.
     """
     unfinished = [layout.new_pack(number) for number in layout.new_packs()]
-    for path in (*unfinished, *(layout.root / "packs").glob("*/*.parity.new")):
+    alone = [layout.parity(one) for one in layout.parities() if not layout.pack(one).exists()]
+    for path in (*unfinished, *alone, *(layout.root / "packs").glob("*/*.parity.new")):
         with writing(path):
             path.unlink()
-    for number in {*layout.packs(), *layout.parities()}.difference(named):
-        remove(layout, number)

@@ -21,13 +21,14 @@ from poparchive.archive.spool import Spooled, SpoolWriter
 from poparchive.archive.storer import BATCH_NOTED, Received, Storer
 from poparchive.archive.tally import Tally
 from poparchive.archive.training import dictionary_for, due
+from poparchive.archive.verify.unnamed import refuse_without_journal
 from poparchive.errors import PoparchiveError
 from poparchive.index.lookup import NotFoundError
 from poparchive.model import Fate, LedgerRow, MessageId
 from poparchive.store import layout as layouts
 from poparchive.store import parity
 from poparchive.store.errors import DamageError, FormatError, StoreError
-from poparchive.store.fsio import Lock, writing
+from poparchive.store.fsio import Lock, sync_directory, writing
 from poparchive.store.journal import JournalWriter
 from poparchive.store.pack import PACK_BYTES, PackWriter
 from poparchive.store.packread import PackReader
@@ -65,10 +66,14 @@ class Writer:
         with contextlib.ExitStack() as stack:
             lock = lock or Lock(self.layout.lock)
             stack.callback(lock.release)
+            refuse_without_journal(self.layout)
             _empty(self.layout.spool)
             self._catalog, self._texts, position = open_indexes(self.layout, lock)
             stack.callback(self._catalog.close)
             stack.callback(self._texts.close)
+            if not position.entry:
+                # Before the first pack: that there is a catalog says that no journal was lost.
+                sync_directory(self.layout.root)
             self._sealed_before = self._sealed()
             self._packs = PackWriter(self.layout, open_pack(self._catalog), pack_bytes=pack_bytes)
             stack.callback(self._packs.close)

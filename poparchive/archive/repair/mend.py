@@ -18,12 +18,13 @@ from poparchive.archive.repair.restore import Restorer
 from poparchive.archive.scan import Scan
 from poparchive.archive.spool import Spooled
 from poparchive.archive.verify.findings import DATABASE_ERRORS, Kind
+from poparchive.archive.verify.unnamed import refuse_without_journal
 from poparchive.errors import PoparchiveError
 from poparchive.index.lookup import CatalogMissingError, Lookup
 from poparchive.index.versions import NewerDatabaseError
 from poparchive.store import parity
 from poparchive.store.digest import sha256
-from poparchive.store.errors import StoreError
+from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.fsio import Lock
 from poparchive.store.journal import Position
 from poparchive.store.layout import Layout
@@ -58,6 +59,11 @@ class Repair:
     def run(self, needs: Needs) -> None:
         """Mend what can be. Verify again to learn what is left."""
         whole = self._resumed(needs) or Kind.JOURNAL not in needs.kinds or self._journal()
+        try:
+            refuse_without_journal(self._layout)
+        except DamageError as error:
+            self._say(str(error))
+            return
         lengths = self._lengths()
         broken = {number for number in needs.packs if not self._pack(number, needs, lengths)}
         self._parity(needs.parity, lengths, broken)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from poparchive.archive import scrub
 from poparchive.archive.read import Reader
-from poparchive.archive.verify import databases, names
+from poparchive.archive.verify import databases, names, unnamed
 from poparchive.archive.verify.chain import ChainCheck
 from poparchive.archive.verify.databases import REBUILD, REBUILD_SEARCH
 from poparchive.archive.verify.findings import (
@@ -23,7 +23,7 @@ from poparchive.archive.verify.findings import (
 )
 from poparchive.archive.verify.lost import Lost
 from poparchive.archive.verify.messages import MessageCheck
-from poparchive.archive.verify.packs import PackWalk, leftovers
+from poparchive.archive.verify.packs import PackWalk, replaced
 from poparchive.archive.verify.searchindex import SearchCheck
 from poparchive.errors import PoparchiveError
 from poparchive.index.lookup import CatalogMissingError, Lookup
@@ -146,7 +146,8 @@ class _Run:
             with contextlib.suppress(*_UNUSABLE):
                 for number, state_of in self._reader.lookup.packs().items():
                     packs[number] = max(state_of, packs.get(number, (0, False)))
-        self._counts.notes += leftovers(self._layout, set(packs))
+        yield from unnamed.report(self._layout, packs, self._reader, self._counts)
+        self._counts.notes += replaced(self._layout)
         total = sum(length for length, _ in packs.values())
         state = self._state
         left = _NO_LIMIT

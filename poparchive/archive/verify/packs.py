@@ -187,18 +187,10 @@ class PackWalk:
         return "" if payload == digest.digest() else "the seal is not the hash of the pack"
 
 
-def leftovers(layout: Layout, known: set[int]) -> list[str]:
-    """Say which files among the packs nothing names."""
-    found = [
-        f"{layout.pack(number)}: no entry of the journal names it; a command that was cut left it, and"
-        " the next one that writes removes it"
-        for number in layout.packs()
-        if number not in known
-    ]
-    replaced = sorted((layout.root / "packs").glob("*/*.pack.damaged-*"))
-    found.extend(
+def replaced(layout: Layout) -> list[str]:
+    """Say which damaged packs a repair has replaced."""
+    return [
         f"{path}: a damaged pack that a whole one has replaced; it may be removed once"
         " `poparchive verify` finds nothing"
-        for path in replaced
-    )
-    return found
+        for path in sorted((layout.root / "packs").glob("*/*.pack.damaged-*"))
+    ]

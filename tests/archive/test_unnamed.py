@@ -1,0 +1,174 @@
+"""Packs that the journal does not name: none goes that holds what is nowhere else; what a crash left does."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from poparchive.archive.optimize import Outcome, optimize
+from poparchive.archive.pace import Limits
+from poparchive.archive.rebuild import rebuild
+from poparchive.archive.verify import Counts, Kind, verify
+from poparchive.archive.writer import Writer
+from poparchive.store import layout
+from poparchive.store.errors import DamageError
+from poparchive.store.journal import JournalEntry, JournalWriter
+from poparchive.store.records import PackRecord, Record
+from tests.archive.test_repair import repair
+from tests.support.archives import damages, fill, octets_of, put
+from tests.support.damage import mails
+
+SMALL = 200
+"""Each frame has a pack of its own."""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    path = tmp_path / "archive"
+    layout.create(path)
+    pull(path, mails(0, 6))
+    return path
+
+
+def pull(root: Path, messages: Sequence[bytes]) -> None:
+    with Writer(root, pack_bytes=SMALL) as writer:
+        put(writer, messages)
+
+
+def run(root: Path) -> Outcome:
+    return optimize(root, Limits(), lambda *_: None)
+
+
+def packs(root: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in root.glob("packs/*/*.pack")}
+
+
+def lose_databases(root: Path) -> None:
+    for path in root.glob("*.sqlite*"):
+        path.unlink()
+
+
+def notes(root: Path) -> str:
+    counts = Counts()
+    assert list(verify(root, counts, lambda *_: None)) == []
+    return " ".join(counts.notes)
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+def test_neither_journal_nor_databases(root: Path, *, emptied: bool) -> None:
+    """It is told; nothing is written until the journal is there again, or a rebuild was asked for, after
+    which the old packs stay beside the new ones."""
+    copy = Path(shutil.copytree(root, root.with_name("copy")))
+    before = sorted(octets_of(root))
+    held = packs(root)
+    lose_databases(root)
+    path = layout.open_layout(root).journal(1)
+    path.write_bytes(b"") if emptied else path.unlink()
+    assert Kind.JOURNAL in {one.kind for one in damages(root)}
+    for change in (lambda: pull(root, mails(30, 31)), lambda: run(root)):
+        with pytest.raises(DamageError, match="no entry of a journal"):
+            change()
+    repair(root)
+    assert packs(root) == held
+    assert not (root / "catalog.sqlite").exists()
+
+    anew = Path(shutil.copytree(root, root.with_name("anew")))
+    rebuild(layout.open_layout(anew))
+    pull(anew, mails(30, 32))
+    run(anew)
+    assert packs(anew).items() >= held.items()
+    assert {one.kind for one in damages(anew)} == {Kind.PACK}
+    assert sorted(octets_of(anew)) == sorted(mails(30, 32))
+
+    repair(root, copy)
+    repair(root)
+    assert damages(root) == []
+    assert sorted(octets_of(root)) == before
+
+
+def test_an_older_journal_and_newer_packs(root: Path) -> None:
+    """Journal and databases came back from a backup. The packs that they do not name are told by verify and
+    optimize, and stay; with the newer journal all is whole again."""
+    there = layout.open_layout(root)
+    backup = Path(shutil.copytree(root, root.with_name("backup")))
+    pull(root, mails(6, 20))
+    before = sorted(octets_of(root))
+    newer = there.journal(1).read_bytes()
+    named = set(layout.open_layout(backup).packs())
+    held = {name: octets for name, octets in packs(root).items() if int(name[:8]) not in named}
+    assert len(held) > 1
+    lose_databases(root)
+    shutil.copy(layout.open_layout(backup).journal(1), there.journal(1))
+    for path in backup.glob("*.sqlite"):
+        shutil.copy(path, root)
+
+    found = damages(root)
+    assert {one.kind for one in found} == {Kind.PACK}
+    assert len(found) == len(held)
+    assert all("it was kept" in one.what for one in found)
+    told = run(root).damages
+    assert [name for name in sorted(held) if any(name in what for what in told)] == sorted(held)
+    assert packs(root).items() >= held.items()
+
+    shutil.rmtree(root / "packs")
+    shutil.copytree(backup / "packs", root / "packs")
+    for name, octets in held.items():
+        path = there.pack(int(name[:8]))
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(octets)
+    there.journal(1).write_bytes(newer)
+    lose_databases(root)
+    rebuild(there)
+    assert sorted(octets_of(root)) == before
+
+
+def test_a_retired_pack_that_was_not_removed(root: Path) -> None:
+    """A crash between its retirement and its removal: the next optimize removes it, even damaged."""
+    there = layout.open_layout(root)
+    fill(root, mails(6, 20))
+    number = there.packs()[0]
+    octets = there.pack(number).read_bytes()
+    run(root)
+    assert number not in there.packs()
+    there.pack(number).write_bytes(octets[:60] + b"?" + octets[61:])
+    assert str(there.pack(number)) in notes(root)
+    assert run(root).damages == []
+    assert number not in there.packs()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_pull_cut_before_its_entry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, first: bool
+) -> None:
+    """What it left is no damage, and in nobody's way, also if it was the first; once its mail was fetched
+    again, optimize removes it, and not before."""
+    root = tmp_path / "archive"
+    layout.create(root)
+    there = layout.open_layout(root)
+    if not first:
+        pull(root, mails(20, 23))
+    kept = [] if first else mails(20, 23)
+
+    def cut(_: JournalWriter, batch: Sequence[Record], __: int) -> JournalEntry:
+        assert any(isinstance(one, PackRecord) for one in batch)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JournalWriter, "append", cut)
+        with pytest.raises(BaseException), Writer(root) as writer:  # noqa: B017, PT011 - as it comes
+            put(writer, mails(0, 2))
+    left = max(there.packs())
+    assert "it was kept" in notes(root) or not first
+    fill(root, mails(30, 31))
+    assert damages(root) == []
+    if first:
+        run(root)
+        assert left in there.packs()
+        assert damages(root) == []
+    fill(root, mails(0, 2))
+    assert damages(root) == []
+    assert run(root).damages == []
+    assert left not in there.packs()
+    assert sorted(octets_of(root)) == sorted([*kept, *mails(30, 31), *mails(0, 2)])
+    assert damages(root) == []
