@@ -185,8 +185,9 @@ class _Run:
 
     def gather(self) -> None:
         """Copy what is worth it, one new pack after the other."""
-        ordering = Ordering(self._layout.catalog)
+        # First: one that is made anew between is then noticed.
         self._catalog = _identity(self._layout.catalog)
+        ordering = Ordering(self._layout.catalog)
         reader = PackReader(self._layout, cache_bytes=_CACHE_BYTES)
         try:
             source = Source(self._layout, ordering, reader, self._pace)

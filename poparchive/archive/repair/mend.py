@@ -286,9 +286,11 @@ class Repair:
                 for frame in readable(source, scan.reader, number, length):
                     scan.add(frame)
             for identity in sorted(wanted):
-                place = scan.find(identity)
-                if place is not None:
-                    yield gather(scan.join(place), self._layout)
+                # One that cannot be read a second time costs none of the others.
+                with contextlib.suppress(PoparchiveError):
+                    place = scan.find(identity)
+                    if place is not None:
+                        yield gather(scan.join(place), self._layout)
 
     def _asked(self, wanted: set[bytes]) -> list[Lost]:
         lookup = Lookup(self._layout.catalog)
