@@ -30,9 +30,12 @@ BENCHES: dict[str, Callable[[Context], None]] = {
     "peers": clients.peers,
     "parser": parser.parser,
     "store": storing.store,
+    "store-sizes": storing.sizes,
+    "store-back": storing.giving_back,
+    "store-large": storing.large_archive,
 }
 
-ASKED_FOR = {"store"}
+ASKED_FOR = {name for name in BENCHES if name.startswith("store")}
 """Takes hours with a million messages, so it is done for whoever names it."""
 
 
