@@ -60,7 +60,7 @@ def store(context: Context) -> None:
 
 
 def sizes(context: Context) -> None:
-    """Ratios of real mail before and after optimize, beside backups; everyday pulls; a list in many mailboxes."""
+    """Ratios before and after optimize, beside backups; everyday pulls; a list in many mailboxes."""
     best: dict[str, float] = {}
     with context.attempt("store", "real mail"):
         real = context.corpus()
