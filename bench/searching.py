@@ -15,7 +15,7 @@ from pathlib import Path
 from bench.compose import NOTES
 from bench.context import Context, ratio
 from bench.disk import octets_below
-from bench.finding import COMMANDS_COMMON, NEWEST, indexed, middle
+from bench.finding import COMMANDS_COMMON, MU_ALL, NEWEST, indexed, middle
 from bench.large import ready
 from bench.mailbox import Mailboxes, Plan
 from bench.measure import (
@@ -60,6 +60,7 @@ COUNT_P95_MS = 150.0
 OF_MU = 1.0
 OF_IDLE = 2.0
 PULLED_MESSAGES = 20_000
+IDLE_S = 10
 
 CORPUS_MESSAGES_COMPARED = 1_500
 """Of a quick run; a whole one compares all."""
@@ -250,9 +251,15 @@ def warm(root: Path) -> None:
 
 
 def find_command(context: Context) -> None:
-    """The newest 20 from each program as a process, piped and as JSON."""
+    """The newest 20 as a process, piped and as JSON, beside mu (20, and all that it finds) and notmuch."""
     mail = context.mail(Plan(NOTES.name, messages=context.scaled(MESSAGES)))
-    bench = f"find-command, {mail.messages:,} messages"
+    commands(context, f"find-command, {mail.messages:,} made messages", mail)
+    with context.attempt("find-command", "real mail"):
+        real = context.corpus()
+        commands(context, f"find-command, the corpus ({real.messages:,})", real)
+
+
+def commands(context: Context, bench: str, mail: Mailboxes) -> None:
     words = [*COMMANDS_COMMON, *(sample.words[0] for sample in sampled(mail, 6, seed=5))]
     with context.place() as place:
         make_archive(place, configuration(place, None))
@@ -261,22 +268,27 @@ def find_command(context: Context) -> None:
         limit = ("--limit", str(NEWEST))
         piped = [command(place, "search", word, *limit) for word in words]
         as_json = [command(place, "search", word, "--json", *limit) for word in words]
-        found = {line.split("\t")[1] for line in text_of(piped[0]).splitlines()}
-        if len(found) != NEWEST or len(octets_of(as_json[0]).splitlines()) != NEWEST:
-            raise BenchError(f"poparchive does not find {NEWEST} messages with {words[0]!r}")
+        for one in (piped, as_json):
+            found = len(octets_of(one[0]).splitlines())
+            if found != NEWEST:
+                raise BenchError(f"poparchive shows {found} messages with {words[0]!r}")
+        json_name = f"{Poparchive.name} --json"
         contestants: dict[str, Callable[[], Run]] = {
             Poparchive.name: partial(middle, piped),
-            f"{Poparchive.name} --json": partial(middle, as_json),
+            json_name: partial(middle, as_json),
         }
         for indexer in (Mu(), Notmuch()):
             with context.attempt(bench, indexer.name):
                 indexer.check()
                 home = indexed(context, indexer, mail)
-                commands = [indexer.search(home, word, NEWEST) for word in words]
-                contestants[indexer.name] = partial(middle, commands)
+                for name, most in ((indexer.name, NEWEST), (MU_ALL, mail.messages)):
+                    if name == indexer.name or isinstance(indexer, Mu):
+                        theirs = [indexer.search(home, word, most) for word in words]
+                        contestants[name] = partial(middle, theirs)
         taken = context.contest(bench, contestants)
-        for name in (Poparchive.name, f"{Poparchive.name} --json"):
-            ratio(context, bench, taken, (name, Mu.name), OF_MU)
+        for name in (Poparchive.name, json_name):
+            for other in (Mu.name, MU_ALL):
+                ratio(context, bench, taken, (name, other), OF_MU)
 
 
 # Under load
@@ -295,9 +307,9 @@ def find_load(context: Context) -> None:
         make_archive(place, configuration(place, endpoint))
         run(ingest(place, mail.root), limit_s=LIMIT_S)
         warm(archive(place))
-        taken = json.loads(text_of(asking(archive(place), "newest")))["newest"]
-        idle = percentile([ms for _, _, ms in taken], 0.95)
-        context.table.plain(bench, "idle: p95", idle, " ms")
+        _, times = during(Command(["sleep", str(IDLE_S)]), archive(place))
+        idle = percentile(times, 0.95)
+        context.table.plain(bench, f"idle: p95 of {len(times):,}", idle, " ms")
         loads: dict[str, Callable[[], Command]] = {
             "pull": lambda: command(place, "pull"),
             "optimize": lambda: optimizer(place),
@@ -309,7 +321,17 @@ def find_load(context: Context) -> None:
 
 
 def loaded(context: Context, bench: str, name: str, load: Command, root: Path, idle: float) -> None:
-    """Ask from the load's beginning to its end, and compare with what it takes without."""
+    """Rows for what a load takes, and what the searches beside it do."""
+    taken, times = during(load, root)
+    context.table.series(bench, f"poparchive {name}", Series((taken,)))
+    p95 = percentile(times, 0.95)
+    context.table.plain(bench, f"during {name}: p95 of {len(times):,}", p95, " ms")
+    context.table.plain(bench, f"during {name}: longest", max(times), " ms")
+    context.table.at_most(bench, f"during {name}: p95 / idle", p95 / idle, OF_IDLE)
+
+
+def during(load: Command, root: Path) -> tuple[Run, list[float]]:
+    """Ask from a program's beginning to its end; milliseconds of each query."""
     asker = asking(root, "--until-closed")
     with subprocess.Popen(
         asker.full_argv(),
@@ -321,23 +343,16 @@ def loaded(context: Context, bench: str, name: str, load: Command, root: Path, i
     ) as process:
         assert process.stdin
         assert process.stdout
+        assert process.stderr
         process.stdout.readline()
         try:
             taken = run(load, limit_s=LIMIT_S)
         finally:
             process.stdin.close()
-        said = process.stdout.read()
-        assert process.stderr
-        error = process.stderr.read()
+        said, error = process.stdout.read(), process.stderr.read()
     if process.returncode:
-        raise BenchError(f"a search failed during {name}: {error[-600:].strip()}")
-    rounds: list[list[float]] = json.loads(said)
-    times = [ms for one in rounds for ms in one]
-    context.table.series(bench, f"poparchive {name}", Series((taken,)))
-    p95 = percentile(times, 0.95)
-    context.table.plain(bench, f"during {name}: p95 of {len(times):,}", p95, " ms")
-    context.table.plain(bench, f"during {name}: longest", max(times), " ms")
-    context.table.at_most(bench, f"during {name}: p95 / idle", p95 / idle, OF_IDLE)
+        raise BenchError(f"a search failed beside {load.argv[0]}: {error[-600:].strip()}")
+    return taken, [ms for one in json.loads(said) for ms in one]
 
 
 # Agreement
