@@ -18,7 +18,7 @@ MESSAGES = 1_500
 SEED = 20
 LEAST_IDENTICAL = 0.6
 LEAST_AGREEING = 0.7
-VAGUE = ("damaged", "charsets", "words", "copies")
+VAGUE = ("damaged", "charsets", "words", "copies", "S/MIME")
 """Rules that say more of a message than of a word in it: they may not explain much."""
 MOST_VAGUE = 0.02
 

@@ -70,6 +70,12 @@ class Piece:
         return visible(self.page)[1]
 
 
+_EMPTY = ("br", "hr", "img", "input", "meta", "link", "area", "base", "col", "wbr")
+_CONCEALED = re.compile(
+    r"display:none|visibility:hidden|(?:max-height|opacity|font-size):0(?:\.0+)?(?![1-9.])"
+)
+
+
 class _Visible(HTMLParser):
     """The text of an HTML page that is shown, and what is not."""
 
@@ -84,10 +90,8 @@ class _Visible(HTMLParser):
         if tag in _BLOCKS:
             self.shown.append("\n")
         style = (dict(attrs).get("style") or "").replace(" ", "").lower()
-        invisible = "display:none" in style or "visibility:hidden" in style
-        if tag in ("style", "script", "title") or (
-            invisible and tag in ("div", "span", "p", "td", "tr")
-        ):
+        concealed = tag not in _EMPTY and _CONCEALED.search(style) is not None
+        if tag in ("style", "script", "title") or concealed or tag in self._inside:
             self._inside.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -211,7 +215,9 @@ class Reading:
 
     def _part(self, part: Message, *, alternative: bool) -> Iterator[Piece]:
         kind = part.get_content_type()
-        yield Piece("type", "", None, kind)
+        said = str(part.get("Content-Type", kind)).partition(";")[0].strip()
+        # To notmuch what is no type is octets.
+        yield Piece("type", "", None, kind if "/" in said else "application/octet-stream")
         placed = part.get_content_disposition()
         name = decoded(str(part.get_filename() or ""))
         if kind in _MESSAGES and part.is_multipart():

@@ -31,6 +31,7 @@ UNSTEMMED = ("from", "subject")
 """Fields in which notmuch looks for words as they are."""
 
 _ENCODED = re.compile(r"=\?[^?]*\?[^?]*\?[^?]*\?=")
+_ODD_VALUE = re.compile("=[\"'][^\"'>]*<")
 _CONTROLS = re.compile(rb"[\x80-\x9f]")
 """Letters in windows-1252, and nothing in ISO 8859."""
 _ACCENTED = re.compile(rb"[A-Za-z][\xc0-\xff][A-Za-z]")
@@ -231,6 +232,16 @@ def winmail(it: Difference) -> bool:
     return any(one and (it.we(one.text) or it.we(one.subject)) for one in said)
 
 
+@rule("S/MIME")
+def smime(it: Difference) -> bool:
+    """Both read what is signed, each with a parser of its own."""
+    return any(
+        part.get_content_type() in ("application/pkcs7-mime", "application/x-pkcs7-mime")
+        for reading in it.readings
+        for part in reading.message.walk()
+    )
+
+
 @rule("hidden in HTML")
 def hidden(it: Difference) -> bool:
     return not it.ours and any(it.they(piece.hidden) for piece in it.among("html"))
@@ -254,6 +265,9 @@ def entities(it: Difference) -> bool:
 def html_tags(it: Difference) -> bool:
     for piece in it.among("html", "html beside plain", "enriched"):
         if it.ours and it.we(piece.shown) and not it.we(piece.theirs):
+            return True
+        # For poparchive a quoted value ends at a "<" at the latest: what is behind it may be text.
+        if it.ours and _ODD_VALUE.search(piece.page) and it.we(piece.hidden):
             return True
         if not it.ours and it.they(piece.theirs) and not it.they(piece.shown):
             return True
