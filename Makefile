@@ -50,9 +50,10 @@ DAMAGES ?= 10000
 damage: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.damage.table $(DAMAGES)
 
-# All hostile attachments, and what becomes of each.
+# All hostile attachments, and what becomes of each; all attachments of the corpus.
 hostile: $(VENV)/.installed-dev
 	$(BIN)/python -W ignore -m tests.hostile.attachments.run
+	WHOLE=1 $(BIN)/pytest -q tests/archive/test_contents_corpus.py
 
 # A C compiler is for tests of faults; where it cannot be installed they are skipped and say so.
 .PHONY: compiler

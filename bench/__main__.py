@@ -30,6 +30,9 @@ BENCHES: dict[str, Callable[[Context], None]] = {
     "peers": clients.peers,
     "parser": parser.parser,
     "store": storing.store,
+    "store-sizes": storing.sizes,
+    "store-back": storing.giving_back,
+    "store-large": storing.large_archive,
     "find": searching.find,
     "find-index": searching.find_index,
     "find-inside": searching.find_inside,
@@ -38,8 +41,8 @@ BENCHES: dict[str, Callable[[Context], None]] = {
     "find-agreement": searching.find_agreement,
 }
 
-ASKED_FOR = {"store", *(name for name in BENCHES if name.startswith("find"))}
-"""Takes long with a million messages, so it is done for whoever names it."""
+ASKED_FOR = {name for name in BENCHES if name.startswith(("store", "find"))}
+"""Takes hours with a million messages, so it is done for whoever names it."""
 
 
 def arguments() -> argparse.Namespace:

@@ -89,7 +89,12 @@ def open_indexes(layout: Layout, lock: Lock) -> tuple[Catalog, Texts, Position]:
             " until then",
             layout.search,
         )
-        rebuild(layout, search_only=True)
+        if left_out := rebuild(layout, search_only=True):
+            _log.warning(
+                "%s: %d messages could not be read, and are not in it; `poparchive verify` says more",
+                layout.search,
+                left_out,
+            )
     try:
         return _open(layout, lock)
     except PackGoneError:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from poparchive.archive import packlist
-from poparchive.archive.heap import keep_large_blocks_apart
+from poparchive.archive.heap import give_back, keep_large_blocks_apart
 from poparchive.archive.objects import SMALL_PACK_BYTES
 from poparchive.archive.opening import caring, open_pack
 from poparchive.archive.pace import Limits, Pace
@@ -270,6 +270,7 @@ class _Run:
         if not pack.raw_bytes:
             return
         state = pack.finish()
+        give_back()
         self.outcome.messages += len(pack.messages)
         self._pace.took(2 * state.length)
         source.prove(pack, state)

@@ -24,48 +24,68 @@ def rebuild(
     *,
     search_only: bool = False,
     salvage: bool = True,
-) -> None:
+) -> int:
     """Make catalog and search index anew beside the old ones, then switch. The caller holds the lock.
 
-    With ``search_only`` the catalog stays, and is brought up to the journal. Messages that no pack makes are
-    not in what comes out, which ``verify`` then names; unless it is to ``salvage`` they are an error instead.
+    With ``search_only`` the catalog stays, and is brought up to the journal, unless that cannot be done with
+    the packs that there are. Messages that no pack makes are not in what comes out, which ``verify`` then
+    names, and their number is returned; unless it is to ``salvage`` they are an error instead.
     """
+    if search_only:
+        for lenient in (False, True) if salvage else (False,):
+            with contextlib.suppress(DamageError):
+                return _rebuild_search(layout, done, salvage=lenient)
     try:
-        _rebuild(layout, done, search_only=search_only)
+        return _rebuild(layout, done)
     except DamageError:
         # What can be read is found wherever it is, for the price of reading all tables first: also what a
         # repair has put elsewhere.
-        _rebuild(layout, done, search_only=search_only, thorough=True, salvage=salvage)
+        return _rebuild(layout, done, thorough=True, salvage=salvage)
+
+
+def _rebuild_search(
+    layout: Layout, done: Callable[[JournalEntry], None] | None, *, salvage: bool
+) -> int:
+    """Make the search index anew. Where messages are the catalog knows."""
+    search = layout.search.with_suffix(".new")
+    remove_database(search)
+    with contextlib.ExitStack() as stack:
+        texts = Texts(FulltextWriter.open(search, layout.catalog), search, layout.catalog)
+        stack.callback(texts.close)
+        catalog = Catalog(layout.catalog)
+        stack.callback(catalog.close)
+        replay = Replay(layout, catalog, Indexer(catalog, texts), salvage=salvage)
+        replay.catch_up(Mark(0, None), done)
+        texts.compact()
+    _switch(search, layout.search)
+    return replay.left_out
 
 
 def _rebuild(
     layout: Layout,
     done: Callable[[JournalEntry], None] | None,
     *,
-    search_only: bool,
     thorough: bool = False,
     salvage: bool = False,
-) -> None:
+) -> int:
     search = layout.search.with_suffix(".new")
-    catalog = layout.catalog if search_only else layout.catalog.with_suffix(".new")
+    catalog = layout.catalog.with_suffix(".new")
     remove_database(search)
-    if not search_only:
-        remove_database(catalog)
+    remove_database(catalog)
     with contextlib.ExitStack() as stack:
         texts = Texts(FulltextWriter.open(search, catalog), search, catalog)
         stack.callback(texts.close)
-        opened = Catalog(catalog, synchronous="FULL" if search_only else "OFF")
+        opened = Catalog(catalog, synchronous="OFF")
         stack.callback(opened.close)
+        # All tables may be read, and what is missing still be an error.
         elsewhere = Elsewhere(layout, salvage=thorough)
         stack.callback(elsewhere.close)
-        # All tables may be read, and what is missing still be an error.
-        elsewhere.salvage = salvage
-        indexer = Indexer(opened, texts)
-        Replay(layout, opened, indexer, elsewhere).catch_up(Mark(0, None), done)
+        replay = Replay(layout, opened, Indexer(opened, texts), elsewhere, salvage=salvage)
+        replay.catch_up(Mark(0, None), done)
         texts.compact()
-    if not search_only:
-        _switch(catalog, layout.catalog)
+    _switch(catalog, layout.catalog)
     _switch(search, layout.search)
+    return replay.left_out
 
 
 def remove_database(path: Path) -> None:

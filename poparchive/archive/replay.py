@@ -17,13 +17,13 @@ from poparchive.index.fulltext import Mark
 from poparchive.index.moves import Moved
 from poparchive.model import Location, MessageId
 from poparchive.store import journal
-from poparchive.store.errors import DamageError, StoreError
+from poparchive.store.errors import DamageError, PackGoneError, StoreError
 from poparchive.store.journal import JournalEntry, Position, TornEntryError
 from poparchive.store.layout import Layout
 from poparchive.store.packread import PackReader
 from poparchive.store.records import ArchivedRecord, PackRecord, Sealed
 
-_CACHE_BYTES = 40 << 20
+_CACHE_BYTES = 26 << 20
 """Most of what a message needs is in its own frame, or in one shortly before it."""
 
 
@@ -51,7 +51,8 @@ class _Gathered:
 class Replay:
     """Applies entries that the catalog does not know yet.
 
-    For a rebuild ``elsewhere`` says where the objects of packs are that have gone since.
+    For a rebuild ``elsewhere`` says where the objects of packs are that have gone since. To ``salvage`` an
+    archive, messages that cannot be read are left out, and counted.
     """
 
     def __init__(
@@ -60,7 +61,11 @@ class Replay:
         catalog: Catalog,
         indexer: Indexer,
         elsewhere: Elsewhere | None = None,
+        *,
+        salvage: bool = False,
     ) -> None:
+        self.left_out = 0
+        self._salvage = salvage
         self._layout = layout
         self._catalog = catalog
         self._indexer = indexer
@@ -178,9 +183,11 @@ class Replay:
         """Read a message. One that cannot be read ends all, unless it is to salvage what there is."""
         try:
             return self._objects.stored(identity, places, found.blobs, spooled)
-        except DamageError:
-            if self._elsewhere is None or not self._elsewhere.salvage:
+        except DamageError as error:
+            # Without a look elsewhere, a pack that is gone says nothing of the message.
+            if not self._salvage or (isinstance(error, PackGoneError) and not self._elsewhere):
                 raise
+        self.left_out += 1
         return None
 
     def _scan(self, record: PackRecord, found: Found) -> list[Moved]:

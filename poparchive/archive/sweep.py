@@ -37,7 +37,8 @@ def sweep(reader: Reader, keys: "array[int]") -> Iterator[tuple[Located, bytes |
     Without octets where they are many, or not found this way: ``reader.octets`` has the last word then.
     """
     packs = PackReader(reader.layout)
-    with ThreadPoolExecutor(1, "frames") as thread, contextlib.closing(packs):
+    # The thread ends before what it reads is closed.
+    with contextlib.closing(packs), _reading() as thread:
         # All reading is that thread's: a large frame that others refer to is decoded once.
         joiner = _Joiner(reader.blob_place, lambda place: thread.submit(packs.read, place).result())
         turns: deque[tuple[list[Located], Future[Decoded]]] = deque()
@@ -51,6 +52,15 @@ def sweep(reader: Reader, keys: "array[int]") -> Iterator[tuple[Located, bytes |
             joiner.turn(some[0].pack, some[0].frame, _decoded(decoding))
             for message in some:
                 yield message, joiner.octets(message)
+
+
+@contextlib.contextmanager
+def _reading() -> Iterator[ThreadPoolExecutor]:
+    thread = ThreadPoolExecutor(1, "frames")
+    try:
+        yield thread
+    finally:
+        thread.shutdown(cancel_futures=True)
 
 
 def _by_frame(reader: Reader, keys: "array[int]") -> Iterator[list[Located]]:

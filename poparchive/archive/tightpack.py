@@ -24,6 +24,10 @@ FRAME_BYTES = 8 << 20
 
 _LOOSE_BYTES = 2 << 20
 
+_NO_LIMIT = 1 << 62
+"""A pack is ended between two messages: it is as much larger as its last one needs. What counts octets of a
+pack has eight of them; four are for what lies within a frame."""
+
 
 class TightPack:
     """A pack that is being filled. ``messages`` and ``blobs`` say where what went in will stand."""
@@ -36,7 +40,7 @@ class TightPack:
         self._frame_bytes = frame_bytes or FRAME_BYTES
         # A frame of what does not compress may come on top.
         self._limit = pack_bytes - min(pack_bytes // 2, 2 * self._frame_bytes)
-        self._writer = PackWriter(layout, None, pack_bytes=2 * pack_bytes, path=layout.new_pack)
+        self._writer = PackWriter(layout, None, pack_bytes=_NO_LIMIT, path=layout.new_pack)
         self._writer.begin()
         self.number = self._writer.number
         self.messages = Moves(self.number)

@@ -7,6 +7,7 @@ what is queued.
 import contextlib
 import itertools
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -245,4 +246,8 @@ def _empty(directory: Path) -> None:
     with writing(directory):
         directory.mkdir(mode=0o700, exist_ok=True)
         for path in directory.iterdir():
-            path.unlink(missing_ok=True)
+            if path.is_dir() and not path.is_symlink():
+                # Of a repair that was cut.
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)

@@ -36,7 +36,7 @@ def export(
     """Export messages. Each one's octets are proved by their hash first; a damaged one is named and
     left out, and the exit code is then 1."""
     from poparchive.archive.read import Reader
-    from poparchive.store.errors import DamageError
+    from poparchive.store.errors import DamageError, FormatError
     from poparchive.transfer import Chosen, EmlTarget, MboxTarget
 
     if kind not in ("mbox", "eml"):
@@ -64,7 +64,7 @@ def export(
             try:
                 writer.write(pieces, message)
                 done += 1
-            except DamageError as error:
+            except (DamageError, FormatError) as error:
                 damaged += 1
                 output.problem(output.visible(str(error)))
             task.advance(octets=message.size_bytes)

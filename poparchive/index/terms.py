@@ -133,8 +133,13 @@ class IndexProof:
     @property
     def older(self) -> bool:
         """Whether an earlier version made it: it says so, and has other columns."""
-        columns = [row[1] for row in self._connection.execute("PRAGMA table_info(mail)")]
-        return self.outdated and columns != list(COLUMNS)
+        if not self.outdated:
+            return False
+        try:
+            columns = [row[1] for row in self._connection.execute("PRAGMA table_info(mail)")]
+        except sqlite3.DatabaseError:
+            return False
+        return columns != list(COLUMNS)
 
     def close(self) -> None:
         self._connection.close()

@@ -71,7 +71,7 @@ class PackReader:
         self._limit = cache_bytes
         self._cached = 0
         self._cache: OrderedDict[tuple[int, int], bytes] = OrderedDict()
-        self._dictionaries: OrderedDict[tuple[int, int], tuple[Dictionary, bytes]] = OrderedDict()
+        self._dictionaries: OrderedDict[tuple[int, int], Dictionary] = OrderedDict()
         self._fds: OrderedDict[int, int] = OrderedDict()
 
     def read(self, location: Location) -> bytes:
@@ -79,9 +79,7 @@ class PackReader:
         key = (location.pack, location.frame)
         end = location.offset + location.length
         payload = self._cache.get(key)
-        if key in self._dictionaries:
-            payload = self._dictionaries[key][1]
-        elif payload is None or len(payload) < end:
+        if payload is None or len(payload) < end:
             # What is read a second time is likely to be read to its end.
             part = payload is None and not self._whole
             payload = self._payload(key, end if part else None)
@@ -115,7 +113,7 @@ class PackReader:
         known = self._dictionaries.get((pack, start))
         with self._telling(pack, start):
             if known:
-                return Decoded(known[1], {})
+                return Decoded(known.octets, {})
             payload = frame.decode(header, stored, self._dictionary(pack, header))
             return Decoded(payload, frame.blobs(header, table))
 
@@ -161,6 +159,9 @@ class PackReader:
 
     def _payload(self, key: tuple[int, int], end: int | None) -> bytes:
         """Return a frame's payload, or as much of it as ``end`` and the frame's size make worth it."""
+        known = self._dictionaries.get(key)
+        if known:
+            return known.octets
         pack, start = key
         header, _, stored = self._checked(pack, start)
         with self._telling(pack, start):
@@ -182,13 +183,12 @@ class PackReader:
             payload = self._cache.get(key, b"")
             if len(payload) != needed.raw_length:
                 payload = frame.decode(needed, stored)
-            self._cached -= len(self._cache.pop(key, b""))
-            known = self._dictionaries[key] = (Dictionary(payload), payload)
+            known = self._dictionaries[key] = Dictionary(payload)
             while len(self._dictionaries) > _DICTIONARIES:
                 self._dictionaries.popitem(last=False)
         else:
             self._dictionaries.move_to_end(key)
-        return known[0]
+        return known
 
     def _dictionary_frame(self, pack: int, start: int) -> tuple[Header, bytes]:
         """Read the frame that holds a dictionary; where its octets are bad, its second copy."""

@@ -222,6 +222,8 @@ def assemble(payload: bytes, at: int, end: int, blob: Callable[[bytes], bytes]) 
                 octets = payload[start : start + length]
             if code in (_BASE64, _BASE64_HERE):
                 line, at = varint.get(payload, at)
+                if not line or line % 4:
+                    raise DamageError("a recipe has a base64 operation that makes no lines")
                 ending = payload[at]
                 at += 1
                 eol = b"\n" if ending & _END_LF else b"\r\n"

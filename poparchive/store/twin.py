@@ -1,8 +1,8 @@
 """The dictionary of a pack stands in it twice, one frame behind the other: each heals the other.
 
 All small frames of the pack need it, and parity comes only when the pack is sealed. What one of the two
-copies has lost is taken from the other, and from the halves of both where one run of bad octets meets both;
-the frame's own hash proves what comes out.
+copies has lost is taken from the other, and from both where one run of bad octets meets both; the frame's own
+hash proves what comes out.
 """
 
 import os
@@ -16,6 +16,9 @@ from poparchive.store.fsio import read_exactly
 
 _WINDOW_BYTES = 1 << 20
 """So far the second copy is looked for where the first does not say how long it is; few take a tenth."""
+
+_CUT_BYTES = 512
+"""Where one run of bad octets meets both copies, it is tried at each such step to go on in the other."""
 
 
 def encode(dictionary: bytes) -> bytes:
@@ -39,10 +42,12 @@ def whole(fd: int, start: int, path: Path) -> tuple[bytes, int] | None:
     first = _length(window)
     if first:
         a, b = window[:first], window[first : 2 * first]
-        half = first // 2
-        for one in (a, b, a[:half] + b[half:]):
+        for one in (a, b):
             if _is_whole(one):
                 return one, start + first
+        for cut in (first // 2, *range(_CUT_BYTES, first, _CUT_BYTES)):
+            if _is_whole(a[:cut] + b[cut:]):
+                return a[:cut] + b[cut:], start + first
         return None
     for at in _headers(window):
         octets = window[at : at + _length(window[at:])]

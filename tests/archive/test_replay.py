@@ -1,14 +1,22 @@
 """Entries are applied one behind the other, while the next one is gathered."""
 
+import hashlib
 import random
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from poparchive.archive import texts
+from poparchive.archive.objects import gather
+from poparchive.archive.optimize import optimize
+from poparchive.archive.pace import Limits
 from poparchive.archive.rebuild import rebuild
+from poparchive.archive.spool import Spooled
 from poparchive.archive.writer import Writer
 from poparchive.index.lookup import Lookup
+from poparchive.index.search import Searcher
 from poparchive.store import journal, layout
 from poparchive.store.errors import DamageError
 from poparchive.store.frame import HEADER_BYTES
@@ -81,3 +89,72 @@ def test_what_comes_before_damage_is_applied(root: Path) -> None:
     assert last_new
     assert known == sum(map(len, before))
     assert list((root / "spool").iterdir()) == []
+
+
+def test_large_messages_of_two_entries_have_files_of_their_own(root: Path) -> None:
+    """The next is gathered while the one before it is still read."""
+    where = layout.open_layout(root)
+    spooled = [gather(iter([bytes([n]) * 3000, b"end"]), where) for n in range(50)]
+    for number, message in enumerate(spooled):
+        assert isinstance(message, Spooled)
+        assert message[0 : len(message)] == bytes([number]) * 3000 + b"end"
+        message.discard()
+
+
+def test_a_lost_message_leaves_blobs_for_those_behind_it(root: Path) -> None:
+    """A salvage finds a blob by the message that was lost, and the next one that needs it is whole."""
+    # What compresses and what does not stand in frames of their own.
+    shared = b" ".join(random.Random(1).choices([b"alpha", b"beta", b"gamma"], k=900))
+    lost = random.Random(2).randbytes(5000)
+    with Writer(root) as writer:
+        put(writer, [both(1, shared, lost)])
+        put(writer, [both(2, shared)])
+        put(writer, [both(3, shared)])
+    pack = layout.open_layout(root).pack(max(layout.open_layout(root).packs()))
+    octets = pack.read_bytes()
+    at = octets.index(lost[:50])
+    pack.write_bytes(octets[:at] + b"!" + octets[at + 1 :])
+    for one in root.glob("*.sqlite*"):
+        one.unlink()
+    assert rebuild(layout.open_layout(root)) == 1
+    (line,) = [damage for damage in damages(root) if "in the journal and not so" in damage.what]
+    assert hashlib.sha256(both(1, shared, lost)).hexdigest() in line.what
+
+
+def both(number: int, *contents: bytes) -> bytes:
+    parts = b"".join(
+        b"--b\r\nContent-Type: x/y; name=a\r\nContent-Transfer-Encoding: base64\r\n\r\n%s\r\n"
+        % encode_base64(content, 76, b"\r\n", closed=False)
+        for content in contents
+    )
+    return (
+        b"Message-ID: <both%d@x.example>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n%s--b--\r\n"
+        % (number, parts)
+    )
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_catalog_from_before_packs_were_retired(root: Path, *, older: bool) -> None:
+    """With an index of an earlier version or without: the catalog is made anew, and all is found."""
+    before = (root / "catalog.sqlite").read_bytes()
+    optimize(layout.open_layout(root).root, Limits(), lambda *_: None)
+    (root / "catalog.sqlite").write_bytes(before)
+    if older:
+        with closing(sqlite3.connect(root / "search.sqlite")) as index:
+            index.execute("PRAGMA user_version = 1")
+    Writer(root).close()
+    assert damages(root) == []
+    with Searcher(root / "catalog.sqlite", root / "search.sqlite") as searcher:
+        assert searcher.count("subject:number") == 40
+
+
+def test_what_an_upgrade_cannot_read_is_told(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A pull goes on, and says how many messages the new index lacks."""
+    pack = layout.open_layout(root).pack(1)
+    octets = bytearray(pack.read_bytes())
+    octets[200] ^= 1
+    pack.write_bytes(octets)
+    with closing(sqlite3.connect(root / "search.sqlite")) as index:
+        index.execute("PRAGMA user_version = 1")
+    Writer(root).close()
+    assert "could not be read, and are not in it" in caplog.text

@@ -114,3 +114,16 @@ def test_packs_that_go_meanwhile(root: Path) -> None:
         for message, octets in rows:
             pieces = reader.octets(message) if octets is None else (octets,)
             assert b"".join(pieces) == expected[message.id]
+
+
+def test_whoever_stops_early_leaves_nothing_open(root: Path) -> None:
+    """The thread that reads ahead has ended before its packs are closed."""
+    before = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else 0
+    with Reader(root) as reader:
+        keys = reader.lookup.stored_keys()
+        for _ in range(30):
+            rows = sweep(reader, keys)
+            next(rows)
+            rows.close()  # type: ignore[attr-defined]
+    if before:
+        assert len(list(Path("/proc/self/fd").iterdir())) <= before

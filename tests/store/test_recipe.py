@@ -213,6 +213,14 @@ def test_blobs_in_the_same_payload(message: bytes, small: int) -> None:
     assert recipe.assemble(*here(*cook(message, small=small, segment=60)), lambda _: b"") == message
 
 
+def test_lines_of_no_length_are_damage() -> None:
+    """They would be made by a division by zero."""
+    for line in (0, 75):
+        made = b"\x03" + bytes(32) + b"\x04" + bytes([line, 2])
+        with pytest.raises(DamageError):
+            recipe.assemble(made, 0, len(made), lambda _: b"blob")
+
+
 @given(st.binary(max_size=80), st.data())
 def test_no_recipe_is_assembled_to_an_error_of_another_kind(
     octets: bytes, data: st.DataObject

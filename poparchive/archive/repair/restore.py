@@ -41,7 +41,9 @@ class Restorer:
         self._journal = JournalWriter(layout, read_position(self._catalog.position()))
         self._reader = PackReader(layout)
         self._frames = Framer(self._packs)
-        self._blobs: set[bytes] = set()
+        self._blobs: dict[bytes, Location] = {}
+        """Where those are that were stored; the catalog learns it from the entries later."""
+        self._queued: set[bytes] = set()
         self._pending = 0
         self.restored = 0
 
@@ -73,7 +75,7 @@ class Restorer:
             )
             builder.reference(reference)
             made.update(reference.make(piece.content))
-            if digest not in self._blobs and not self._there(digest):
+            if not self._has(digest) and not self._there(digest):
                 keep(digest, piece.content)
         if made.digest() == identity:
             for digest, content in blobs.items():
@@ -89,7 +91,7 @@ class Restorer:
 
     def add_blob(self, digest: bytes, content: bytes, now: int) -> None:
         """Store a blob that has this hash, unless a message has brought it."""
-        if digest in self._blobs:
+        if self._has(digest):
             return
         self._blob(digest, content)
         self._pending += len(content)
@@ -100,8 +102,12 @@ class Restorer:
         """Note that these packs hold nothing that is not in others. They may be removed when it returns."""
         self._journal.append([RetiredRecord(number) for number in packs], now)
 
+    def _has(self, digest: bytes) -> bool:
+        """Whether a blob was stored, or is queued."""
+        return digest in self._blobs or digest in self._queued
+
     def _blob(self, digest: bytes, content: bytes) -> None:
-        self._blobs.add(digest)
+        self._queued.add(digest)
         blob = Object(ObjectKind.BLOB, digest, content)
         self._frames.add([(blob, codec.compresses(content))])
 
@@ -132,9 +138,11 @@ class Restorer:
                     f"blob {identity.hex()} does not come out of the pack as it went in; it was not stored"
                     " again. The disk or the memory may be faulty."
                 )
+        self._blobs |= blobs
+        self._queued.clear()
         for identity, place in recipes.items():
             digest = hashlib.sha256()
-            for piece in self._join(place, blobs):
+            for piece in self._join(place):
                 digest.update(piece)
             if digest.digest() != identity:
                 raise DamageError(
@@ -143,9 +151,9 @@ class Restorer:
                 )
         self._journal.append([PackRecord(s.number, s.length, s.sealed) for s in states], now)
 
-    def _join(self, place: Location, blobs: dict[bytes, Location]) -> Iterator[bytes]:
+    def _join(self, place: Location) -> Iterator[bytes]:
         def fetch(reference: recipe.Reference) -> bytes:
-            where = blobs.get(reference.id) or self._catalog.blob_place(reference.id)
+            where = self._blobs.get(reference.id) or self._catalog.blob_place(reference.id)
             if where is None:
                 raise DamageError(f"blob {reference.id.hex()} is not where it should be")
             return self._reader.read(where)
