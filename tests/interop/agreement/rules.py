@@ -31,7 +31,7 @@ UNSTEMMED = ("from", "subject")
 """Fields in which notmuch looks for words as they are."""
 
 _ENCODED = re.compile(r"=\?[^?]*\?[^?]*\?[^?]*\?=")
-_ODD_VALUE = re.compile("=[\"'][^\"'>]*<")
+_ODD_VALUE = re.compile(r"=\"[^\"<]*<|='[^'<]*<")
 _CONTROLS = re.compile(rb"[\x80-\x9f]")
 """Letters in windows-1252, and nothing in ISO 8859."""
 _ACCENTED = re.compile(rb"[A-Za-z][\xc0-\xff][A-Za-z]")
