@@ -70,7 +70,9 @@ class Piece:
         return visible(self.page)[1]
 
 
-_EMPTY = ("br", "hr", "img", "input", "meta", "link", "area", "base", "col", "wbr")
+_CONTAINERS = (_BLOCKS - {"br", "hr", "img", "input"}) | frozenset(
+    ("a", "b", "i", "u", "em", "span", "font", "strong", "small", "big", "label")
+)
 _CONCEALED = re.compile(
     r"display:none|visibility:hidden|(?:max-height|opacity|font-size):0(?:\.0+)?(?![1-9.])"
 )
@@ -90,7 +92,7 @@ class _Visible(HTMLParser):
         if tag in _BLOCKS:
             self.shown.append("\n")
         style = (dict(attrs).get("style") or "").replace(" ", "").lower()
-        concealed = tag not in _EMPTY and _CONCEALED.search(style) is not None
+        concealed = tag in _CONTAINERS and _CONCEALED.search(style) is not None
         if tag in ("style", "script", "title") or concealed or tag in self._inside:
             self._inside.append(tag)
 
