@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint interop fuzz crash damage hostile bench bench-peers bench-store clean
+.PHONY: demo test lint interop fuzz crash damage hostile bench bench-peers bench-store bench-search clean
 
 demo: $(VENV)/.installed
 	$(BIN)/poparchive demo
@@ -39,6 +39,10 @@ bench-peers: $(VENV)/.installed-dev
 # The store before and after optimize, with an archive of a million messages, which is made once: hours.
 bench-store: $(VENV)/.installed-dev
 	$(BIN)/python -m bench store $(BENCH)
+
+# Search beside mu and notmuch, among a million messages, which are made once: an hour, more the first time.
+bench-search: $(VENV)/.installed-dev
+	$(BIN)/python -m bench find $(BENCH)
 
 # Every fault at every write, or at every EVERYth; the table in docs/durability.md is made anew.
 EVERY ?= 1

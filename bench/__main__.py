@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import clients, disk, finding, memory, parser, pulling, storing
+from bench import clients, disk, finding, memory, parser, pulling, searching, storing
 from bench.context import Context
 from bench.corpus import DEFAULT
 from bench.peers import Fdm, Getmail, versions
@@ -30,21 +30,31 @@ BENCHES: dict[str, Callable[[Context], None]] = {
     "peers": clients.peers,
     "parser": parser.parser,
     "store": storing.store,
+    "store-sizes": storing.sizes,
+    "store-back": storing.giving_back,
+    "store-large": storing.large_archive,
+    "find": searching.find,
+    "find-index": searching.find_index,
+    "find-inside": searching.find_inside,
+    "find-command": searching.find_command,
+    "find-load": searching.find_load,
+    "find-agreement": searching.find_agreement,
 }
 
-ASKED_FOR = {"store"}
+ASKED_FOR = {name for name in BENCHES if name.startswith(("store", "find"))}
 """Takes hours with a million messages, so it is done for whoever names it."""
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measure poparchive beside its peers. Without names: all but store, for half an hour.",
+        description="Measure poparchive beside its peers. Without names: all but store and find, for"
+        " half an hour.",
         epilog="Benches: "
         + "; ".join(f"{name}: {first_line(bench)}" for name, bench in BENCHES.items()),
     )
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="see below (default: all but store)"
+        "names", nargs="*", metavar="NAME", help="see below (default: all but store and find)"
     )
     parser.add_argument("--runs", type=int, default=3, help="of each contestant (default: 3)")
     parser.add_argument(

@@ -112,7 +112,8 @@ def check_contents(place: Path, mail: Mailboxes, *, from_files: bool = False) ->
     """Raise ``BenchError`` unless samples of the mail are found by their text and come back."""
     for sample in sampled(mail, SAMPLES, seed=7):
         digest = sample.file_digest if from_files else sample.digest
-        found = text_of(command(place, "search", f'"{sample.phrase}"', "--ids", "--limit", "1000"))
+        options = ("--ids", "--all-copies", "--limit", "1000")
+        found = text_of(command(place, "search", f'"{sample.phrase}"', *options))
         if digest not in found:
             raise BenchError(f"poparchive does not find a message by {sample.phrase!r}")
         shown = octets_of(command(place, "show", digest, "--raw"))

@@ -55,6 +55,12 @@ ALIKE = 0.01
 
 def store(context: Context) -> None:
     """The store before and after optimize: ratios, copies, small pulls, export, rebuild, a million mails."""
+    for part in (sizes, giving_back, large_archive):
+        part(context)
+
+
+def sizes(context: Context) -> None:
+    """Ratios before and after optimize, beside backups; everyday pulls; a list in many mailboxes."""
     best: dict[str, float] = {}
     with context.attempt("store", "real mail"):
         real = context.corpus()
@@ -65,8 +71,16 @@ def store(context: Context) -> None:
             everyday(context, real.only(EVERYDAY), best.get(EVERYDAY))
         with context.attempt("store, a list in many mailboxes", Poparchive.name):
             copies(context, real)
+
+
+def giving_back(context: Context) -> None:
+    """Export and rebuild, as pulled and after optimize."""
     with context.attempt("store", "giving back"):
         restoring(context, optimized)
+
+
+def large_archive(context: Context) -> None:
+    """An archive of a million messages: showing one, and memory of each command."""
     with context.attempt("store", "a large archive"):
         large(context, optimized)
 

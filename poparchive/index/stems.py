@@ -33,8 +33,8 @@ _DEFAULT = ("en",)
 VOCABULARY = 2_000
 """Words of the index that are looked at for one stem: 40 us each, for finding and stemming it."""
 
-_ENDING = 8
-"""A form is at most so much longer than the stem."""
+_ENDING = 12
+"""A form is at most so much longer than the stem: `initializations` has ten letters more."""
 
 
 class StemmerMissingError(PoparchiveError):

@@ -33,6 +33,8 @@ _HTML: Final = frozenset(["text/html", "text/enriched", "text/richtext", "applic
 _UNREADABLE: Final = frozenset(
     ["text/css", "text/javascript", "text/rtf", "text/x-amp-html", "text/x-moz-deleted"]
 )
+_DIGEST: Final = "multipart/digest"
+"""Its parts are messages where they do not say what they are (RFC 2046, section 5.1.5)."""
 _CALENDAR: Final = "text/calendar"
 _TNEF: Final = frozenset(["application/ms-tnef", "application/vnd.ms-tnef"])
 _PKCS7: Final = frozenset(["application/pkcs7-mime", "application/x-pkcs7-mime"])
@@ -128,8 +130,12 @@ class _Reading:
                     _add_name(about.name, found, part.type)
                 if found.reading:
                     self._summary(part.parts[0])
+            enclosing = part.type == _DIGEST and found.reading and self._depth < _MAX_DEPTH
             for child in part.parts:
-                self.part(child)
+                if enclosing and not child.parts and not child.block.first(b"content-type"):
+                    self._enclosed(child)
+                else:
+                    self.part(child)
 
     def _alternative(self, children: Sequence[Part]) -> None:
         """Read the plain version, and the others where there is none or only a stub of it."""
@@ -163,10 +169,7 @@ class _Reading:
         if not found.reading:
             return
         if leaf.type in MESSAGES and self._depth < _MAX_DEPTH:
-            inner = self._content(leaf)
-            root, reading = parse(inner), _Reading(inner, found, self._depth + 1)
-            reading._summary(root)
-            reading.part(root)
+            self._enclosed(leaf)
         elif leaf.type in _TNEF or about.name == "winmail.dat":
             self._tnef(leaf)
         elif leaf.type.startswith("multipart/"):
@@ -175,6 +178,13 @@ class _Reading:
             _add_text(self._content(leaf), "text/plain", about.charset, found)
         elif _readable(leaf.type, about.placed):
             _add_text(self._content(leaf), leaf.type, about.charset, found)
+
+    def _enclosed(self, leaf: Part) -> None:
+        """Read a leaf that is a message."""
+        inner = self._content(leaf)
+        root, reading = parse(inner), _Reading(inner, self._found, self._depth + 1)
+        reading._summary(root)
+        reading.part(root)
 
     def _tnef(self, leaf: Part) -> None:
         found = self._found

@@ -85,6 +85,8 @@ def text_of(source: str) -> str:
     Without scripts, styles, comments, the title and elements that a style conceals. White space
     runs are one space; lines of ``pre`` stay lines.
     """
+    if "<!--" in source:
+        source = _comments_ended(source)
     source = _UNSEEN.sub("", source)
     lower = source.lower()
     if len(lower) != len(source):
@@ -95,6 +97,14 @@ def text_of(source: str) -> str:
         if seen:
             return seen  # where everything is concealed, finding it matters more
     return _text(source)
+
+
+def _comments_ended(source: str) -> str:
+    """Make a tag of what begins a comment that nothing ends: it would swallow the rest, as it does in
+    today's browsers, but finding what follows matters more."""
+    last = max(source.rfind("-->"), source.rfind("--!>"), 0)
+    at = source.find("<!--", last)
+    return source if at < 0 else source[:at] + source[at:].replace("<!--", "<!")
 
 
 def _text(source: str) -> str:

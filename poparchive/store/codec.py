@@ -22,9 +22,10 @@ _CHAIN_LOG, _HASH_LOG = 24, 22
 _CHAIN_LOG_KNOWING, _HASH_LOG_KNOWING = 22, 21
 """With a dictionary there are two sets of tables, its own and the payload's: a third of each, for 1% more."""
 
-DICTIONARY_BYTES = 32 << 10
-"""Frames of six mails are 9% smaller with it, and 11% with zstd's usual 112 KiB, which takes four times the
-room in every pack."""
+DICTIONARY_BYTES = 16 << 10
+"""It stands in every pack, twice, so a larger one takes more of an archive that ``optimize`` has made small
+than it wins before that: a thousand pulls of six mails each are 3.50 times smaller than raw with it, and 3.56
+times with 32 KiB."""
 
 MAX_RAW_BYTES = 1 << 30
 """No writer makes a frame near this; a header that claims more is damage, not a reason to allocate."""

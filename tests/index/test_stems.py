@@ -12,7 +12,7 @@ snowball = pytest.importorskip("snowballstemmer", reason="knows the forms of wor
 
 WORDS = (
     "invoice invoices invoiced invoicing invoke involve copy copies copied cop faktura faktury fakturze"
-    " fakturą facture factures Rechnung Rechnungen żółw żółwie 日本語 x1 the"
+    " initial initializations fakturą facture factures Rechnung Rechnungen żółw żółwie 日本語 x1 the"
 )
 
 
@@ -38,6 +38,7 @@ def index() -> Iterator[sqlite3.Connection]:
     ("word", "language", "forms"),
     [
         ("invoices", "en", "invoice invoiced invoices invoicing"),
+        ("initial", "en", "initial initializations"),
         ("Copy", "en", "copied copies copy"),
         ("Rechnungen", "de", "rechnung rechnungen"),
         ("facture", "fr", "facture factures"),

@@ -288,3 +288,34 @@ def test_an_invitation_beside_its_text_is_read() -> None:
 def test_any_calendar(source: str) -> None:
     """Never raises, and adds little."""
     assert len(calendar.text_of("BEGIN:VCALENDAR\n" + source)) <= len(source) + 20
+
+
+def test_the_parts_of_a_digest_are_messages() -> None:
+    """RFC 2046, section 5.1.5: they need not say so, and what is encoded in them is decoded."""
+    inner = (
+        b"From: Ewa <ewa@example.org>\r\nSubject: =?utf-8?q?=C5=BB=C3=B3=C5=82w?=\r\n"
+        b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        + base64.encodebytes("Wieczór".encode())
+    )
+    message = (
+        b"Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\n" + inner + b"--b\r\n"
+        b"Content-Type: text/plain\r\n\r\nNo message: this\r\n--b--\r\n"
+    )
+    body = extract(message).body
+    assert "Subject: Żółw" in body
+    assert "Wieczór" in body
+    assert "Content-Type" not in body
+    assert "No message: this" in body
+
+
+def test_a_digest_of_digests_ends() -> None:
+    """However deep digests are nested, reading them ends."""
+    message = b"the end\r\n"
+    for depth in range(40):
+        mark = b"b%d" % depth
+        message = (
+            b"Content-Type: multipart/digest; boundary=%s\r\n\r\n--%s\r\n\r\n" % (mark, mark)
+            + message
+            + b"--%s--\r\n" % mark
+        )
+    extract(message)

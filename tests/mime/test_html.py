@@ -33,6 +33,20 @@ def test_text(source: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("<b><!--#rotate>Good</b> morning<br><!-- and>evening", "Good morning\nevening"),
+        ("a<!-- b -->c<!--d>e<script>f</script>g", "aceg"),
+        ("a<!--b", "a<!b"),
+        ("a<style><!--b{}</style>c", "ac"),
+    ],
+)
+def test_a_comment_without_an_end_is_no_way_to_vanish(source: str, text: str) -> None:
+    """What follows it stays: browsers of its time showed it."""
+    assert text_of(source) == text
+
+
+@pytest.mark.parametrize(
     "concealed",
     [
         '<div style="display:none">no</div>',
