@@ -142,7 +142,7 @@ class _Run:
                     packlist.remove(self._layout, number)
                 else:
                     missed.append(one)
-        if len(missed) > 1 or not all(one.is_of_a_cut_pull for one in missed):
+        if not unnamed.are_of_a_cut_pull(missed):
             for one in missed:
                 self._tell(DamageError(unnamed.kept(self._layout, one.number)))
 

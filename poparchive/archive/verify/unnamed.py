@@ -5,7 +5,7 @@ object in it is read from elsewhere first.
 """
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from poparchive.archive.storer import BATCH_MESSAGES
 from poparchive.archive.verify.findings import DATABASE_ERRORS, Counts, Damage, Kind
 from poparchive.archive.verify.packs import PackWalk
 from poparchive.errors import PoparchiveError
-from poparchive.store import frame, journal, recipe
+from poparchive.store import journal, recipe
 from poparchive.store.digest import sha256
 from poparchive.store.errors import DamageError, MissingObjectError
 from poparchive.store.frame import Entry, ObjectKind
@@ -38,7 +38,7 @@ class Unnamed:
     messages: int = 0
     unknown: int = 0
     """Objects that cannot be read from anywhere else."""
-    sealed: bool = False
+    has_parity: bool = False
     damaged: bool = False
     """Octets that are no frame lie before others, and not only at its end, as a crash leaves them."""
 
@@ -46,21 +46,22 @@ class Unnamed:
     def may_go(self) -> bool:
         return not self.objects or not (self.unknown or self.damaged)
 
-    @property
-    def is_of_a_cut_pull(self) -> bool:
-        """Whether it has no more than a pull that was cut leaves: its first batch, which was not kept yet."""
-        return not self.sealed and not self.damaged and self.messages <= _AT_MOST
+
+def are_of_a_cut_pull(packs: Sequence[Unnamed]) -> bool:
+    """Whether they have no more than a pull that was cut leaves: one batch, which was not kept yet. Parity is
+    made of what an entry names, and by ``optimize``."""
+    count = sum(one.messages for one in packs)
+    return count <= _AT_MOST and not any(one.has_parity for one in packs)
 
 
 def look(layout: Layout, number: int, archive: Reader | None) -> Unnamed:
     """Read all of such a pack, and the same objects from where ``archive`` has them."""
-    found = Unnamed(number)
+    found = Unnamed(number, has_parity=layout.parity(number).exists())
     path = layout.pack(number)
     size = path.stat().st_size
     with closing(PackReader(layout)) as reader:
 
         def seen(one: Frame) -> None:
-            found.sealed |= one.header.kind is frame.Kind.SEAL
             for entry in one.entries:
                 found.objects += 1
                 found.messages += entry.kind is ObjectKind.RECIPE
@@ -133,7 +134,7 @@ def report(
                 )
             elif archive is None or not _is_named_since(archive, number):
                 missed.append(one)
-    if archive is None or (len(missed) == 1 and missed[0].is_of_a_cut_pull):
+    if archive is None or are_of_a_cut_pull(missed):
         counts.notes += (kept(layout, one.number) for one in missed)
         return
     for one in missed:
