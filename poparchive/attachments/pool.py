@@ -33,6 +33,7 @@ JOBS_EACH: Final = 2_000
 _WORKER: Final = "poparchive.attachments.worker"
 _PIECE_BYTES: Final = 1 << 18
 _COMPLAINT_BYTES: Final = 4096
+_LISTEN_PIECES: Final = 16
 _OUT_OF_MEMORY: Final = (b"memory allocation of", b"MemoryError", b"bad_alloc", b"out of memory")
 
 
@@ -66,7 +67,8 @@ class _Worker(Generic[Tag]):
         assert self.process.stderr
         self.to = self.process.stdin.fileno()
         self.back = self.process.stdout.fileno()
-        for pipe in (self.to, self.back, self.process.stderr.fileno()):
+        self.aside = self.process.stderr.fileno()
+        for pipe in (self.to, self.back, self.aside):
             os.set_blocking(pipe, False)
         self.abilities: Abilities | None = None
         self.job: tuple[Tag, Job] | None = None
@@ -74,12 +76,17 @@ class _Worker(Generic[Tag]):
         self.jobs = 0
         self.outgoing: list[memoryview] = []
         self.incoming = bytearray()
+        self.complaint = b""
+        self.complains = True
         self.deadline = time.monotonic() + START_S
         self.killed = False
 
     def give(self, tag: Tag, job: Job, limits: Limits) -> None:
         self.job = (tag, job)
         self.jobs += 1
+        # What was said of the content before is no reason for the end of this one.
+        self.listen()
+        self.complaint = b""
         self.outgoing = [memoryview(piece) for piece in wire.pack_job(job) if piece]
         self.deadline = time.monotonic() + limits.cpu_s * limits.wall_factor
 
@@ -103,6 +110,18 @@ class _Worker(Generic[Tag]):
             return bool(piece)
         return True
 
+    def listen(self) -> None:
+        """Take in what libraries say aside, and keep the end of it: a pipe that nobody reads fills up, and
+        whoever writes to it then waits for ever."""
+        with contextlib.suppress(BlockingIOError):
+            # At most so much at a time, as one that never stops must not hold up the others.
+            for _ in range(_LISTEN_PIECES):
+                piece = os.read(self.aside, 1 << 16)
+                if not piece:
+                    self.complains = False
+                    return
+                self.complaint = (self.complaint + piece)[-_COMPLAINT_BYTES:]
+
     def kill(self) -> None:
         self.killed = True
         with contextlib.suppress(ProcessLookupError):
@@ -112,16 +131,12 @@ class _Worker(Generic[Tag]):
         """Wait for the end; return how it ended, and what it complained of."""
         self.process.kill()
         code = self.process.wait()
-        complaint = b""
-        assert self.process.stderr
-        with contextlib.suppress(OSError):
-            while piece := os.read(self.process.stderr.fileno(), 1 << 16):
-                complaint = (complaint + piece)[-_COMPLAINT_BYTES:]
+        self.listen()
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             with contextlib.suppress(OSError):
                 assert pipe
                 pipe.close()
-        return code, complaint
+        return code, self.complaint
 
 
 class Pool(Generic[Tag]):
@@ -217,6 +232,8 @@ class Pool(Generic[Tag]):
         with selectors.DefaultSelector() as selector:
             for worker in busy:
                 selector.register(worker.back, selectors.EVENT_READ, worker)
+                if worker.complains:
+                    selector.register(worker.aside, selectors.EVENT_READ, worker)
                 if worker.outgoing:
                     selector.register(worker.to, selectors.EVENT_WRITE, worker)
             wait_s = min(worker.deadline for worker in busy) - time.monotonic()
@@ -226,6 +243,8 @@ class Pool(Generic[Tag]):
             worker = key.data
             if key.fd == worker.to:
                 worker.write()
+            elif key.fd == worker.aside:
+                worker.listen()
             elif not worker.receive():
                 ended.add(worker)
         for worker in busy:

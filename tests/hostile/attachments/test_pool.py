@@ -253,3 +253,31 @@ def test_a_worker_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("poparchive.attachments.pool._WORKER", "poparchive.nowhere")
     with Pool[str](QUICK) as pool, pytest.raises(WorkerError, match="nowhere"):
         pool.abilities()
+
+
+NOISY = """
+import os
+from poparchive.attachments import reading, worker
+main, read = worker.main, reading.read
+def noisy(job, limits):
+    if job.name == "abort":
+        os.abort()
+    os.write(2, b"warning: a table in a font is out of memory\\n" * 400)
+    return read(job, limits)
+reading.read = noisy
+"""
+
+
+def test_a_library_may_complain_as_much_as_it_likes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Warnings over many contents, more than a pipe holds, stop none of them, and are no reason for what
+    becomes of a later one."""
+    (tmp_path / "noisy_reader.py").write_text(NOISY)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("poparchive.attachments.pool._WORKER", "noisy_reader")
+    with Pool[str](Limits(cpu_s=2)) as pool:
+        found = words(pool, **{str(n): GOOD for n in range(20)})
+        assert {status for status, _ in found.values()} == {Status.DONE}
+        assert len(pool.pids) == 1
+        assert words(pool, last=GOOD._replace(name="abort"))["last"][0] is Status.DAMAGED
