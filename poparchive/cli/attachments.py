@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 NICE = "--nice"
 
+OLDER_INDEX = (
+    "an earlier version made it, and the next pull, or `poparchive rebuild --search-only`, makes it anew"
+    " and takes them up"
+)
+
 
 def attachments(
     context: typer.Context,
@@ -131,6 +136,8 @@ def _tell(report: "Report", *, as_json: bool) -> None:
                     "statuses": statuses,
                     "messages": report.messages,
                     "messages_left": report.left,
+                    "messages_waiting": report.waiting,
+                    "index_older": report.index_older,
                     "messages_unreadable": report.unreadable,
                     "seconds": round(report.seconds, 1),
                     "extra": report.extra,
@@ -148,6 +155,15 @@ def _tell(report: "Report", *, as_json: bool) -> None:
     output.note(
         f"{report.messages} messages brought up to date in the search index; {report.left} are left"
     )
+    if report.waiting:
+        output.note(
+            f"{report.waiting} of these are read and wait for the search index: "
+            + (
+                OLDER_INDEX
+                if report.index_older
+                else "the next pull brings it up, then run this again"
+            )
+        )
     if report.unreadable:
         output.problem(
             f"{report.unreadable} messages could not be read; `poparchive verify` says why"
