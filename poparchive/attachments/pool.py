@@ -72,7 +72,7 @@ class _Worker(Generic[Tag]):
             os.set_blocking(pipe, False)
         self.abilities: Abilities | None = None
         self.job: tuple[Tag, Job] | None = None
-        self.tries = 0
+        self.again = False
         self.jobs = 0
         self.outgoing: list[memoryview] = []
         self.incoming = bytearray()
@@ -81,8 +81,10 @@ class _Worker(Generic[Tag]):
         self.deadline = time.monotonic() + START_S
         self.killed = False
 
-    def give(self, tag: Tag, job: Job, limits: Limits) -> None:
+    def give(self, tag: Tag, job: Job, limits: Limits, *, again: bool) -> None:
+        """Hand it a job, ``again`` if that was in the hands of one that was killed before."""
         self.job = (tag, job)
+        self.again = again
         self.jobs += 1
         # What was said of the content before is no reason for the end of this one.
         self.listen()
@@ -149,7 +151,6 @@ class Pool(Generic[Tag]):
         self._directory = Path(tempfile.mkdtemp(prefix="poparchive-attachments-"))
         self._abilities: Abilities | None = None
         self._again: list[tuple[Tag, Job]] = []
-        self._tried: set[int] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -192,14 +193,15 @@ class Pool(Generic[Tag]):
         more = True
         while True:
             while more and self._free_place():
-                job = self._again.pop() if self._again else next(coming, None)
+                again = bool(self._again)
+                job = self._again.pop() if again else next(coming, None)
                 if job is None:
                     more = False
                     break
                 if len(job[1].content) > self._limits.content_bytes:
                     yield job[0], too_large(len(job[1].content), self._limits.content_bytes)
                     continue
-                self._idle_or_new().give(*job, self._limits)
+                self._idle_or_new().give(*job, self._limits, again=again)
             if self._abilities is None and not self._workers:
                 self._idle_or_new()
             busy = [w for w in self._workers if w.job is not None or w.abilities is None]
@@ -289,16 +291,15 @@ class Pool(Generic[Tag]):
             raise WorkerError(f"the process that reads attachments does not start: {said or code}")
         if job is None:
             return
-        tag, content = job
+        tag, _ = job
         if -code == signal.SIGXCPU or (killed and late):
             yield tag, Outcome(Status.TIMEOUT, note="reading it takes too long")
         elif any(word in complaint for word in _OUT_OF_MEMORY):
             yield tag, Outcome(Status.MEMORY, note="reading it takes too much memory")
         elif killed:
             yield tag, Outcome(Status.DAMAGED, note="its reader said what no reader says")
-        elif -code == signal.SIGKILL and id(content.content) not in self._tried:
+        elif -code == signal.SIGKILL and not worker.again:
             # Somebody killed it, perhaps the system for want of memory. What it read may be blameless.
-            self._tried.add(id(content.content))
             self._again.append(job)
         elif -code == signal.SIGKILL:
             yield tag, Outcome(Status.MEMORY, note="its reader was killed twice")

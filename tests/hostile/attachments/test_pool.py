@@ -276,6 +276,22 @@ def test_a_worker_that_is_killed_costs_nothing() -> None:
         assert pool.pids != [before]
 
 
+def test_each_content_is_tried_again_for_itself() -> None:
+    """That a worker was killed over one is not held against the next, though its octets lie where those of
+    the first lay."""
+    with Pool[str](Limits()) as pool:
+        pool.abilities()
+
+        def some() -> Iterator[tuple[str, Job]]:
+            for name in "ab":
+                os.kill(pool.pids[0], signal.SIGSTOP)
+                threading.Timer(0.05, os.kill, (pool.pids[0], signal.SIGKILL)).start()
+                yield name, GOOD
+
+        found = {tag: outcome.status for tag, outcome in pool.read(some())}
+    assert found == dict.fromkeys("ab", Status.DONE)
+
+
 def test_a_crash_in_a_reader_is_the_contents_fault() -> None:
     """A worker that ends by SIGSEGV while it reads says that the content is damaged, and is replaced."""
     with Pool[str](Limits()) as pool:
