@@ -1,6 +1,7 @@
 """``poparchive attachments``: reads the text inside attachments, so that it is found."""
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from poparchive.config import Attachments
 
 NICE = "--nice"
+
+_ID_DIGITS = 12
 
 OLDER_INDEX = (
     "an earlier version made it, and the next pull, or `poparchive rebuild --search-only`, makes it anew"
@@ -48,7 +51,17 @@ def attachments(
     nice: Annotated[
         bool, typer.Option(NICE, help="Let everything else on the machine go first.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The report as a JSON object.")] = False,
+    listed: Annotated[
+        str | None,
+        typer.Option(
+            "--list",
+            metavar="STATUS",
+            help="Read nothing; show the attachments with this status and why, or `all`.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The report, or each attachment, as a JSON object.")
+    ] = False,
 ) -> int:
     """Read the text inside attachments that was not read yet, so that searches find it.
 
@@ -62,6 +75,8 @@ def attachments(
     settings = Settings.of(context)
     configured = configured_of(settings)
     root = settings.archive_dir()
+    if listed is not None:
+        return _list(root, listed, as_json=as_json)
     if nice:
         os.nice(19)
     wish = Wish(
@@ -100,6 +115,30 @@ def attachments(
             )
         )
     return int(bool(report.unreadable))
+
+
+def _list(root: Path, named: str, *, as_json: bool) -> int:
+    """Show what became of attachments, a line each."""
+    from poparchive.archive.contents_list import list_contents
+    from poparchive.attachments.outcome import Status
+
+    names = {status.name.lower(): status for status in Status}
+    if named != "all" and named not in names:
+        raise typer.BadParameter(f"is one of {', '.join(names)}, all", param_hint="--list")
+    for one in list_contents(root, names.get(named)):
+        status = one.status.name.lower()
+        if as_json:
+            row = {
+                "id": one.message.hex(),
+                "name": one.name,
+                "status": status,
+                "reason": one.reason,
+            }
+            output.result(output.json_line(row))
+            continue
+        told = f"{one.message.hex()[:_ID_DIGITS]}  {status:11}  {one.name or '(unnamed)'}"
+        output.result(output.visible(told + (f": {one.reason}" if one.reason else "")))
+    return 0
 
 
 def configured_of(settings: Settings) -> "Attachments":

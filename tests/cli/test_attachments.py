@@ -53,6 +53,26 @@ def test_it_stops_where_it_is_told_to_and_goes_on(made: Product) -> None:
     assert report["contents"] == 0
 
 
+def test_it_lists_what_could_not_be_read_and_why(made: Product) -> None:
+    """By status, with the message and the reason; a name from mail cannot write to the terminal."""
+    fill(made.archive, [mail("three", "c\x9b2J.zip", b"PK\x03\x04 and no more")])
+    assert made.run("attachments", "--list", "all").stdout == b""
+    made.json("attachments")
+    (row,) = made.json("attachments", "--list", "damaged")
+    (hit,) = made.json("search", "subject:three")
+    assert (row["id"], row["status"]) == (hit["id"], "damaged")
+    assert row["reason"]
+    assert {row["status"] for row in made.json("attachments", "--list", "all")} == {
+        "done",
+        "damaged",
+    }
+    said = made.run("attachments", "--list", "damaged").stdout.decode()
+    assert str(hit["id"])[:12] in said
+    assert str(row["reason"]) in said
+    assert "\x9b" not in said
+    assert "encrypted" in made.run("attachments", "--list", "torn", code=2).stderr.decode()
+
+
 def test_it_says_what_ocr_would_need(made: Product) -> None:
     """Where letters cannot be recognized although that is asked for, a person is told why."""
     with made.config.open("a") as handle:
