@@ -1,5 +1,6 @@
 """``poparchive attachments`` and what ``status`` says of it, as users meet them."""
 
+import sqlite3
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -71,6 +72,15 @@ def test_it_lists_what_could_not_be_read_and_why(made: Product) -> None:
     assert str(row["reason"]) in said
     assert "\x9b" not in said
     assert "encrypted" in made.run("attachments", "--list", "torn", code=2).stderr.decode()
+
+
+def test_an_older_index_is_told_of_alike(made: Product) -> None:
+    """What reads attachments and ``status`` say in the same words that the index has to be made anew."""
+    with sqlite3.connect(made.archive / "search.sqlite") as run:
+        run.execute("PRAGMA user_version = 1")
+    words = b"an earlier version made it, and the next pull"
+    assert words in made.run("attachments").stderr
+    assert words in made.run("status", code=None).stdout
 
 
 def test_it_says_what_ocr_would_need(made: Product) -> None:
