@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from poparchive.archive.contents_index import ContentsIndex
 from poparchive.archive.describe import Stored, describe, document
 from poparchive.archive.known import Attached, content_of, packed, text_of
 from poparchive.archive.read import Reader
@@ -30,8 +31,8 @@ from poparchive.attachments import (
 )
 from poparchive.errors import PoparchiveError
 from poparchive.index.carried import Carried
-from poparchive.index.contents import Content, ContentsError, ContentStore
-from poparchive.index.fulltext import Document, FulltextWriter, IndexOutdatedError
+from poparchive.index.contents import Content, ContentStore
+from poparchive.index.fulltext import Document, FulltextWriter
 from poparchive.index.lookup import Located, Lookup, NotFoundError, open_read_only
 from poparchive.mime.structure import parse
 from poparchive.model import Location, MessageId
@@ -69,12 +70,16 @@ class Wish:
 
 @dataclass(slots=True)
 class Report:
-    """What a run did. ``left`` are messages that are not brought up to date yet."""
+    """What a run did. ``left`` are messages that are not brought up to date yet; of these ``waiting`` are
+    read, and wait for the search index: for a pull that holds it, one that has them not yet, or, with
+    ``index_older``, one that has to be made anew."""
 
     contents: int = 0
     octets: int = 0
     messages: int = 0
     left: int = 0
+    waiting: int = 0
+    index_older: bool = False
     unreadable: int = 0
     seconds: float = 0.0
     statuses: Counter[Status] = field(default_factory=Counter)
@@ -118,6 +123,7 @@ class _Run:
         self._reader = reader
         self._layout = reader.layout
         self._store = store
+        self._index = ContentsIndex(self._layout, store)
         self._pool = pool
         self._wish = wish
         self._progress = progress
@@ -131,13 +137,16 @@ class _Run:
         self._since = time.monotonic()
         self._done = self._total = 0
         self._going = True
-        self._updated = 0
+        self._complete = 0
+        self._waiting: set[int] = set()
 
     def go(self) -> None:
         """Read and index until nothing is missing, or it is to stop."""
-        self._same_file()
+        self._index.look(LOCK_S)
+        self.report.index_older = self._index.older
         self._again = set(RETRIED) if self._wish.retry else set()
-        self._store.forget_replaced(self._layout.search)
+        if not self.report.index_older:
+            self._store.forget_replaced(self._layout.search)
         self._can(likely(self._wish.limits))
         if not self._missing():
             return
@@ -152,13 +161,16 @@ class _Run:
             self._settle(tag, outcome)
             self._flush_if_due()
         self._flush()
-        if self._going and self._missing():
+        self.report.left = len(keys) - self._complete + len(self._waiting)
+        if self._going and (late := self._held_up()):
             # What a pull was in the way of: its contents are known by now.
             self._again.clear()
-            for tag, outcome in self._pool.read(self._jobs(self._missing())):
+            for tag, outcome in self._pool.read(self._jobs(late)):
                 self._settle(tag, outcome)
             self._flush(patience_s=10 * LOCK_S)
-        self.report.left = len(self._missing()) if not self._again else 0
+        if not self._again:
+            self.report.left = len(self._missing())
+        self.report.waiting = len(self._waiting)
         self._merge()
 
     def _can(self, abilities: Abilities) -> None:
@@ -166,43 +178,16 @@ class _Run:
         able = [one for one in (Lacking.EXTRA, Lacking.OCR) if not abilities.lacks(one)]
         self._able = [one.value for one in able]
 
-    def _same_file(self) -> None:
-        """See that the index speaks of this file, or of none yet."""
-        with self._index() as index:
-            named = index.contents_file
-            if named is None:
-                index.name_contents_file(self._store.identity())
-            elif named != self._store.identity():
-                raise ContentsError(
-                    f"{self._layout.search}: is made of texts of another {self._layout.contents.name} than"
-                    " is there; `poparchive rebuild --search-only` makes it anew, then run this again"
-                )
-
-    @contextlib.contextmanager
-    def _index(self, wait_s: float = LOCK_S) -> Iterator[FulltextWriter]:
-        """The index, for a moment, while nobody else writes to the archive. Raises ``LockedError``."""
-        with Lock(self._layout.lock, briefly=True, wait_s=wait_s):
-            if not self._layout.search.exists():
-                raise ContentsError(
-                    f"{self._layout.search}: not there; the next pull makes it anew, then run this again"
-                )
-            try:
-                index = FulltextWriter.open(self._layout.search, self._layout.catalog)
-            except IndexOutdatedError as error:
-                raise ContentsError(
-                    f"{error}; `poparchive rebuild --search-only` makes it anew"
-                ) from error
-            try:
-                yield index
-            finally:
-                index.close()
-
     # ---- what is missing -----------------------------------------------------------------------------
 
     def _missing(self) -> "array[int]":
         """Return the messages whose documents are not made of all that their attachments give, those last
         stored first, and those of a pack in its order."""
         with contextlib.closing(open_read_only(self._layout.catalog)) as run:
+            if self.report.index_older:
+                # What its numbers mean is not known here. Contents that are known are not read again.
+                query = "SELECT DISTINCT message FROM parts WHERE name IS NOT NULL"
+                return array("q", [key for (key,) in run.execute(f"{query} ORDER BY message DESC")])
             run.execute("ATTACH ? AS search", (str(self._layout.search),))
             query = (
                 "SELECT p.message FROM parts p WHERE p.name IS NOT NULL AND p.segment = 0 GROUP BY p.message"
@@ -227,6 +212,15 @@ class _Run:
                 if key in found
             ]
         return array("q", [key for *_, key in sorted(order)])
+
+    def _held_up(self) -> "array[int]":
+        """Return the messages that are read and that the index has, in the order of ``_missing``."""
+        if not self._waiting or self.report.index_older:
+            return array("q")
+        with contextlib.closing(open_read_only(self._layout.search)) as run:
+            has = "SELECT 1 FROM mail_docsize WHERE id = ?"
+            late = {key for key in self._waiting if run.execute(has, (key,)).fetchone()}
+        return array("q", [key for key in self._missing() if key in late]) if late else array("q")
 
     def _jobs(self, keys: Sequence[int]) -> Iterator[tuple[bytes, Job]]:
         """Yield the contents that have to be read, and settle the messages that need none."""
@@ -322,6 +316,8 @@ class _Run:
 
     def _settled(self, message: _Message) -> None:
         if not message.missing:
+            self._complete += 1
+            self._waiting.add(message.located.key)
             self._ready.append(message)
             self._chars += sum(len(text) for text in message.plain[1:])
 
@@ -333,20 +329,25 @@ class _Run:
         ):
             self._flush()
 
-    def _flush(self, patience_s: float = LOCK_S) -> None:
+    def _flush(self, patience_s: float | None = None) -> None:
         """Write what was read, then let the index know."""
         rows, self._rows = self._rows, []
         ready, self._ready = self._ready, []
         self._chars = 0
         if rows:
             self._store.add(rows)
-        if ready:
-            with contextlib.suppress(LockedError), self._index(patience_s) as index:
+        if ready and not self.report.index_older:
+            with (
+                contextlib.suppress(LockedError),
+                self._index.writing(patience_s or LOCK_S) as index,
+            ):
                 self._replace(index, ready)
         self._since = time.monotonic()
 
     def _replace(self, index: FulltextWriter, ready: Sequence[_Message]) -> None:
         """Put documents with their contents in the place of those without. The archive's lock is held."""
+        if index.contents_file is None:
+            index.name_contents_file(self._store.identity())
         if index.contents_file != self._store.identity():
             return
         pairs = []
@@ -368,16 +369,16 @@ class _Run:
                 new = plain._replace(contents=text_of(self._store, now))
                 pairs.append((old, new))
                 made_of += now
-        index.replace(pairs, made_of)
-        self.report.messages += len(pairs)
-        self._updated += len(pairs)
+        replaced = index.replace(pairs, made_of)
+        self._waiting -= replaced
+        self.report.messages += len(replaced)
 
     def _merge(self) -> None:
         """Give back the room of what was replaced, a moment at a time. It can wait for the next run."""
-        merged = self._updated == 0
+        merged = self.report.messages == 0
         with contextlib.suppress(LockedError):
             while not merged and self._going:
-                with self._index() as index:
+                with self._index.writing(LOCK_S) as index:
                     merged = index.merge(_MERGE_S)
 
 

@@ -9,7 +9,7 @@ from poparchive.archive import scrub
 from poparchive.archive.scrub import Scrub
 from poparchive.index.contents import ContentsError, ContentStore
 from poparchive.index.lookup import CatalogMissingError, open_read_only
-from poparchive.index.versions import refuse_newer_catalog
+from poparchive.index.versions import is_older_index, refuse_newer_catalog
 from poparchive.model import Fate
 from poparchive.store.fsio import is_locked
 from poparchive.store.layout import Layout, open_layout
@@ -37,14 +37,17 @@ class AccountStatus:
 @dataclass(frozen=True, slots=True)
 class AttachmentsStatus:
     """How far the text inside attachments is read: messages with attachments, and those whose attachments
-    are all in the index; contents and octets by ``attachments.Status``; what kept the last reader in."""
+    are all in the index; contents and octets by ``attachments.Status``, and contents by what they lack; what
+    kept the last reader in. With ``index_older`` the index has to be made anew before any is in it."""
 
     messages: int = 0
     indexed: int = 0
     contents: dict[int, tuple[int, int]] = field(default_factory=dict)
+    lacking: dict[str, int] = field(default_factory=dict)
     text_bytes: int = 0
     layers: str = ""
     error: str = ""
+    index_older: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,9 @@ def _attachments(layout: Layout) -> AttachmentsStatus:
     """Count; what cannot be read is said and stops nothing."""
     messages = indexed = 0
     contents: dict[int, tuple[int, int]] = {}
+    lacking: dict[str, int] = {}
     layers = error = ""
+    older = is_older_index(layout.search)
     with (
         contextlib.suppress(CatalogMissingError, sqlite3.Error),
         contextlib.closing(open_read_only(layout.catalog)) as run,
@@ -132,10 +137,13 @@ def _attachments(layout: Layout) -> AttachmentsStatus:
         store = ContentStore.read(layout.contents)
         if store is not None:
             with contextlib.closing(store):
-                contents, layers = store.counts(), store.layers()
+                contents, lacking, layers = store.counts(), store.lacking(), store.layers()
     except ContentsError as caught:
         error = str(caught)
-    return AttachmentsStatus(messages, indexed, contents, _size(layout.contents), layers, error)
+    # What the numbers in an older index mean is not known here.
+    indexed = 0 if older else indexed
+    size = _size(layout.contents)
+    return AttachmentsStatus(messages, indexed, contents, lacking, size, layers, error, older)
 
 
 def _size(path: Path) -> int:

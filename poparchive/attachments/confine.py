@@ -7,9 +7,11 @@ single-threaded: threads that it starts afterwards are confined like it.
     limits     setrlimit(2): memory, and no octet in any file
     landlock   files cannot be opened, but those below ``readable`` (Linux 5.13); no TCP (6.7); no signal to
                others and no abstract socket (6.12)
-    seccomp    system calls that open files, sockets and programs fail, and those that reach into other
-               processes or into the kernel's rarely used corners
-    network    a network namespace of its own, which is empty, and no capability of any other
+    seccomp    system calls that open files, sockets and programs fail, and those that reach other processes
+               (signals, limits, priorities, shared memory, queues) or the kernel's rarely used corners
+    network    a network namespace of its own, which is empty
+
+Capabilities are given up where there are any; that is no layer of its own, as the others do not count on it.
 """
 
 import contextlib
@@ -30,6 +32,9 @@ PR_SET_SECCOMP: Final = 22
 PR_SET_NO_NEW_PRIVS: Final = 38
 SIGKILL: Final = 9
 
+_CAPABILITY_VERSION_3: Final = 0x20080522
+"""capset(2): the version whose sets have 64 bits."""
+
 _CLONE_NEWUSER: Final = 0x10000000
 _CLONE_NEWNET: Final = 0x40000000
 _CLONE_NEWIPC: Final = 0x08000000
@@ -40,7 +45,8 @@ _LANDLOCK_FILES: Final = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 
 """The kinds of access to files that each ABI knows first."""
 _LANDLOCK_READ: Final = 1 << 2 | 1 << 3
 
-# seccomp(2), struct seccomp_data: nr at 0, arch at 4, the low half of the first argument at 16.
+# seccomp(2), struct seccomp_data: nr at 0, arch at 4, the low halves of the first two arguments here.
+_FIRST, _SECOND = 16, 24
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _EPERM, _EACCES, _EEXIST, _ENOSYS = 1, 13, 17, 38
@@ -57,12 +63,23 @@ _CHANGING: Final = (
 _MAKING: Final = ("mkdir", "mkdirat")
 """A library that wants its directory is told that it is there, which it is."""
 _REACHING: Final = (
-    "socket", "connect", "bind", "listen", "accept", "accept4", "execve", "execveat", "fork", "vfork",
-    "ptrace", "process_vm_readv", "process_vm_writev", "kill", "pidfd_open", "pidfd_getfd",
-    "pidfd_send_signal", "io_uring_setup", "bpf", "perf_event_open", "userfaultfd", "add_key",
-    "request_key", "keyctl", "mount", "umount2", "pivot_root", "chroot", "setns", "unshare",
-    "open_by_handle_at",
+    "socket", "connect", "bind", "listen", "accept", "accept4", "execve", "execveat",
+    "fork", "vfork", "ptrace", "process_vm_readv", "process_vm_writev", "kill", "tkill",
+    "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open", "pidfd_getfd", "pidfd_send_signal",
+    "sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr", "setpriority",
+    "ioprio_set", "kcmp", "process_madvise", "process_mrelease", "migrate_pages", "move_pages",
+    "shmget", "shmat", "shmctl", "msgget", "msgsnd", "msgrcv", "msgctl", "semget", "semop", "semctl",
+    "semtimedop", "mq_open", "mq_unlink", "inotify_init", "inotify_init1", "inotify_add_watch",
+    "fanotify_init", "fanotify_mark", "io_uring_setup", "bpf", "perf_event_open", "userfaultfd",
+    "add_key", "request_key", "keyctl", "mount", "umount2", "open_tree", "move_mount", "fsopen",
+    "fspick", "fsmount", "mount_setattr", "pivot_root", "chroot", "setns", "unshare",
+    "open_by_handle_at", "name_to_handle_at", "quotactl", "acct", "swapon", "swapoff", "reboot",
+    "syslog", "personality",
 )  # fmt: skip
+
+_OWNING: Final = {"fcntl": (8, 10, 15), "ioctl": (0x8901, 0x8902)}
+"""F_SETOWN, F_SETSIG and F_SETOWN_EX, FIOSETOWN and SIOCSPGRP: the owner of a pipe gets signals from it,
+whoever that is."""
 
 _NUMBERS: Final[dict[str, tuple[int, dict[str, int]]]] = {
     "x86_64": (0xC000003E, {
@@ -76,9 +93,20 @@ _NUMBERS: Final[dict[str, tuple[int, dict[str, int]]]] = {
         "execveat": 322, "fork": 57, "vfork": 58, "clone": 56, "clone3": 435, "ptrace": 101,
         "process_vm_readv": 310, "process_vm_writev": 311, "kill": 62, "pidfd_open": 434,
         "pidfd_getfd": 438, "pidfd_send_signal": 424, "io_uring_setup": 425, "bpf": 321,
-        "perf_event_open": 298, "userfaultfd": 323, "add_key": 248, "request_key": 249,
-        "keyctl": 250, "mount": 165, "umount2": 166, "pivot_root": 155, "chroot": 161, "setns": 308,
-        "unshare": 272, "open_by_handle_at": 304,
+        "perf_event_open": 298, "userfaultfd": 323, "add_key": 248, "request_key": 249, "keyctl": 250,
+        "mount": 165, "umount2": 166, "pivot_root": 155, "chroot": 161, "setns": 308, "unshare": 272,
+        "open_by_handle_at": 304, "tkill": 200, "rt_sigqueueinfo": 129,
+        "rt_tgsigqueueinfo": 297, "sched_setaffinity": 203, "sched_setscheduler": 144,
+        "sched_setparam": 142, "sched_setattr": 314, "setpriority": 141, "ioprio_set": 251,
+        "kcmp": 312, "process_madvise": 440, "process_mrelease": 448, "migrate_pages": 256,
+        "move_pages": 279, "shmget": 29, "shmat": 30, "shmctl": 31, "msgget": 68, "msgsnd": 69,
+        "msgrcv": 70, "msgctl": 71, "semget": 64, "semop": 65, "semctl": 66, "semtimedop": 220,
+        "mq_open": 240, "mq_unlink": 241, "inotify_init": 253, "inotify_init1": 294,
+        "inotify_add_watch": 254, "fanotify_init": 300, "fanotify_mark": 301, "open_tree": 428,
+        "move_mount": 429, "fsopen": 430, "fspick": 433, "fsmount": 432, "mount_setattr": 442,
+        "name_to_handle_at": 303, "quotactl": 179, "acct": 163, "swapon": 167, "swapoff": 168,
+        "reboot": 169, "syslog": 103, "personality": 135, "prlimit64": 302, "tgkill": 234,
+        "fcntl": 72, "ioctl": 16,
     }),
     "aarch64": (0xC00000B7, {
         "openat": 56, "openat2": 437, "unlinkat": 35, "renameat": 38, "renameat2": 276, "linkat": 37,
@@ -90,7 +118,18 @@ _NUMBERS: Final[dict[str, tuple[int, dict[str, int]]]] = {
         "pidfd_open": 434, "pidfd_getfd": 438, "pidfd_send_signal": 424, "io_uring_setup": 425,
         "bpf": 280, "perf_event_open": 241, "userfaultfd": 282, "add_key": 217, "request_key": 218,
         "keyctl": 219, "mount": 40, "umount2": 39, "pivot_root": 41, "chroot": 51, "setns": 268,
-        "unshare": 97, "open_by_handle_at": 265,
+        "unshare": 97, "open_by_handle_at": 265, "tkill": 130,
+        "rt_sigqueueinfo": 138, "rt_tgsigqueueinfo": 240, "sched_setaffinity": 122,
+        "sched_setscheduler": 119, "sched_setparam": 118, "sched_setattr": 274, "setpriority": 140,
+        "ioprio_set": 30, "kcmp": 272, "process_madvise": 440, "process_mrelease": 448,
+        "migrate_pages": 238, "move_pages": 239, "shmget": 194, "shmat": 196, "shmctl": 195,
+        "msgget": 186, "msgsnd": 189, "msgrcv": 188, "msgctl": 187, "semget": 190, "semop": 193,
+        "semctl": 191, "semtimedop": 192, "mq_open": 180, "mq_unlink": 181, "inotify_init1": 26,
+        "inotify_add_watch": 27, "fanotify_init": 262, "fanotify_mark": 263, "open_tree": 428,
+        "move_mount": 429, "fsopen": 430, "fspick": 433, "fsmount": 432, "mount_setattr": 442,
+        "name_to_handle_at": 264, "quotactl": 60, "acct": 89, "swapon": 224, "swapoff": 225,
+        "reboot": 142, "syslog": 116, "personality": 92, "prlimit64": 261, "tgkill": 131, "fcntl": 25,
+        "ioctl": 29,
     }),
 }  # fmt: skip
 """The AUDIT_ARCH of an architecture, and its numbers (asm/unistd.h)."""
@@ -111,6 +150,8 @@ def confine(memory_bytes: int, readable: Sequence[Path] = ()) -> tuple[str, ...]
     _LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     if not _LIBC.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC):
         layers.append("network")
+    # A namespace of its own gives all capabilities within it, and whoever is root has those of the system.
+    _LIBC.capset(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), bytes(24))
     if _LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         return tuple(layers)
     if abi := _landlock(readable):
@@ -190,15 +231,34 @@ def _seccomp(*, opening: bool) -> bool:
     ]
     for number, errno in sorted(answers.items()):
         steps += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERRNO | errno)]
-    steps += [
-        # Threads may be started, processes not.
-        (_EQUAL, 0, 3, numbers["clone"]),
-        (_LOAD, 0, 0, 16),
-        (_ANY_BIT, 1, 0, _CLONE_THREAD),
-        (_RETURN, 0, 0, _ERRNO | _EPERM),
-        (_RETURN, 0, 0, _ALLOW),
-    ]
+    # Threads may be started, processes not; each may lower its own limits, and signal its own threads.
+    steps += _only(numbers["clone"], _ANY_BIT, _CLONE_THREAD)
+    steps += _only(numbers["prlimit64"], _EQUAL, 0)
+    steps += _only(numbers["tgkill"], _EQUAL, os.getpid())
+    for name, commands in _OWNING.items():
+        steps += _but(numbers[name], commands)
+    steps.append((_RETURN, 0, 0, _ALLOW))
     code = b"".join(struct.pack("=HBBI", *step) for step in steps)
     held = ctypes.create_string_buffer(code, len(code))
     program = ctypes.create_string_buffer(struct.pack("=H6xQ", len(steps), ctypes.addressof(held)))
     return not _LIBC.prctl(PR_SET_SECCOMP, 2, ctypes.byref(program), 0, 0)
+
+
+def _only(number: int, test: int, value: int) -> list[tuple[int, int, int, int]]:
+    """Steps that let a call through whose first argument passes a test."""
+    return [
+        (_EQUAL, 0, 4, number),
+        (_LOAD, 0, 0, _FIRST),
+        (test, 1, 0, value),
+        (_RETURN, 0, 0, _ERRNO | _EPERM),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+
+
+def _but(number: int, values: Sequence[int]) -> list[tuple[int, int, int, int]]:
+    """Steps that let a call through but for these second arguments."""
+    steps = [(_LOAD, 0, 0, _SECOND)]
+    for value in values:
+        steps += [(_EQUAL, 0, 1, value), (_RETURN, 0, 0, _ERRNO | _EPERM)]
+    steps.append((_RETURN, 0, 0, _ALLOW))
+    return [(_EQUAL, 0, len(steps), number), *steps]

@@ -7,6 +7,7 @@ import binascii
 import bz2
 import io
 import lzma
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -31,6 +32,10 @@ _DAMAGED: Final = (
     NotImplementedError, OverflowError,
 )  # fmt: skip
 
+_ODD: Final = (*_DAMAGED, RuntimeError, struct.error)
+"""What reading a member of a ZIP file raises besides: it is locked after all, or packed in a way that this
+Python does not know."""
+
 
 class _Decompressor(Protocol):
     @property
@@ -53,7 +58,7 @@ def zipped(content: bytes, within: Within) -> None:
                 continue
             try:
                 octets = _member(archive, member, within.budget)
-            except _DAMAGED as error:
+            except _ODD as error:
                 within.found.note(Status.DAMAGED, f"{member.filename}: {error}", _NOTHING)
                 continue
             within.inner(octets, member.filename, "")
@@ -88,7 +93,7 @@ def slides(content: bytes, within: Within) -> None:
         try:
             member = archive.getinfo("content.xml")
             plain.xml(_member(archive, member, within.budget), within)
-        except (KeyError, *_DAMAGED) as error:
+        except (KeyError, *_ODD) as error:
             raise ReadError(Status.DAMAGED, f"content.xml: {error}") from error
 
 

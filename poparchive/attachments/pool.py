@@ -33,6 +33,7 @@ JOBS_EACH: Final = 2_000
 _WORKER: Final = "poparchive.attachments.worker"
 _PIECE_BYTES: Final = 1 << 18
 _COMPLAINT_BYTES: Final = 4096
+_LISTEN_PIECES: Final = 16
 _OUT_OF_MEMORY: Final = (b"memory allocation of", b"MemoryError", b"bad_alloc", b"out of memory")
 
 
@@ -66,20 +67,28 @@ class _Worker(Generic[Tag]):
         assert self.process.stderr
         self.to = self.process.stdin.fileno()
         self.back = self.process.stdout.fileno()
-        for pipe in (self.to, self.back, self.process.stderr.fileno()):
+        self.aside = self.process.stderr.fileno()
+        for pipe in (self.to, self.back, self.aside):
             os.set_blocking(pipe, False)
         self.abilities: Abilities | None = None
         self.job: tuple[Tag, Job] | None = None
-        self.tries = 0
+        self.again = False
         self.jobs = 0
         self.outgoing: list[memoryview] = []
         self.incoming = bytearray()
+        self.complaint = b""
+        self.complains = True
         self.deadline = time.monotonic() + START_S
         self.killed = False
 
-    def give(self, tag: Tag, job: Job, limits: Limits) -> None:
+    def give(self, tag: Tag, job: Job, limits: Limits, *, again: bool) -> None:
+        """Hand it a job, ``again`` if that was in the hands of one that was killed before."""
         self.job = (tag, job)
+        self.again = again
         self.jobs += 1
+        # What was said of the content before is no reason for the end of this one.
+        self.listen()
+        self.complaint = b""
         self.outgoing = [memoryview(piece) for piece in wire.pack_job(job) if piece]
         self.deadline = time.monotonic() + limits.cpu_s * limits.wall_factor
 
@@ -103,6 +112,18 @@ class _Worker(Generic[Tag]):
             return bool(piece)
         return True
 
+    def listen(self) -> None:
+        """Take in what libraries say aside, and keep the end of it: a pipe that nobody reads fills up, and
+        whoever writes to it then waits for ever."""
+        with contextlib.suppress(BlockingIOError):
+            # At most so much at a time, as one that never stops must not hold up the others.
+            for _ in range(_LISTEN_PIECES):
+                piece = os.read(self.aside, 1 << 16)
+                if not piece:
+                    self.complains = False
+                    return
+                self.complaint = (self.complaint + piece)[-_COMPLAINT_BYTES:]
+
     def kill(self) -> None:
         self.killed = True
         with contextlib.suppress(ProcessLookupError):
@@ -112,16 +133,12 @@ class _Worker(Generic[Tag]):
         """Wait for the end; return how it ended, and what it complained of."""
         self.process.kill()
         code = self.process.wait()
-        complaint = b""
-        assert self.process.stderr
-        with contextlib.suppress(OSError):
-            while piece := os.read(self.process.stderr.fileno(), 1 << 16):
-                complaint = (complaint + piece)[-_COMPLAINT_BYTES:]
+        self.listen()
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             with contextlib.suppress(OSError):
                 assert pipe
                 pipe.close()
-        return code, complaint
+        return code, self.complaint
 
 
 class Pool(Generic[Tag]):
@@ -134,7 +151,6 @@ class Pool(Generic[Tag]):
         self._directory = Path(tempfile.mkdtemp(prefix="poparchive-attachments-"))
         self._abilities: Abilities | None = None
         self._again: list[tuple[Tag, Job]] = []
-        self._tried: set[int] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -177,14 +193,15 @@ class Pool(Generic[Tag]):
         more = True
         while True:
             while more and self._free_place():
-                job = self._again.pop() if self._again else next(coming, None)
+                again = bool(self._again)
+                job = self._again.pop() if again else next(coming, None)
                 if job is None:
                     more = False
                     break
                 if len(job[1].content) > self._limits.content_bytes:
                     yield job[0], too_large(len(job[1].content), self._limits.content_bytes)
                     continue
-                self._idle_or_new().give(*job, self._limits)
+                self._idle_or_new().give(*job, self._limits, again=again)
             if self._abilities is None and not self._workers:
                 self._idle_or_new()
             busy = [w for w in self._workers if w.job is not None or w.abilities is None]
@@ -217,6 +234,8 @@ class Pool(Generic[Tag]):
         with selectors.DefaultSelector() as selector:
             for worker in busy:
                 selector.register(worker.back, selectors.EVENT_READ, worker)
+                if worker.complains:
+                    selector.register(worker.aside, selectors.EVENT_READ, worker)
                 if worker.outgoing:
                     selector.register(worker.to, selectors.EVENT_WRITE, worker)
             wait_s = min(worker.deadline for worker in busy) - time.monotonic()
@@ -226,6 +245,8 @@ class Pool(Generic[Tag]):
             worker = key.data
             if key.fd == worker.to:
                 worker.write()
+            elif key.fd == worker.aside:
+                worker.listen()
             elif not worker.receive():
                 ended.add(worker)
         for worker in busy:
@@ -270,16 +291,15 @@ class Pool(Generic[Tag]):
             raise WorkerError(f"the process that reads attachments does not start: {said or code}")
         if job is None:
             return
-        tag, content = job
+        tag, _ = job
         if -code == signal.SIGXCPU or (killed and late):
             yield tag, Outcome(Status.TIMEOUT, note="reading it takes too long")
         elif any(word in complaint for word in _OUT_OF_MEMORY):
             yield tag, Outcome(Status.MEMORY, note="reading it takes too much memory")
         elif killed:
             yield tag, Outcome(Status.DAMAGED, note="its reader said what no reader says")
-        elif -code == signal.SIGKILL and id(content.content) not in self._tried:
+        elif -code == signal.SIGKILL and not worker.again:
             # Somebody killed it, perhaps the system for want of memory. What it read may be blameless.
-            self._tried.add(id(content.content))
             self._again.append(job)
         elif -code == signal.SIGKILL:
             yield tag, Outcome(Status.MEMORY, note="its reader was killed twice")

@@ -1,6 +1,7 @@
 """``poparchive attachments``: reads the text inside attachments, so that it is found."""
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
     from poparchive.config import Attachments
 
 NICE = "--nice"
+
+_ID_DIGITS = 12
+
+OLDER_INDEX = (
+    "an earlier version made it, and the next pull, or `poparchive rebuild --search-only`, makes it anew"
+    " and takes them up"
+)
 
 
 def attachments(
@@ -43,7 +51,17 @@ def attachments(
     nice: Annotated[
         bool, typer.Option(NICE, help="Let everything else on the machine go first.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The report as a JSON object.")] = False,
+    listed: Annotated[
+        str | None,
+        typer.Option(
+            "--list",
+            metavar="STATUS",
+            help="Read nothing; show the attachments with this status and why, or `all`.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The report, or each attachment, as a JSON object.")
+    ] = False,
 ) -> int:
     """Read the text inside attachments that was not read yet, so that searches find it.
 
@@ -57,6 +75,8 @@ def attachments(
     settings = Settings.of(context)
     configured = configured_of(settings)
     root = settings.archive_dir()
+    if listed is not None:
+        return _list(root, listed, as_json=as_json)
     if nice:
         os.nice(19)
     wish = Wish(
@@ -97,6 +117,30 @@ def attachments(
     return int(bool(report.unreadable))
 
 
+def _list(root: Path, named: str, *, as_json: bool) -> int:
+    """Show what became of attachments, a line each."""
+    from poparchive.archive.contents_list import list_contents
+    from poparchive.attachments.outcome import Status
+
+    names = {status.name.lower(): status for status in Status}
+    if named != "all" and named not in names:
+        raise typer.BadParameter(f"is one of {', '.join(names)}, all", param_hint="--list")
+    for one in list_contents(root, names.get(named)):
+        status = one.status.name.lower()
+        if as_json:
+            row = {
+                "id": one.message.hex(),
+                "name": one.name,
+                "status": status,
+                "reason": one.reason,
+            }
+            output.result(output.json_line(row))
+            continue
+        told = f"{one.message.hex()[:_ID_DIGITS]}  {status:11}  {one.name or '(unnamed)'}"
+        output.result(output.visible(told + (f": {one.reason}" if one.reason else "")))
+    return 0
+
+
 def configured_of(settings: Settings) -> "Attachments":
     """Return what the configuration says; the defaults where only an archive is named."""
     from poparchive.config import Attachments
@@ -131,6 +175,8 @@ def _tell(report: "Report", *, as_json: bool) -> None:
                     "statuses": statuses,
                     "messages": report.messages,
                     "messages_left": report.left,
+                    "messages_waiting": report.waiting,
+                    "index_older": report.index_older,
                     "messages_unreadable": report.unreadable,
                     "seconds": round(report.seconds, 1),
                     "extra": report.extra,
@@ -148,6 +194,15 @@ def _tell(report: "Report", *, as_json: bool) -> None:
     output.note(
         f"{report.messages} messages brought up to date in the search index; {report.left} are left"
     )
+    if report.waiting:
+        output.note(
+            f"{report.waiting} of these are read and wait for the search index: "
+            + (
+                OLDER_INDEX
+                if report.index_older
+                else "the next pull brings it up, then run this again"
+            )
+        )
     if report.unreadable:
         output.problem(
             f"{report.unreadable} messages could not be read; `poparchive verify` says why"

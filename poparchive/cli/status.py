@@ -106,9 +106,11 @@ def _read(attachments: "AttachmentsStatus") -> dict[str, object]:
             Status(status).name.lower(): count
             for status, (count, _) in sorted(attachments.contents.items())
         },
+        "lacking": attachments.lacking,
         "octets": sum(octets for _, octets in attachments.contents.values()),
         "text_bytes": attachments.text_bytes,
         "confined_by": attachments.layers.split(),
+        "index_older": attachments.index_older,
         "error": attachments.error or None,
     }
 
@@ -119,7 +121,8 @@ LAYERS = 4
 
 def _coverage(attachments: "AttachmentsStatus") -> str:
     """The same, in a sentence."""
-    from poparchive.attachments.outcome import Status
+    from poparchive.attachments.outcome import Lacking, Status
+    from poparchive.cli.attachments import OLDER_INDEX
 
     text = f"attachments: those of {attachments.indexed} messages of {attachments.messages} are searchable"
     if attachments.contents:
@@ -130,7 +133,11 @@ def _coverage(attachments: "AttachmentsStatus") -> str:
         text += f"; contents: {told}; texts {output.human_size(attachments.text_bytes)}"
     if attachments.layers and len(attachments.layers.split()) < LAYERS:
         text += f" (this system confines their reader only by {attachments.layers})"
-    if attachments.indexed < attachments.messages:
+    if pictures := attachments.lacking.get(Lacking.OCR):
+        text += f"; {pictures} may have letters that only OCR reads (`--ocr`)"
+    if attachments.index_older:
+        text += f"; what is read waits for the search index: {OLDER_INDEX}"
+    elif attachments.indexed < attachments.messages:
         text += "; `poparchive attachments` reads the rest"
     return text
 

@@ -205,6 +205,14 @@ class ContentStore:
         )
         return {status: (count, octets) for status, count, octets in self._ask(query)}
 
+    def lacking(self) -> dict[str, int]:
+        """Return how many contents lack what would make a difference, by what that is."""
+        query = (
+            "SELECT lacking, count(*) FROM contents WHERE lacking != ''"
+            " AND id IN (SELECT max(id) FROM contents GROUP BY sha256) GROUP BY lacking"
+        )
+        return dict(self._ask(query))
+
     def outdated(
         self,
         search: Path,

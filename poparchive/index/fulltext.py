@@ -199,9 +199,9 @@ class FulltextWriter:
 
     def replace(
         self, pairs: Iterable[tuple[Document, Document]], made_of: Sequence[Carried] = ()
-    ) -> None:
+    ) -> set[int]:
         """Put new documents in the place of old ones, in one transaction. ``made_of`` says which texts of
-        attachments are in the new ones.
+        attachments are in the new ones. Return the row ids of those that the index has.
 
         An old document must be exactly what is in the index: words that it lacks would stay, and others
         would be missed elsewhere. Pairs of documents that are not in the index are left out.
@@ -218,6 +218,7 @@ class FulltextWriter:
                 values, parameters = bulk.values(some)
                 run.execute(f"{_INSERT} {values}", parameters)
         self._added += len(known)
+        return keys
 
     def erase(self, documents: Iterable[Document]) -> None:
         """Take documents out and leave no word of them in the file.

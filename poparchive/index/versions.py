@@ -4,6 +4,7 @@ A database of a newer version is refused and left as it is: what it holds may me
 of an older version is brought up, or made anew, by whoever writes.
 """
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -34,18 +35,24 @@ def refuse_newer_catalog(connection: sqlite3.Connection, path: Path, schema: str
         )
 
 
+def index_version(path: Path) -> int | None:
+    """Return the version of the search index; None where none is, 0 where the file is empty. Reads only;
+    raises ``sqlite3.DatabaseError`` if it is damaged."""
+    if not path.exists():
+        return None
+    with contextlib.closing(
+        sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    ) as connection:
+        connection.execute("PRAGMA busy_timeout=10000")
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
 def is_older_index(path: Path) -> bool:
     """Whether an earlier poparchive made the search index that is there."""
-    if not path.exists():
-        return False
-    connection = sqlite3.connect(path)
     try:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        return 0 < (index_version(path) or 0) < SEARCH
     except sqlite3.DatabaseError:
         return False
-    finally:
-        connection.close()
-    return bool(0 < version < SEARCH)
 
 
 def refuse_newer_index(connection: sqlite3.Connection, path: Path) -> None:

@@ -300,10 +300,83 @@ def test_a_pull_in_the_way_costs_nothing(archive: Path, monkeypatch: pytest.Monk
             held.release()
 
     monkeypatch.setattr(contents._Run, "_flush", flushed)
-    monkeypatch.setattr(contents._Run, "_same_file", lambda self: None)
     report = read_contents(archive, Wish(), progress)
     assert report.left == 0
     assert found(archive, "numbat") == {"two"}
+    assert damages(archive) == []
+
+
+def test_a_pull_that_holds_the_archive_all_the_time(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contents are read from the first moment on; the index follows with the next run."""
+    monkeypatch.setattr("poparchive.archive.contents.LOCK_S", 0.01)
+    with Lock(open_layout(archive).lock):
+        report = go(archive)
+    assert (report.contents, report.messages) == (4, 0)
+    assert (report.left, report.waiting) == (4, 4)
+    report = go(archive)
+    assert (report.contents, report.messages, report.left, report.waiting) == (0, 4, 0, 0)
+    assert found(archive, "wombat") == {"one", "two"}
+    assert damages(archive) == []
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_an_index_that_is_not_there_is_not_begun(archive: Path, empty: bool) -> None:
+    """One that were begun here would never have the mail that came before; a person is told what to do."""
+    search = archive / "search.sqlite"
+    search.unlink()
+    if empty:
+        search.touch()
+    with pytest.raises(ContentsError, match="rebuild --search-only"):
+        go(archive)
+    assert not search.exists() or not search.stat().st_size
+    rebuild(open_layout(archive), search_only=True)
+    assert go(archive).messages == 4
+    assert damages(archive) == []
+
+
+def test_messages_that_the_index_has_not_yet(archive: Path) -> None:
+    """Their contents are read; they are not called brought up to date, and are once the index has them."""
+    search = archive / "search.sqlite"
+    behind = search.read_bytes()
+    fill(archive, [mail("later", ("c.txt", b"potoroo " * 50)), mail("last", ("d.txt", b"bilby"))])
+    search.write_bytes(behind)
+    report = go(archive)
+    assert (report.contents, report.messages) == (6, 4)
+    assert (report.left, report.waiting) == (2, 2)
+    fill(archive, [mail("more")])
+    assert found(archive, "potoroo") == {"later"}
+    assert damages(archive) == []
+    report = go(archive)
+    assert (report.contents, report.left, report.waiting) == (0, 0, 0)
+
+
+def test_an_index_of_an_earlier_version(archive: Path) -> None:
+    """Contents are read once all the same, status says how it stands, and the new index has them."""
+    with sqlite3.connect(archive / "search.sqlite") as run:
+        run.execute("PRAGMA user_version = 1")
+        run.execute("DROP TABLE carried")
+    report = go(archive)
+    assert (report.contents, report.messages) == (4, 0)
+    assert (report.left, report.waiting, report.index_older) == (4, 4, True)
+    assert go(archive).contents == 0
+    known = status(archive).attachments
+    assert (known.messages, known.indexed, known.index_older) == (4, 0, True)
+    fill(archive, [mail("more")])
+    assert found(archive, "wombat") == {"one", "two"}
+    assert damages(archive) == []
+    assert not status(archive).attachments.index_older
+
+
+def test_a_retry_that_is_stopped_says_what_is_left(archive: Path) -> None:
+    """Messages whose contents were not read again are left, although an earlier text of theirs is there."""
+    go(archive)
+    with sqlite3.connect(archive / "attachments.sqlite") as run:
+        run.execute("UPDATE contents SET status = ?", (Status.TIMEOUT,))
+    report = read_contents(archive, Wish(retry=True), lambda *_: False)
+    assert report.left == 3
+    assert go(archive, retry=True).left == 0
     assert damages(archive) == []
 
 
@@ -365,6 +438,14 @@ def test_status_says_how_far_it_is(archive: Path) -> None:
     assert (after.messages, after.indexed) == (4, 4)
     assert sum(count for count, _ in after.contents.values()) == 4
     assert after.layers.startswith("limits")
+
+
+def test_status_counts_what_is_left_for_ocr(tmp_path: Path) -> None:
+    """Pictures that were looked at without it are empty, and may have letters all the same."""
+    root = tmp_path / "archive"
+    fill(root, [mail("picture", ("a.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 40), ("b.txt", b"x y"))])
+    go(root)
+    assert status(root).attachments.lacking == {"ocr": 1}
 
 
 @pytest.fixture(autouse=True)

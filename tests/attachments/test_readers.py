@@ -3,6 +3,7 @@
 import binascii
 import gzip
 import tarfile
+import zipfile
 from io import BytesIO
 
 import pytest
@@ -142,6 +143,19 @@ def test_what_was_read_before_the_damage_is_there() -> None:
     assert found.status is Status.DONE
     assert "wallaby 100\n" in found.text
     assert "breaks off" in found.note
+
+
+def test_an_odd_member_costs_the_others_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ZIP member that this Python cannot unpack is named and left out; those behind it are read."""
+    out = BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("odd.txt", "a quoll", zipfile.ZIP_BZIP2)
+        archive.writestr("good.txt", WORDS)
+    monkeypatch.setattr(zipfile, "bz2", None)
+    found = read(out.getvalue(), "a.zip")
+    assert found.status is Status.DONE
+    assert WORDS in found.text
+    assert "odd.txt" in found.note
 
 
 def test_a_picture_wants_ocr() -> None:

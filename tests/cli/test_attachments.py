@@ -1,5 +1,6 @@
 """``poparchive attachments`` and what ``status`` says of it, as users meet them."""
 
+import sqlite3
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -51,6 +52,35 @@ def test_it_stops_where_it_is_told_to_and_goes_on(made: Product) -> None:
     assert (report["contents"], report["messages_left"]) == (1, 0)
     (report,) = made.json("attachments", "--retry")
     assert report["contents"] == 0
+
+
+def test_it_lists_what_could_not_be_read_and_why(made: Product) -> None:
+    """By status, with the message and the reason; a name from mail cannot write to the terminal."""
+    fill(made.archive, [mail("three", "c\x9b2J.zip", b"PK\x03\x04 and no more")])
+    assert made.run("attachments", "--list", "all").stdout == b""
+    made.json("attachments")
+    (row,) = made.json("attachments", "--list", "damaged")
+    (hit,) = made.json("search", "subject:three")
+    assert (row["id"], row["status"]) == (hit["id"], "damaged")
+    assert row["reason"]
+    assert {row["status"] for row in made.json("attachments", "--list", "all")} == {
+        "done",
+        "damaged",
+    }
+    said = made.run("attachments", "--list", "damaged").stdout.decode()
+    assert str(hit["id"])[:12] in said
+    assert str(row["reason"]) in said
+    assert "\x9b" not in said
+    assert "encrypted" in made.run("attachments", "--list", "torn", code=2).stderr.decode()
+
+
+def test_an_older_index_is_told_of_alike(made: Product) -> None:
+    """What reads attachments and ``status`` say in the same words that the index has to be made anew."""
+    with sqlite3.connect(made.archive / "search.sqlite") as run:
+        run.execute("PRAGMA user_version = 1")
+    words = b"an earlier version made it, and the next pull"
+    assert words in made.run("attachments").stderr
+    assert words in made.run("status", code=None).stdout
 
 
 def test_it_says_what_ocr_would_need(made: Product) -> None:

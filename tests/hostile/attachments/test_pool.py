@@ -1,6 +1,7 @@
 """The processes that read attachments: what they may not do, and what their end costs."""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -99,6 +100,110 @@ def test_what_a_confined_process_is_refused(layer: str, tmp_path: Path) -> None:
         assert said[what] == "refused", (what, done.stdout, done.stderr)
 
 
+REACH = """
+import ctypes, os, struct, sys
+sys.path[:] = {path!r}
+from poparchive.attachments import confine
+victim = {victim}
+_, numbers = confine._NUMBERS[{machine!r}]
+if {confined}:
+    confine._LIBC.prctl(38, 1, 0, 0, 0)
+    if not confine._seccomp(opening=False):
+        sys.exit("this system gives no seccomp")
+def tried(name, *arguments, number=None):
+    number = numbers.get(name) if number is None else number
+    if number is not None:
+        got = confine._LIBC.syscall(number, *arguments)
+        print(name, "done" if got >= 0 else "refused", flush=True)
+        return got
+    return -1
+queued = struct.pack("iiiiII", 23, 0, -1, 0, os.getpid(), os.getuid()) + bytes(104)
+inside, _ = os.pipe()
+tried("prlimit64", victim, 4, struct.pack("QQ", 0, 1 << 20), None)
+tried("sched_setaffinity", victim, 8, struct.pack("Q", 1 << min(os.sched_getaffinity(0))))
+tried("sched_setscheduler", victim, 3, struct.pack("i", 0))
+tried("sched_setparam", victim, struct.pack("i", 0))
+tried("sched_setattr", victim, struct.pack("IIQiIQQQ", 48, 3, 0, 5, 0, 0, 0, 0), 0)
+tried("setpriority", 0, victim, 7)
+tried("ioprio_set", 1, victim, 3 << 13)
+tried("kill", victim, 23)
+tried("tkill", victim, 23)
+tried("tgkill", victim, victim, 23)
+tried("rt_sigqueueinfo", victim, 23, queued)
+tried("rt_tgsigqueueinfo", victim, victim, 23, queued)
+tried("fcntl", inside, 8, victim)
+tried("kcmp", os.getpid(), victim, 2, 0, 0)
+tried("inotify_init1", 0)
+tried("personality", 0xFFFFFFFF)
+for make, remove in (("shmget", "shmctl"), ("msgget", "msgctl"), ("semget", "semctl")):
+    arguments = {{"shmget": (0, 4096, 0o600), "msgget": (0, 0o600), "semget": (0, 1, 0o600)}}[make]
+    got = tried(make, *arguments)
+    if got >= 0:
+        tried(remove, got, *((0, 0) if remove == "semctl" else (0,)), None)
+name = b"poparchive-%d" % os.getpid()
+if tried("mq_open", name, 0o102, 0o600, None) >= 0:
+    tried("mq_unlink", name)
+# What it needs of these itself.
+import resource, signal, threading
+resource.setrlimit(resource.RLIMIT_CPU, (60, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+signal.signal(signal.SIGURG, signal.SIG_IGN)
+signal.pthread_kill(threading.get_ident(), signal.SIGURG)
+print("itself done")
+"""
+
+
+@pytest.mark.skipif(platform.machine() not in confine._NUMBERS, reason="there is no filter for it")
+def test_the_filter_alone_keeps_it_from_other_processes() -> None:
+    """Whatever the same user may do to a process of his, a reader may not, with no other layer."""
+    said: dict[bool, dict[str, str]] = {}
+    for confined in (False, True):
+        with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as victim:
+            code = REACH.format(
+                path=sys.path, victim=victim.pid, machine=platform.machine(), confined=confined
+            )
+            before = _hold_of(victim.pid)
+            done = subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, check=False
+            )
+            after = _hold_of(victim.pid)
+            victim.kill()
+        if "no seccomp" in done.stderr:
+            pytest.skip(done.stderr)
+        said[confined] = dict(line.split() for line in done.stdout.splitlines())
+        assert said[confined].pop("itself", done.stderr) == "done"
+        assert (before == after) is confined
+    free, kept = said[False], said[True]
+    assert {"prlimit64", "setpriority", "tgkill", "rt_sigqueueinfo", "fcntl"} <= {
+        name for name, how in free.items() if how == "done"
+    }, free
+    assert set(kept.values()) == {"refused"}, kept
+
+
+def _hold_of(pid: int) -> list[object]:
+    """What others may change of a process."""
+    import resource
+
+    return [
+        resource.prlimit(pid, resource.RLIMIT_CORE),
+        os.sched_getaffinity(pid),
+        os.sched_getscheduler(pid),
+        os.getpriority(os.PRIO_PROCESS, pid),
+    ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="capabilities are Linux's")
+def test_a_confined_process_has_no_capability() -> None:
+    """Neither those of whoever is root, nor those that a namespace of its own gives within it."""
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}\nfrom poparchive.attachments import confine\n"
+        "status = open('/proc/self/status')\nconfine.confine(100 << 20)\nprint(status.read())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    said = dict(line.split(":", 1) for line in done.stdout.splitlines() if line)
+    for which in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+        assert int(said[which], 16) == 0, which
+
+
 def test_a_worker_says_what_keeps_it_in() -> None:
     """What the system does not give is not claimed."""
     with Pool[str](QUICK) as pool:
@@ -169,6 +274,22 @@ def test_a_worker_that_is_killed_costs_nothing() -> None:
         found = {tag: outcome.status for tag, outcome in pool.read(some())}
         assert found == dict.fromkeys(jobs, Status.DONE)
         assert pool.pids != [before]
+
+
+def test_each_content_is_tried_again_for_itself() -> None:
+    """That a worker was killed over one is not held against the next, though its octets lie where those of
+    the first lay."""
+    with Pool[str](Limits()) as pool:
+        pool.abilities()
+
+        def some() -> Iterator[tuple[str, Job]]:
+            for name in "ab":
+                os.kill(pool.pids[0], signal.SIGSTOP)
+                threading.Timer(0.05, os.kill, (pool.pids[0], signal.SIGKILL)).start()
+                yield name, GOOD
+
+        found = {tag: outcome.status for tag, outcome in pool.read(some())}
+    assert found == dict.fromkeys("ab", Status.DONE)
 
 
 def test_a_crash_in_a_reader_is_the_contents_fault() -> None:
@@ -253,3 +374,31 @@ def test_a_worker_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("poparchive.attachments.pool._WORKER", "poparchive.nowhere")
     with Pool[str](QUICK) as pool, pytest.raises(WorkerError, match="nowhere"):
         pool.abilities()
+
+
+NOISY = """
+import os
+from poparchive.attachments import reading, worker
+main, read = worker.main, reading.read
+def noisy(job, limits):
+    if job.name == "abort":
+        os.abort()
+    os.write(2, b"warning: a table in a font is out of memory\\n" * 400)
+    return read(job, limits)
+reading.read = noisy
+"""
+
+
+def test_a_library_may_complain_as_much_as_it_likes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Warnings over many contents, more than a pipe holds, stop none of them, and are no reason for what
+    becomes of a later one."""
+    (tmp_path / "noisy_reader.py").write_text(NOISY)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("poparchive.attachments.pool._WORKER", "noisy_reader")
+    with Pool[str](Limits(cpu_s=2)) as pool:
+        found = words(pool, **{str(n): GOOD for n in range(20)})
+        assert {status for status, _ in found.values()} == {Status.DONE}
+        assert len(pool.pids) == 1
+        assert words(pool, last=GOOD._replace(name="abort"))["last"][0] is Status.DAMAGED
