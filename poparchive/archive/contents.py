@@ -32,7 +32,7 @@ from poparchive.errors import PoparchiveError
 from poparchive.index.carried import Carried
 from poparchive.index.contents import Content, ContentsError, ContentStore
 from poparchive.index.fulltext import Document, FulltextWriter, IndexOutdatedError
-from poparchive.index.lookup import Located, Lookup, NotFoundError, open_read_only
+from poparchive.index.lookup import Located, Lookup, NotFoundError, open_read_only, uri
 from poparchive.mime.structure import parse
 from poparchive.model import Location, MessageId
 from poparchive.store.errors import LockedError
@@ -203,7 +203,7 @@ class _Run:
         """Return the messages whose documents are not made of all that their attachments give, those last
         stored first, and those of a pack in its order."""
         with contextlib.closing(open_read_only(self._layout.catalog)) as run:
-            run.execute("ATTACH ? AS search", (str(self._layout.search),))
+            run.execute("ATTACH ? AS search", (uri(self._layout.search),))
             query = (
                 "SELECT p.message FROM parts p WHERE p.name IS NOT NULL AND p.segment = 0 GROUP BY p.message"
                 " HAVING count(*) > (SELECT count(*) FROM search.carried c WHERE c.message = p.message)"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from poparchive.index import results
 from poparchive.index.keys import GRANULE_S
-from poparchive.index.lookup import open_read_only
+from poparchive.index.lookup import open_read_only, uri
 from poparchive.index.matching import Matcher
 from poparchive.index.plan import Known, Statement, languages_of, plan
 from poparchive.index.results import Hit, SearchError
@@ -50,12 +50,9 @@ class Searcher:
         self._planned: Known | None = None
         self._connection = open_read_only(search)
         refuse_newer_index(self._connection, search)
-        quoted = str(catalog.absolute())
-        for character in "%?#":
-            quoted = quoted.replace(character, f"%{ord(character):02x}")
         if not catalog.exists():
             raise SearchError(f"{catalog}: not there; run `poparchive rebuild`")
-        self._connection.execute("ATTACH ? AS cat", (f"file:{quoted}?mode=ro",))
+        self._connection.execute("ATTACH ? AS cat", (uri(catalog),))
         refuse_newer_catalog(self._connection, catalog, "cat")
 
     def __enter__(self) -> Self:
