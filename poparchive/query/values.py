@@ -87,6 +87,8 @@ def _language(text: str) -> Node:
 
 
 _SIZE = r"(\d{1,15})(?:\.(\d{1,6}))?\s*([kmg]?)i?b?"
+_MOST_BYTES = 1 << 62
+"""No message is larger, and SQLite counts no further than twice that."""
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -100,7 +102,7 @@ def _octets(text: str) -> int:
             meant[0].rstrip() if meant else number[0] if number else "",
         )
     whole, fraction, unit = found.groups()
-    return int(float(f"{whole}.{fraction or 0}") * _UNITS[unit.lower()])
+    return min(int(float(f"{whole}.{fraction or 0}") * _UNITS[unit.lower()]), _MOST_BYTES)
 
 
 def _larger(text: str) -> Node:
