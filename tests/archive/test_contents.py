@@ -362,9 +362,11 @@ def test_asking_makes_no_index(archive: Path) -> None:
     """Where the index is missing, whoever asks how far it is leaves it missing."""
     (archive / "search.sqlite").unlink()
     assert status(archive).attachments.messages == 4
-    with contextlib.closing(ContentStore.open(archive / "attachments.sqlite")) as store:
-        with pytest.raises(sqlite3.OperationalError):
-            list(store.outdated(archive / "search.sqlite", 1, (), 0, ()))
+    with (
+        contextlib.closing(ContentStore.open(archive / "attachments.sqlite")) as store,
+        pytest.raises(sqlite3.OperationalError),
+    ):
+        list(store.outdated(archive / "search.sqlite", 1, (), 0, ()))
     assert not (archive / "search.sqlite").exists()
 
 
