@@ -14,7 +14,8 @@ MAX_DEPTH = 50
 """Deeper parentheses are a mistake or an attack; the parser recurses, and so does the planner."""
 
 MAX_ATOMS = 1_000
-"""Words and values of a query, saved searches written out. These could double at each level."""
+"""Words and values of a query, saved searches written out. These could double at each level. Each word of a
+phrase counts, as it costs as much as one alone; a character of a script without blanks is a word."""
 
 MAX_SAVED = 20
 """Saved searches within each other."""
@@ -26,6 +27,7 @@ Saved = Callable[[], Mapping[str, str]]
 """Gives the saved searches by name. Called only for a query that names one."""
 
 _SAVED_NAME = re.compile(r"@([A-Za-z0-9_-]+)")
+_A_WORD = re.compile(r"[^\W_\u0e00-\U0003ffff]+|[\u0e00-\U0003ffff]")
 _ONE_WORD = re.compile(r"[^\W_]+")
 _EXPECTED = "a word, a field or a parenthesis was expected here"
 
@@ -220,7 +222,7 @@ class _Parser:
             text = text.rstrip("*")
         if not has_word(text):
             return None
-        self._count(token)
+        self._count(token, len(_A_WORD.findall(text)))
         return Words(text, prefix, field)
 
     def _near(self, token: Token) -> Node | None:
@@ -313,8 +315,8 @@ class _Parser:
         if self._depth > MAX_DEPTH:
             raise self._error("the query is nested too deeply", token.start)
 
-    def _count(self, token: Token) -> None:
-        self._reading.atoms += 1
+    def _count(self, token: Token, words: int = 1) -> None:
+        self._reading.atoms += max(words, 1)
         if self._reading.atoms > MAX_ATOMS:
             raise self._error(f"the query has more than {MAX_ATOMS} words", token.start)
 

@@ -271,5 +271,23 @@ def test_the_parser_takes_linear_time(piece: str) -> None:
             sys.setprofile(None)
         return count
 
+    with pytest.raises(QuerySyntaxError):
+        tree(")")  # What only an error imports is imported by now.
     assert steps(piece * 5_000) < 15 * steps(piece * 500) + 5_000
     assert parser.MAX_ATOMS < 5_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"' + "the " * 1_001 + '"',
+        'subject:"' + "the " * 1_001 + '"',
+        f'NEAR("{"a " * 600}" "{"b " * 600}", 3)',
+        "日" * 1_001,
+        "a-" * 1_001,
+    ],
+)
+def test_the_words_of_a_phrase_count(text: str) -> None:
+    """A phrase costs what its words cost, so they are what is limited."""
+    with pytest.raises(QuerySyntaxError, match="more than 1000 words"):
+        tree(text)
