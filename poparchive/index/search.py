@@ -137,8 +137,11 @@ class Searcher:
                 form
                 for one in _wanted(tree)
                 for form in (
-                    [Words(word) for word in known.forms(one.text, languages_of(tree))]
-                    or [Words(one.text)]
+                    [
+                        Words(word, field=one.field)
+                        for word in known.forms(one.text, languages_of(tree))
+                    ]
+                    or [Words(one.text, field=one.field)]
                     if isinstance(one, Stem)
                     else [one]
                 )
