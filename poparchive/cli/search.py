@@ -60,6 +60,10 @@ def search(
 
     if sort not in _SORTS:
         raise UsageError(f"--sort {sort!r}: there are {', '.join(_SORTS)}")
+    if save is not None and forget is not None:
+        raise UsageError("--save and --forget: give one of them")
+    if explain and as_json:
+        raise UsageError("--explain is text for people: leave --json out")
     root = Settings.of(context).archive_dir()
     check_format(root)
     text = " ".join(query or [])

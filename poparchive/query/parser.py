@@ -28,6 +28,8 @@ Saved = Callable[[], Mapping[str, str]]
 
 _SAVED_NAME = re.compile(r"@([A-Za-z0-9_-]+)")
 _A_WORD = re.compile(r"[^\W_\u0e00-\U0003ffff]+|[\u0e00-\U0003ffff]")
+_AN_ENDING = re.compile("[a-z0-9]{1,5}", re.IGNORECASE)
+_A_UNIT = re.compile("([hdwmy])(?:ours?|ays?|eeks?|onths?|ears?)?", re.IGNORECASE)
 _ONE_WORD = re.compile(r"[^\W_]+")
 _EXPECTED = "a word, a field or a parenthesis was expected here"
 
@@ -203,7 +205,18 @@ class _Parser:
         except BadValueError as error:
             meant = error.meant
             repair = Repair(token.at, token.at + len(text), meant) if meant else None
+            repair = self._meant_otherwise(field, token) or repair
             raise self._error(f"{field}: {error}", token.at, repair=repair) from None
+
+    def _meant_otherwise(self, field: str, token: Token) -> Repair | None:
+        """Repair what is more than a value: has:pdf, and newer_than:3 days."""
+        after = self._peek()
+        if field == "has" and token.kind == "field" and _AN_ENDING.fullmatch(token.text):
+            return Repair(token.start, token.end, f"filetype:{token.text}")
+        if field in ("older_than", "newer_than") and token.text.isdigit() and after is not None:
+            unit = _A_UNIT.fullmatch(after.text) if after.kind == "word" else None
+            return Repair(token.at, after.end, f"{token.text}{unit[1].lower()}") if unit else None
+        return None
 
     def _words(self, token: Token, field: str) -> Node | None:
         """A word, phrase or stem; None if the tokenizer will find nothing in it."""

@@ -95,8 +95,9 @@ _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 def _octets(text: str) -> int:
     found = re.fullmatch(_SIZE, text, re.IGNORECASE | re.ASCII)
     if found is None:
-        number = re.match(r"\d{1,15}", text.replace(",", "."), re.ASCII)
-        meant = re.match(_SIZE, text.replace(",", "."), re.IGNORECASE | re.ASCII)
+        plain = text.replace(",", ".").lstrip("-+<>=")
+        number = re.match(r"\d{1,15}", plain, re.ASCII)
+        meant = re.match(_SIZE, plain, re.IGNORECASE | re.ASCII)
         raise BadValueError(
             "a size such as 300k, 1.5M or 2000000 was expected",
             meant[0].rstrip() if meant else number[0] if number else "",

@@ -290,3 +290,21 @@ def test_the_words_of_a_phrase_count(text: str) -> None:
     """A phrase costs what its words cost, so they are what is limited."""
     with pytest.raises(QuerySyntaxError, match="more than 1000 words"):
         tree(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("has:pdf", "filetype:pdf"),
+        ("has:attachement", "has:attachment"),
+        ("newer_than:3 days a", "newer_than:3d a"),
+        ("older_than:2 Y", "older_than:2y"),
+        ("larger:-5M", "larger:5M"),
+        ("smaller:<300k", "smaller:300k"),
+    ],
+)
+def test_what_is_nearest(text: str, meant: str) -> None:
+    """A value that is nearly one is put right."""
+    with pytest.raises(QuerySyntaxError) as caught:
+        tree(text)
+    assert caught.value.nearest == meant
