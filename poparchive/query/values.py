@@ -63,7 +63,7 @@ def _file_type(text: str) -> Node:
     if re.fullmatch(r"[a-z0-9]{1,16}", ending) is None:
         meant = re.sub(r"[^a-z0-9]", "", ending.rpartition("/")[2])[:16]
         raise BadValueError("the ending of such files, as in filetype:pdf, was expected", meant)
-    return FileType(ending)
+    return FileType(fields.SAME_ENDINGS.get(ending, ending))
 
 
 _LANGUAGES = {

@@ -9,6 +9,8 @@ import pytest
 
 from poparchive.index.results import SearchError
 from poparchive.index.search import Searcher
+from poparchive.mime.filetypes import SAME
+from poparchive.query.fields import SAME_ENDINGS
 from tests.support.archives import fill
 
 
@@ -93,3 +95,15 @@ def test_damage_is_an_error_that_says_what_to_do(root: Path, query: str) -> None
         run.commit()
     with searching(root) as searcher, pytest.raises(SearchError, match="rebuild --search-only"):
         searcher.search(query)
+
+
+@pytest.mark.parametrize(("one", "other"), [("jpeg", "jpg"), ("tif", "tiff"), ("htm", "html")])
+def test_a_kind_of_file_has_one_name(tmp_path: Path, one: str, other: str) -> None:
+    """Files with any ending of a kind are found by each, and counted under one."""
+    part = "--b\r\nContent-Disposition: attachment; filename=a.{}\r\n\r\nx\r\n--b--"
+    head = "Subject: s\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    fill(tmp_path / "a", [(head + part.format(ending)).encode() for ending in (one, other)])
+    with searching(tmp_path / "a") as searcher:
+        assert searcher.count(f"filetype:{one}") == searcher.count(f"filetype:{other}") == 2
+        assert [n for _, n in searcher.facets("", ["filetype"]).counts["filetype"]] == [2]
+    assert SAME == SAME_ENDINGS
