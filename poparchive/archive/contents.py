@@ -33,7 +33,7 @@ from poparchive.errors import PoparchiveError
 from poparchive.index.carried import Carried
 from poparchive.index.contents import Content, ContentStore
 from poparchive.index.fulltext import Document, FulltextWriter
-from poparchive.index.lookup import Located, Lookup, NotFoundError, open_read_only
+from poparchive.index.lookup import Located, Lookup, NotFoundError, open_read_only, uri
 from poparchive.mime.structure import parse
 from poparchive.model import Location, MessageId
 from poparchive.store.errors import LockedError
@@ -188,7 +188,7 @@ class _Run:
                 # What its numbers mean is not known here. Contents that are known are not read again.
                 query = "SELECT DISTINCT message FROM parts WHERE name IS NOT NULL"
                 return array("q", [key for (key,) in run.execute(f"{query} ORDER BY message DESC")])
-            run.execute("ATTACH ? AS search", (str(self._layout.search),))
+            run.execute("ATTACH ? AS search", (uri(self._layout.search),))
             query = (
                 "SELECT p.message FROM parts p WHERE p.name IS NOT NULL AND p.segment = 0 GROUP BY p.message"
                 " HAVING count(*) > (SELECT count(*) FROM search.carried c WHERE c.message = p.message)"

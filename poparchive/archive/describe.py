@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from poparchive.index.facts import MessageFacts, PartFacts
 from poparchive.index.fulltext import ATTACHMENT, ENCRYPTED, LANGUAGE, SIGNED, TYPE, Document
-from poparchive.index.threads import subject_marks
+from poparchive.index.threads import subject_mark
 from poparchive.mime.structure import Octets, Part, parse
 from poparchive.mime.text import Extract, effective_date, extract
 from poparchive.model import Location, MessageId
@@ -63,7 +63,7 @@ def document(key: int, facts: MessageFacts, text: Extract) -> Document:
         lists=text.lists,
         labels=text.labels,
         attachments=" ".join(_names(facts, text)),
-        flags=" ".join([*_marks(facts, text), *subject_marks(text.subject, text.lists)]),
+        flags=" ".join([*_marks(facts, text), subject_mark(text.subject)]),
         message_id=text.message_id,
         references=" ".join(text.references),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from poparchive.archive import scrub
 from poparchive.archive.scrub import Scrub
 from poparchive.index.contents import ContentsError, ContentStore
-from poparchive.index.lookup import CatalogMissingError, open_read_only
+from poparchive.index.lookup import CatalogMissingError, open_read_only, uri
 from poparchive.index.versions import is_older_index, refuse_newer_catalog
 from poparchive.model import Fate
 from poparchive.store.fsio import is_locked
@@ -127,7 +127,7 @@ def _attachments(layout: Layout) -> AttachmentsStatus:
     ):
         query = "SELECT count(DISTINCT message) FROM parts WHERE name IS NOT NULL AND segment = 0"
         (messages,) = run.execute(query).fetchone()
-        run.execute("ATTACH ? AS search", (str(layout.search),))
+        run.execute("ATTACH ? AS search", (uri(layout.search),))
         (indexed,) = run.execute(
             "SELECT count(*) FROM (SELECT p.message FROM parts p WHERE p.name IS NOT NULL AND"
             " p.segment = 0 GROUP BY p.message HAVING count(*) ="

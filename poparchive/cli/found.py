@@ -1,7 +1,8 @@
 """Lists of messages that were found, with the piece of each that shows why: for a terminal, and as JSON."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from poparchive.archive.known import Inside
@@ -18,11 +19,15 @@ _SENDER_CELLS = 20
 _ID_DIGITS = 10
 _INDENT = "    "
 _LEAST_SNIPPET = 60
+_SHORTEST = 12
+
+_Piece = Callable[[str, Sequence[Words]], Snippet]
+"""Takes from a text what shows best why it was found."""
 
 
 def print_json(root: Path, hits: Sequence[Hit], wanted: Sequence[Words]) -> None:
     """Print an object a line."""
-    for hit, text, shown in _with_text(root, hits, wanted, 160):
+    for hit, text, shown in _with_text(root, hits, wanted, _characters):
         row = {
             "id": hit.id.hex(),
             "message_id": text.message_id if text else "",
@@ -50,7 +55,8 @@ def print_list(root: Path, hits: Sequence[Hit], wanted: Sequence[Words]) -> None
     """Print a line for each message, what shows why it was found, and what else is to say of it."""
     width = output.terminal_width()
     room = max(width - len(_INDENT) - 2, _LEAST_SNIPPET)
-    for hit, _, shown in _with_text(root, hits, wanted, room):
+    fitted = partial(_fitted, room=room)
+    for hit, _, shown in _with_text(root, hits, wanted, fitted):
         _print_head(hit, width)
         if shown.text:
             line = _marked(shown)
@@ -94,19 +100,40 @@ def _about(hit: Hit) -> str:
     return output.visible("; ".join(said))
 
 
-def _marked(shown: Snippet) -> str:
+def _characters(text: str, terms: Sequence[Words]) -> Snippet:
+    return Snippet(*snippet(text, terms))
+
+
+def _fitted(text: str, terms: Sequence[Words], room: int) -> Snippet:
+    """Return a piece of about so many columns of a terminal, with what marks the hits."""
+    width = room
+    while True:
+        shown = Snippet(*snippet(text, terms, width=width))
+        taken = output.cells(_marked(shown, plain=True))
+        if taken <= room + 2 or width <= _SHORTEST:
+            return shown
+        width = max(min(width * room // taken, width - 1), _SHORTEST)
+
+
+def _marked(shown: Snippet, *, plain: bool = False) -> str:
+    """Colour the hits, or mark them where there is no colour. With ``plain`` colours, which take no room, are
+    left out."""
+    coloured = output.coloured()
     pieces = []
     at = 0
     for start, end in shown.marks:
         pieces.append(output.visible(shown.text[at:start]))
-        pieces.append(output.style(output.visible(shown.text[start:end]), "yellow"))
+        hit = output.visible(shown.text[start:end])
+        if not coloured:
+            hit = f"**{hit}**"
+        pieces.append(hit if plain else output.style(hit, "yellow"))
         at = end
     pieces.append(output.visible(shown.text[at:]))
     return "".join(pieces)
 
 
 def _with_text(
-    root: Path, hits: Sequence[Hit], wanted: Sequence[Words], width: int
+    root: Path, hits: Sequence[Hit], wanted: Sequence[Words], piece: "_Piece"
 ) -> Iterator[tuple[Hit, Extract | None, Snippet]]:
     """Read the messages found, and take from each what shows best why it was."""
     if not hits:
@@ -116,7 +143,7 @@ def _with_text(
             try:
                 with reader.whole(reader.lookup.by_key(hit.key)) as octets:
                     text = extract(octets)
-                    shown = _best(octets, text, wanted, width, inside)
+                    shown = _best(octets, text, wanted, piece, inside)
             except PoparchiveError as error:
                 # One damaged message must not hide the others that were found.
                 output.problem(output.visible(str(error)))
@@ -126,14 +153,20 @@ def _with_text(
 
 
 def _best(
-    octets: Octets, text: Extract, wanted: Sequence[Words], width: int, inside: Inside
+    octets: Octets, text: Extract, wanted: Sequence[Words], piece: "_Piece", inside: Inside
 ) -> Snippet:
     """Take it from the text, or from an attachment where only that has what is wanted."""
-    own = Snippet(*snippet(text.body, wanted, width=width))
-    if own.marks or not wanted or not text.attachment_names:
+    own = piece(text.body, _in(wanted, "body"))
+    attached = _in(wanted, "attachment")
+    if own.marks or not attached or not text.attachment_names:
         return own
     for name, content in inside.texts(octets):
-        found = Snippet(*snippet(content, wanted, width=width), name or "(unnamed)")
+        found = piece(content, attached)._replace(where=name or "(unnamed)")
         if found.marks:
             return found
     return own
+
+
+def _in(wanted: Sequence[Words], field: str) -> list[Words]:
+    """Leave out the words that a query wants elsewhere: in the subject, which is shown as a whole."""
+    return [one for one in wanted if one.field in ("", field)]

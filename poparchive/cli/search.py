@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from poparchive.index.facets import Facets
 
 _SORTS = {"date": "newest", "relevance": "relevance", "size": "size"}
+_MOST = 1_000_000_000
+"""More than an archive holds, and far from what SQLite can count."""
 
 
 def search(
@@ -24,8 +26,12 @@ def search(
         typer.Argument(metavar="[QUERY]...", help="Words; docs/search.md has the language."),
     ] = None,
     sort: Annotated[str, typer.Option(metavar="relevance|date|size")] = "date",
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many.")] = 20,
-    offset: Annotated[int, typer.Option(min=0, metavar="N", help="Leave out the first N.")] = 0,
+    limit: Annotated[
+        int, typer.Option(min=1, max=_MOST, metavar="N", help="At most so many.")
+    ] = 20,
+    offset: Annotated[
+        int, typer.Option(min=0, max=_MOST, metavar="N", help="Leave out the first N.")
+    ] = 0,
     count: Annotated[bool, typer.Option("--count", help="Only how many there are.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
     ids: Annotated[bool, typer.Option("--ids", help="Only the ids.")] = False,
@@ -54,6 +60,10 @@ def search(
 
     if sort not in _SORTS:
         raise UsageError(f"--sort {sort!r}: there are {', '.join(_SORTS)}")
+    if save is not None and forget is not None:
+        raise UsageError("--save and --forget: give one of them")
+    if explain and as_json:
+        raise UsageError("--explain is text for people: leave --json out")
     root = Settings.of(context).archive_dir()
     check_format(root)
     text = " ".join(query or [])

@@ -1,6 +1,6 @@
 """The SQL of single conditions on a message's row. Values are parameters always: no text is syntax."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from poparchive.index.keys import hash_of, rowid_of
 from poparchive.model import Fate
@@ -39,11 +39,23 @@ _LOOKED_UP = (
 )
 
 
+_IN_A_ROW = 16
+
+
 def joined(operator: str, parts: Iterable[Sql], empty: str) -> Sql:
     """Put conditions together in parentheses; ``empty`` stands for none."""
     found = list(parts)
-    text = operator.join(one.text for one in found) or empty
+    text = balanced(operator, [one.text for one in found]) or empty
     return Sql(f"({text})", tuple(value for one in found for value in one.values))
+
+
+def balanced(operator: str, texts: Sequence[str]) -> str:
+    """Put texts together, halves in parentheses: SQLite's trees may be 1,000 deep, and a row of operators is
+    as deep as it is long."""
+    if len(texts) <= _IN_A_ROW:
+        return operator.join(texts)
+    half = len(texts) // 2
+    return f"({balanced(operator, texts[:half])}){operator}({balanced(operator, texts[half:])})"
 
 
 def matched(expression: str, *, wanted: bool, one_row: bool) -> Sql:

@@ -81,7 +81,7 @@ class ContentStore:
         connection = None
         try:
             path.touch(mode=0o600)
-            connection = sqlite3.connect(path, isolation_level=None)
+            connection = sqlite3.connect(path.absolute(), uri=True, isolation_level=None)
             connection.execute("PRAGMA journal_mode=WAL")
             # The index speaks of rows by number: none that it knows may be lost, and none given out again.
             connection.execute("PRAGMA synchronous=FULL")
@@ -239,7 +239,7 @@ class ContentStore:
     @contextlib.contextmanager
     def _attached(self, search: Path) -> Iterator[sqlite3.Connection]:
         run = self._connection
-        run.execute("ATTACH ? AS search", (str(search),))
+        run.execute("ATTACH ? AS search", (uri(search),))
         try:
             yield run
         finally:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from poparchive.query.fields import SAME_ENDINGS
+
 COUNTED: Final = 5_000
 KINDS: Final = ("from", "year", "account", "filetype")
 
@@ -73,7 +75,8 @@ def ending_of(name: str, media_type: str) -> str:
     """Return what a file is known as: the ending of its name, else what its media type stands for."""
     found = _ENDING.search(name)
     if found:
-        return found[1].lower()
+        ending = found[1].lower()
+        return SAME_ENDINGS.get(ending, ending)
     kind = media_type.lower()
     return _OF_TYPE.get(kind) or kind.rpartition("/")[2].removeprefix("x-")[:12] or "?"
 

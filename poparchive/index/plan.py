@@ -85,7 +85,7 @@ class Stream(Frozen):
         for one in self.where:
             texts.append(one.on(self.key))
             values += one.values
-        clause = f" WHERE {' AND '.join(texts)}" if texts else ""
+        clause = f" WHERE {conditions.balanced(' AND ', texts)}" if texts else ""
         what = ("DISTINCT " if distinct else "") + columns.replace("{id}", self.key)
         return Sql(f"SELECT {what} FROM {self.table}{clause}{self.tail}", tuple(values))  # noqa: S608
 
@@ -251,8 +251,8 @@ class _Planner:
         dates = tuple(_sql(one) for one in rest if _is_dated(one))
         if ids:
             return (self._stream(leaves),), ()
-        own = [one for one in rest if self._has_stream(one, match)]
-        without = [one for one in rest if self._counting and _leaves_out_account(one)]
+        own = [one for one in rest if self._has_stream(one, match)][:MAX_ARMS]
+        without = [one for one in rest if self._counting and _leaves_out_account(one)][:MAX_ARMS]
         others = tuple(_sql(one) for one in rest if one not in own and one not in without)
         streams = [_on_streams(one, dates) for one in own]
         if match:

@@ -25,7 +25,7 @@ from poparchive.index.keys import GRANULE_S
 from poparchive.index.matching import Matcher
 from poparchive.index.plan import Statement, Stream
 from poparchive.index.snippet import plain_words
-from poparchive.index.threads import subject_marks
+from poparchive.index.threads import subject_mark
 from poparchive.query.tree import And, Near, Node, Or, Stem, Words
 
 CANDIDATES: Final = 2_000
@@ -185,10 +185,10 @@ class Ranking:
         return sorted(found)[-HEADED:]
 
     def _same_subject(self) -> list[int]:
-        marks = subject_marks(self._text)
-        if not marks or not self._statement.streams[0].match:
+        mark = subject_mark(self._text)
+        if not mark or not self._statement.streams[0].match:
             return []
-        return self._narrowed(f'(flags : "{marks[0]}")', _SAME_SUBJECT)
+        return self._narrowed(f'(flags : "{mark}")', _SAME_SUBJECT)
 
     def _narrowed(self, expression: str, limit: int) -> list[int]:
         """Return the newest that the query finds and that match another expression as well."""

@@ -4,6 +4,7 @@ Newest first is nearly the order of the rowids, so the first page of the commone
 that of a rare one. One ``Searcher`` belongs to one thread.
 """
 
+import contextlib
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from poparchive.index import results
 from poparchive.index.keys import GRANULE_S
-from poparchive.index.lookup import open_read_only
+from poparchive.index.lookup import open_read_only, uri
 from poparchive.index.matching import Matcher
 from poparchive.index.plan import Known, Statement, languages_of, plan
 from poparchive.index.results import Hit, SearchError
@@ -38,6 +39,8 @@ BEGINNINGS = 200
 
 _DATE = "(SELECT d.date FROM cat.messages d WHERE d.id = {id})"
 
+_TOO_MUCH = ("too large", "too big", "too many", "too complex", "stack overflow")
+
 SORTS = ("newest", "relevance", "size")
 
 
@@ -50,12 +53,9 @@ class Searcher:
         self._planned: Known | None = None
         self._connection = open_read_only(search)
         refuse_newer_index(self._connection, search)
-        quoted = str(catalog.absolute())
-        for character in "%?#":
-            quoted = quoted.replace(character, f"%{ord(character):02x}")
         if not catalog.exists():
             raise SearchError(f"{catalog}: not there; run `poparchive rebuild`")
-        self._connection.execute("ATTACH ? AS cat", (f"file:{quoted}?mode=ro",))
+        self._connection.execute("ATTACH ? AS cat", (uri(catalog),))
         refuse_newer_catalog(self._connection, catalog, "cat")
 
     def __enter__(self) -> Self:
@@ -82,68 +82,79 @@ class Searcher:
 
         With ``fold`` a message and its copies are one hit, and ``offset`` counts such hits.
         """
-        if fold:
-            keys = self._folded(query, offset + limit, sort)[offset:]
-        elif sort == "relevance":
-            keys = self._ranked(query)[offset : offset + limit]
-        else:
-            keys = self._keys(self._plan(query), limit, offset, sort)
-        return results.hits(self._run, keys, threads=self._known().threads, fold=fold)
+        with self._asking():
+            if fold:
+                keys = self._folded(query, offset + limit, sort)[offset:]
+            elif sort == "relevance":
+                keys = self._ranked(query)[offset : offset + limit]
+            else:
+                keys = self._keys(self._plan(query), limit, offset, sort)
+            return results.hits(self._run, keys, threads=self._known().threads, fold=fold)
 
     def facets(self, query: str, kinds: Sequence[str]) -> "Facets":
         """Return how many messages of each kind a query finds, copies counted one by one."""
         from poparchive.index.facets import COUNTED, facets
 
-        keys = self._keys(self._plan(query), COUNTED + 1, 0, "newest")
-        return facets(self._run, keys[:COUNTED], kinds, whole=len(keys) <= COUNTED)
+        with self._asking():
+            keys = self._keys(self._plan(query), COUNTED + 1, 0, "newest")
+            return facets(self._run, keys[:COUNTED], kinds, whole=len(keys) <= COUNTED)
 
     def thread(self, key: int) -> list[int]:
         """Return the row ids of the messages in a message's thread, oldest first."""
-        if not self._known().threads:
-            return [key]
-        return [row[0] for row in self._run(MEMBERS + " ORDER BY 1", (key,))]
+        with self._asking():
+            if not self._known().threads:
+                return [key]
+            return [row[0] for row in self._run(MEMBERS + " ORDER BY 1", (key,))]
 
     def count(self, query: str) -> int:
         """Return how many messages a query finds."""
-        statement = self._plan(query, counting=True)
-        row = self._run(statement.counted(), statement.parameters).fetchone()
-        return int(row[0])
+        with self._asking():
+            statement = self._plan(query, counting=True)
+            row = self._run(statement.counted(), statement.parameters).fetchone()
+            return int(row[0])
 
     def keys(self, query: str) -> Iterator[int]:
         """Yield the row ids of all that a query finds, oldest first."""
-        statement = self._plan(query)
-        sql = statement.rows("{id}, " + _DATE) + " ORDER BY 2, 1"
-        for row in self._run(sql, statement.parameters):
-            yield row[0]
+        with self._asking():
+            statement = self._plan(query)
+            sql = statement.rows("{id}, " + _DATE) + " ORDER BY 2, 1"
+            for row in self._run(sql, statement.parameters):
+                yield row[0]
 
     def missing(self, query: str) -> tuple[str, ...]:
         """Name what a query asks and the index, made by an earlier version, cannot tell yet."""
-        known = self._known()
-        # How it would be run does not matter here, and finding that out takes looks into the index.
-        return plan(self._parse(query), Known(known.columns, threads=known.threads)).missing
+        with self._asking():
+            known = self._known()
+            # How it would be run does not matter here, and finding that out takes looks into the index.
+            return plan(self._parse(query), Known(known.columns, threads=known.threads)).missing
 
     def terms(self, query: str) -> list[Words]:
         """Return the words that a query wants in a message, in every form of those with a ``~``."""
-        known = self._known()
-        tree = self._parse(query)
-        return [
-            form
-            for one in _wanted(tree)
-            for form in (
-                [Words(word) for word in known.forms(one.text, languages_of(tree))]
-                or [Words(one.text)]
-                if isinstance(one, Stem)
-                else [one]
-            )
-        ]
+        with self._asking():
+            known = self._known()
+            tree = self._parse(query)
+            return [
+                form
+                for one in _wanted(tree)
+                for form in (
+                    [
+                        Words(word, field=one.field)
+                        for word in known.forms(one.text, languages_of(tree))
+                    ]
+                    or [Words(one.text, field=one.field)]
+                    if isinstance(one, Stem)
+                    else [one]
+                )
+            ]
 
     def explain(self, query: str) -> str:
         """Return how a query was understood, in plain words, and how it is run, in SQL."""
         from poparchive.index.explaining import explained
 
-        tree = self._parse(query)
-        statement = plan(tree, self._known())
-        return explained(tree, statement, lambda sql, values: self._run(sql, values).fetchall())
+        with self._asking():
+            tree = self._parse(query)
+            statement = plan(tree, self._known())
+            return explained(tree, statement, lambda sql, values: self._run(sql, values).fetchall())
 
     def _parse(self, query: str) -> Node:
         return parse(query, now=int(time.time()), saved=self._saved)
@@ -232,14 +243,37 @@ class Searcher:
         found.sort(reverse=True)
         return [key for _, key in found[:count]]
 
-    def _run(self, sql: str, values: tuple[object, ...]) -> sqlite3.Cursor:
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        """What is asked within sees the index, and the catalog, as they were at one moment each, and no
+        longer than that: a snapshot that is held keeps the writer from beginning its log anew."""
+        run = self._connection
+        if run.in_transaction:
+            yield
+            return
         try:
-            return self._connection.execute(sql, values)
-        except sqlite3.DatabaseError as error:
-            raise SearchError(
-                f"the search index could not be asked ({error}); `poparchive rebuild"
-                " --search-only` makes it anew"
-            ) from error
+            run.execute("BEGIN")
+            # The index first: what it names is in the catalog before.
+            for schema in ("main", "cat"):
+                run.execute(f"SELECT 1 FROM {schema}.sqlite_master LIMIT 1").fetchone()  # noqa: S608
+            yield
+        except sqlite3.Error as error:
+            raise _refused(error) from error
+        finally:
+            with contextlib.suppress(sqlite3.Error):
+                run.execute("COMMIT")
+
+    def _run(self, sql: str, values: tuple[object, ...]) -> sqlite3.Cursor:
+        return self._connection.execute(sql, values)
+
+
+def _refused(error: sqlite3.Error) -> SearchError:
+    """SQLite has limits for what it is asked; else it is the file."""
+    if any(said in str(error) for said in _TOO_MUCH):
+        return SearchError(f"the query asks too much at once ({error}); take fewer words or values")
+    return SearchError(
+        f"the search index could not be asked ({error}); `poparchive rebuild --search-only` makes it anew"
+    )
 
 
 def _wanted(tree: Node) -> Iterator[Words | Stem]:

@@ -5,7 +5,7 @@ Words are compared as the index has them, and marked where they stand in the tex
 """
 
 import re
-from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Final, NamedTuple
@@ -202,13 +202,17 @@ def _plain_hits(text: str, terms: Sequence[_Term]) -> list[tuple[int, int, int]]
 
 def _densest(hits: Sequence[tuple[int, int, int]], width: int) -> int:
     """Return the number of the first hit of the window with most different terms, the first of several."""
-    starts = [start for start, _, _ in hits]
-    best, most = 0, 0
-    for at, (start, _, _) in enumerate(hits):
-        last = bisect_left(starts, start + width * 2 // 3)
-        different = len({number for _, _, number in hits[at:last]})
-        if different > most:
-            best, most = at, different
+    best, most, last = 0, 0, 0
+    inside: Counter[int] = Counter()
+    for at, (start, _, number) in enumerate(hits):
+        while last < len(hits) and hits[last][0] < start + width * 2 // 3:
+            inside[hits[last][2]] += 1
+            last += 1
+        if len(inside) > most:
+            best, most = at, len(inside)
+        inside[number] -= 1
+        if inside[number] <= 0:
+            del inside[number]
     return best
 
 

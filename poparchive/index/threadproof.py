@@ -31,6 +31,7 @@ _SAME: Final = {
         f" LEFT JOIN {_FIRST} f ON f.thread = t.thread ORDER BY i.id"
     ),
     "replies that name nothing": "SELECT subject, message FROM thread_replies ORDER BY 1, 2",
+    "messages that replies may answer": "SELECT subject, message FROM thread_offers ORDER BY 1, 2",
 }
 """What does not depend on the order in which messages came: a thread is known by its oldest message."""
 
@@ -42,14 +43,13 @@ class ExpectedThreads:
         self.connection = sqlite3.connect("", isolation_level=None)
         for table in TABLES:
             self.connection.execute(table)
-        self.connection.execute("CREATE VIRTUAL TABLE mail USING fts5(flags, content='')")
         self._writer = ThreadWriter(self.connection, catalog)
         self._entry = entry
-        self._piece: list[tuple[Joining, str]] = []
+        self._piece: list[Joining] = []
 
     def add(self, document: Document) -> None:
         """Add a document, in any order."""
-        self._piece.append((document.joining(), document.flags))
+        self._piece.append(document.joining())
         if len(self._piece) >= _PIECE:
             self.flush()
 
@@ -58,11 +58,7 @@ class ExpectedThreads:
         run = self.connection
         run.execute("BEGIN")
         # To the writer all are new, and the catalog's word holds for each.
-        self._writer.add([joining for joining, _ in self._piece], self._entry + 1)
-        run.executemany(
-            "INSERT INTO mail(rowid, flags) VALUES (?, ?)",
-            ((joining.key, flags) for joining, flags in self._piece),
-        )
+        self._writer.add(self._piece, self._entry + 1)
         run.execute("COMMIT")
         self._piece = []
 
@@ -97,7 +93,11 @@ def _apart(index: sqlite3.Connection, expected: sqlite3.Connection) -> Iterator[
         labels = [index.execute(thread, (key,)).fetchone() for key in pair]
         if labels[0] is None or labels[0] != labels[1]:
             yield "has messages in two threads that belong to one"
-    for row in expected.execute("SELECT subject, message FROM thread_replies"):
-        found = "SELECT 1 FROM thread_replies WHERE subject = ? AND message = ?"
-        if index.execute(found, row).fetchone() is None:
-            yield "does not know a reply that names nothing"
+    for table, what in (
+        ("thread_replies", "reply"),
+        ("thread_offers", "message that replies answer"),
+    ):
+        for row in expected.execute(f"SELECT subject, message FROM {table}"):
+            found = f"SELECT 1 FROM {table} WHERE subject = ? AND message = ?"
+            if index.execute(found, row).fetchone() is None:
+                yield f"does not know a {what}"

@@ -4,7 +4,10 @@ A thread is a connected component: a message belongs with every message that it 
 In-Reply-To, with those that name the same one, whether that is here or not, and with copies of itself. A
 reply that names nothing belongs with what it seems to answer: see ``SUBJECT_DAYS``. Every rule joins two
 messages whatever came between them, so that the partition does not depend on the order in which messages
-come. A message is put in place with a fixed number of statements for its whole batch.
+come. A batch is put in place with a fixed number of statements for every 500 of its rows.
+
+Rows read grow with the messages, whatever their subjects and order are: what a reply may answer stands
+together already where another reply answers it too, so that one of it is enough.
 
 The writer looks into the catalog, which has an index over Message-IDs already. It believes no entry that
 is not behind the one being indexed, so that a catalog that is ahead makes no difference.
@@ -30,7 +33,7 @@ more days older, has the same base subject, and was sent by somebody who takes p
 over the same list."""
 
 MARK: Final = "\ue000s"
-"""Begins the flags that stand for a message's base subject, alone and with its list."""
+"""Begins the flag that stands for a message's base subject."""
 
 TABLES: Final = (
     "CREATE TABLE threads(message INTEGER PRIMARY KEY, thread INTEGER NOT NULL)",
@@ -38,11 +41,68 @@ TABLES: Final = (
     "CREATE TABLE thread_ids(id INTEGER PRIMARY KEY, message INTEGER NOT NULL)",
     "CREATE TABLE thread_replies(subject INTEGER, message INTEGER, PRIMARY KEY (subject, message))"
     " WITHOUT ROWID",
+    "CREATE TABLE thread_offers(subject INTEGER, message INTEGER, PRIMARY KEY (subject, message))"
+    " WITHOUT ROWID",
     "CREATE TABLE thread_erased(count INTEGER NOT NULL)",
     "INSERT INTO thread_erased VALUES (0)",
 )
 
 _WINDOW: Final = SUBJECT_DAYS * 86_400 // GRANULE_S
+_NEVER: Final = 1 << 62
+"""Behind every row id."""
+
+# An offer and a reply of the same subject belong together if the reply is behind the offer, by a window at
+# most. All that a reply reaches are neighbours, so it is enough to join each reply with the offer before
+# it, and two neighbours where some reply reaches both. With that, what one more message joins is:
+
+_ANSWERING: Final = f"""
+WITH new(subject, message, behind) AS (VALUES (?)),
+a AS MATERIALIZED (
+  SELECT subject, message, behind, (
+    SELECT max(r.message) FROM thread_replies r WHERE r.subject = new.subject
+      AND r.message < new.message AND r.message >= new.message - {_WINDOW}) AS before
+  FROM new WHERE EXISTS (SELECT 1 FROM thread_offers t WHERE t.subject = new.subject))
+SELECT a.message, o.message FROM a CROSS JOIN thread_offers o ON o.subject = a.subject
+  AND o.message >= max(a.message - {_WINDOW}, ifnull(a.before, 0))
+  AND o.message < min(a.message, a.behind - {_WINDOW})
+UNION ALL
+SELECT a.message, (
+  SELECT max(o.message) FROM thread_offers o WHERE o.subject = a.subject
+    AND o.message < a.message AND o.message >= a.message - {_WINDOW})
+FROM a
+UNION ALL
+SELECT a.message, (
+  SELECT max(o.message) FROM thread_offers o WHERE o.subject = a.subject
+    AND o.message < a.before AND o.message >= a.message - {_WINDOW})
+FROM a
+"""  # noqa: S608
+"""A reply with the offers that no reply reached: those between the replies around it, of which the one
+behind was there before. Then with one that each of these replies reaches too. No offer is unreached twice."""
+
+_OFFERING: Final = f"""
+WITH new(subject, message, behind) AS (VALUES (?)),
+o AS MATERIALIZED (
+  SELECT subject, message, behind, (
+    SELECT max(p.message) FROM thread_offers p WHERE p.subject = new.subject
+      AND p.message < new.message AND p.message > new.message - {_WINDOW}) AS before, (
+    SELECT min(n.message) FROM thread_offers n WHERE n.subject = new.subject
+      AND n.message > new.message AND n.message < new.message + {_WINDOW}) AS next
+  FROM new WHERE EXISTS (SELECT 1 FROM thread_replies t WHERE t.subject = new.subject))
+SELECT o.message, r.message FROM o CROSS JOIN thread_replies r ON r.subject = o.subject
+  AND r.message > max(o.message, ifnull(o.before + {_WINDOW}, 0))
+  AND r.message <= min(o.behind, o.message + {_WINDOW})
+UNION ALL
+SELECT o.message, o.before FROM o WHERE EXISTS (
+  SELECT 1 FROM thread_replies r WHERE r.subject = o.subject
+    AND r.message > o.message AND r.message <= o.before + {_WINDOW})
+UNION ALL
+SELECT o.message, o.next FROM o WHERE EXISTS (
+  SELECT 1 FROM thread_replies r WHERE r.subject = o.subject
+    AND r.message > o.next AND r.message <= o.message + {_WINDOW})
+"""  # noqa: S608
+"""An offer with the replies that reached none, and with its neighbours where a reply reaches both. No
+reply reaches nothing twice."""
+
 _LARGE: Final = 2_000
 """Threads are not counted further to find the largest."""
 _PEOPLE: Final = 50
@@ -54,8 +114,7 @@ class Joining(NamedTuple):
     """What of a message decides which thread it is in. ``id`` and ``references`` are hashes as in ``keys``.
 
     ``offers`` and ``answers`` are hashes of a base subject with an address or a list: what a reply may find
-    it by, and what it looks for itself if it is a reply that names nothing. In that case ``people`` are
-    the addresses and ``marks`` the flags that it looks for.
+    it by, and what it looks for itself if it is a reply that names nothing.
     """
 
     key: int
@@ -63,8 +122,6 @@ class Joining(NamedTuple):
     references: tuple[int, ...]
     offers: tuple[int, ...]
     answers: tuple[int, ...]
-    people: frozenset[str]
-    marks: tuple[str, ...]
 
 
 def addresses(text: str) -> list[str]:
@@ -75,17 +132,14 @@ def addresses(text: str) -> list[str]:
     return [one.lower().strip("'.") for one in _ADDRESS.findall(text)] if "@" in text else []
 
 
-def subject_marks(subject: str, lists: str = "") -> list[str]:
-    """Return the flags that stand for a subject, whatever prefixes it has, and for it with the list."""
+def subject_mark(subject: str) -> str:
+    """Return the flag that stands for a subject, whatever prefixes it has; empty for none.
+
+    It is 40 bits of a hash: two that are equal by chance are only put beside each other by relevance.
+    """
     text = base(subject).text
     if not text:
-        return []
-    name = _list(lists)
-    return [_mark(text), _mark(f"{name}\n{text}")] if name else [_mark(text)]
-
-
-def _mark(text: str) -> str:
-    """40 bits of a hash: two that are equal by chance are no copies of a reply's subject of the same days."""
+        return ""
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
     return MARK + base64.b32encode(digest[:5]).decode().lower()
 
@@ -107,7 +161,6 @@ def joining(
     said = base(subject)
     offers: list[int] = []
     answers: list[int] = []
-    people: list[str] = []
     name = _list(lists)
     if said.text:
         end = f"\n{said.text}"
@@ -126,14 +179,13 @@ def joining(
         tuple(hash_of(one) for one in references),
         tuple(offers),
         tuple(answers),
-        frozenset(people),
-        tuple(subject_marks(subject, lists)) if answers else (),
     )
 
 
 def _hash(text: str) -> int:
+    """47 bits, which SQLite keeps in six octets. Equal by chance joins only mail of the same days."""
     return (
-        int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big")
+        int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:6], "big")
         >> 1
     )
 
@@ -162,21 +214,19 @@ class ThreadWriter:
             return
         joins: list[tuple[int, int]] = []
         joins += self._by_id(messages, entry)
-        self._note_replies(messages)
-        joins += self._answered_by(messages)
-        for one in messages:
-            if one.answers:
-                joins += ((one.key, other) for other in self._answered(one))
+        joins += self._by_subject(messages)
         if joins:
             self._join(joins)
 
     def erase(self, keys: Iterable[int]) -> None:
         """Take messages out. What only they held together stays together until the index is made anew."""
         run = self._run
-        gone = 0
+        keys = list(keys)
+        for table in ("thread_replies", "thread_offers"):
+            for some in bulk.chunks([(key,) for key in keys]):
+                marks, values = bulk.values(some)
+                run.execute(f"DELETE FROM {table} WHERE message IN (VALUES {marks})", values)  # noqa: S608
         for key in keys:
-            gone += 1
-            run.execute("DELETE FROM thread_replies WHERE message = ?", (key,))
             row = run.execute("SELECT thread FROM threads WHERE message = ?", (key,)).fetchone()
             heir = None
             if row:
@@ -192,7 +242,7 @@ class ThreadWriter:
                 run.execute("DELETE FROM thread_ids WHERE message = ?", (key,))
             else:
                 run.execute("UPDATE thread_ids SET message = ? WHERE message = ?", (heir, key))
-        run.execute("UPDATE thread_erased SET count = count + ?", (gone,))
+        run.execute("UPDATE thread_erased SET count = count + ?", (len(keys),))
 
     def _by_id(self, messages: Sequence[Joining], entry: int) -> Iterator[tuple[int, int]]:
         """Yield what belongs together by Message-IDs, and note ids that no message has yet."""
@@ -260,43 +310,40 @@ class ThreadWriter:
             found.update(rows)
         return found
 
-    def _note_replies(self, messages: Sequence[Joining]) -> None:
-        rows = sorted({(one, message.key) for message in messages for one in message.answers})
+    def _by_subject(self, messages: Sequence[Joining]) -> Iterator[tuple[int, int]]:
+        """Yield what belongs together by the subject, and note the messages for those to come."""
+        offers = sorted({(one, message.key) for message in messages for one in message.offers})
+        answers = sorted({(one, message.key) for message in messages for one in message.answers})
+        # Before they are noted: what was there already reaches what needs no more looking at.
+        offering = self._followed(offers, "thread_offers")
+        answering = self._followed(answers, "thread_replies")
+        self._note(offers, "thread_offers")
+        self._note(answers, "thread_replies")
+        for query, rows in ((_ANSWERING, answering), (_OFFERING, offering)):
+            for some in bulk.chunks(rows):
+                marks, values = bulk.values(some)
+                for one, other in self._run.execute(query.replace("(?)", marks), values):
+                    if other is not None:
+                        yield one, other
+
+    def _followed(self, rows: Sequence[tuple[int, int]], table: str) -> list[tuple[int, int, int]]:
+        """Return the rows with the next message of the same subject in a table."""
+        found: list[tuple[int, int, int]] = []
         for some in bulk.chunks(rows):
             marks, values = bulk.values(some)
-            self._run.execute(f"INSERT OR IGNORE INTO thread_replies VALUES {marks}", values)  # noqa: S608
-
-    def _answered_by(self, messages: Sequence[Joining]) -> Iterator[tuple[int, int]]:
-        """Yield the messages with the later replies that name nothing and seem to answer them."""
-        rows = [(one, message.key) for message in messages for one in message.offers]
-        for some in bulk.chunks(sorted(rows)):
-            marks, values = bulk.values(some)
-            yield from self._run.execute(
-                f"WITH o(subject, message) AS (VALUES {marks})"  # noqa: S608
-                " SELECT o.message, r.message FROM o CROSS JOIN thread_replies r ON r.subject = o.subject"
-                f" AND r.message > o.message AND r.message <= o.message + {_WINDOW}",
+            found += self._run.execute(
+                f"WITH new(subject, message) AS (VALUES {marks})"  # noqa: S608
+                " SELECT subject, message, ifnull((SELECT min(t.message) FROM"
+                f" {table} t WHERE t.subject = new.subject AND t.message > new.message), {_NEVER})"
+                " FROM new",
                 values,
             )
+        return found
 
-    def _answered(self, reply: Joining) -> Iterator[int]:
-        """Yield what is in the index already and a reply seems to answer."""
-        match = (
-            "SELECT rowid FROM mail WHERE mail MATCH ? AND rowid < ? AND rowid >= ? ORDER BY rowid"
-        )
-        within = (reply.key, reply.key - _WINDOW)
-        by_subject, *by_list = (f'flags : "{mark}"' for mark in reply.marks)
-        for one in by_list:
-            for (key,) in self._run.execute(match, (one, *within)):
-                yield key
-        rows = self._run.execute(match, (by_subject, *within)).fetchall()
+    def _note(self, rows: Sequence[tuple[int, int]], table: str) -> None:
         for some in bulk.chunks(rows):
             marks, values = bulk.values(some)
-            for key, sender in self._ask(
-                f"SELECT id, sender FROM messages WHERE id IN (VALUES {marks})",  # noqa: S608
-                values,
-            ):
-                if reply.people.intersection(addresses(sender)[:1]):
-                    yield key
+            self._run.execute(f"INSERT OR IGNORE INTO {table} VALUES {marks}", values)  # noqa: S608
 
     def _join(self, joins: Iterable[tuple[int, int]]) -> None:
         """Write down that the messages of each pair belong together."""

@@ -80,6 +80,10 @@ _ENDINGS: Final = {
 }
 
 
+SAME: Final = {"htm": "html", "jpe": "jpg", "jpeg": "jpg", "jfif": "jpg", "tiff": "tif"}
+"""Endings of one kind of file, and the one that stands for all."""
+
+
 def endings(name: str, media_type: str) -> tuple[str, ...]:
     """What an attachment is known as: none, one or two endings, in lower case, ASCII letters and digits."""
     stem, dot, ending = name.rpartition(".")
@@ -88,4 +92,4 @@ def endings(name: str, media_type: str) -> tuple[str, ...]:
         ending = ""
     # The name says more of text: patches and logs are all sent as text/plain.
     meant = _ENDINGS.get(media_type, "txt" if media_type == "text/plain" and not ending else "")
-    return tuple(one for one in dict.fromkeys((ending, meant)) if one)
+    return tuple(one for one in dict.fromkeys((SAME.get(ending, ending), meant)) if one)

@@ -40,6 +40,9 @@ STATES = {
     "signed": "with a signed part",
 }
 
+SAME_ENDINGS = {"htm": "html", "jpe": "jpg", "jpeg": "jpg", "jfif": "jpg", "tiff": "tif"}
+"""Endings of one kind of file. The index has one for all; a test keeps this equal to what it writes."""
+
 MEANT = {
     "attach": "attachment",
     "file": "filename",

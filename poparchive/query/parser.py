@@ -14,7 +14,8 @@ MAX_DEPTH = 50
 """Deeper parentheses are a mistake or an attack; the parser recurses, and so does the planner."""
 
 MAX_ATOMS = 1_000
-"""Words and values of a query, saved searches written out. These could double at each level."""
+"""Words and values of a query, saved searches written out. These could double at each level. Each word of a
+phrase counts, as it costs as much as one alone; a character of a script without blanks is a word."""
 
 MAX_SAVED = 20
 """Saved searches within each other."""
@@ -26,6 +27,9 @@ Saved = Callable[[], Mapping[str, str]]
 """Gives the saved searches by name. Called only for a query that names one."""
 
 _SAVED_NAME = re.compile(r"@([A-Za-z0-9_-]+)")
+_A_WORD = re.compile(r"[^\W_\u0e00-\U0003ffff]+|[\u0e00-\U0003ffff]")
+_AN_ENDING = re.compile("[a-z0-9]{1,5}", re.IGNORECASE)
+_A_UNIT = re.compile("([hdwmy])(?:ours?|ays?|eeks?|onths?|ears?)?", re.IGNORECASE)
 _ONE_WORD = re.compile(r"[^\W_]+")
 _EXPECTED = "a word, a field or a parenthesis was expected here"
 
@@ -201,7 +205,18 @@ class _Parser:
         except BadValueError as error:
             meant = error.meant
             repair = Repair(token.at, token.at + len(text), meant) if meant else None
+            repair = self._meant_otherwise(field, token) or repair
             raise self._error(f"{field}: {error}", token.at, repair=repair) from None
+
+    def _meant_otherwise(self, field: str, token: Token) -> Repair | None:
+        """Repair what is more than a value: has:pdf, and newer_than:3 days."""
+        after = self._peek()
+        if field == "has" and token.kind == "field" and _AN_ENDING.fullmatch(token.text):
+            return Repair(token.start, token.end, f"filetype:{token.text}")
+        if field in ("older_than", "newer_than") and token.text.isdigit() and after is not None:
+            unit = _A_UNIT.fullmatch(after.text) if after.kind == "word" else None
+            return Repair(token.at, after.end, f"{token.text}{unit[1].lower()}") if unit else None
+        return None
 
     def _words(self, token: Token, field: str) -> Node | None:
         """A word, phrase or stem; None if the tokenizer will find nothing in it."""
@@ -220,7 +235,7 @@ class _Parser:
             text = text.rstrip("*")
         if not has_word(text):
             return None
-        self._count(token)
+        self._count(token, len(_A_WORD.findall(text)))
         return Words(text, prefix, field)
 
     def _near(self, token: Token) -> Node | None:
@@ -313,8 +328,8 @@ class _Parser:
         if self._depth > MAX_DEPTH:
             raise self._error("the query is nested too deeply", token.start)
 
-    def _count(self, token: Token) -> None:
-        self._reading.atoms += 1
+    def _count(self, token: Token, words: int = 1) -> None:
+        self._reading.atoms += max(words, 1)
         if self._reading.atoms > MAX_ATOMS:
             raise self._error(f"the query has more than {MAX_ATOMS} words", token.start)
 

@@ -63,7 +63,7 @@ def _file_type(text: str) -> Node:
     if re.fullmatch(r"[a-z0-9]{1,16}", ending) is None:
         meant = re.sub(r"[^a-z0-9]", "", ending.rpartition("/")[2])[:16]
         raise BadValueError("the ending of such files, as in filetype:pdf, was expected", meant)
-    return FileType(ending)
+    return FileType(fields.SAME_ENDINGS.get(ending, ending))
 
 
 _LANGUAGES = {
@@ -87,20 +87,23 @@ def _language(text: str) -> Node:
 
 
 _SIZE = r"(\d{1,15})(?:\.(\d{1,6}))?\s*([kmg]?)i?b?"
+_MOST_BYTES = 1 << 62
+"""No message is larger, and SQLite counts no further than twice that."""
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 def _octets(text: str) -> int:
     found = re.fullmatch(_SIZE, text, re.IGNORECASE | re.ASCII)
     if found is None:
-        number = re.match(r"\d{1,15}", text.replace(",", "."), re.ASCII)
-        meant = re.match(_SIZE, text.replace(",", "."), re.IGNORECASE | re.ASCII)
+        plain = text.replace(",", ".").lstrip("-+<>=")
+        number = re.match(r"\d{1,15}", plain, re.ASCII)
+        meant = re.match(_SIZE, plain, re.IGNORECASE | re.ASCII)
         raise BadValueError(
             "a size such as 300k, 1.5M or 2000000 was expected",
             meant[0].rstrip() if meant else number[0] if number else "",
         )
     whole, fraction, unit = found.groups()
-    return int(float(f"{whole}.{fraction or 0}") * _UNITS[unit.lower()])
+    return min(int(float(f"{whole}.{fraction or 0}") * _UNITS[unit.lower()]), _MOST_BYTES)
 
 
 def _larger(text: str) -> Node:

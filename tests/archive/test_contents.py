@@ -1,5 +1,6 @@
 """The text inside attachments comes into the search index, once per content, and can be proved there."""
 
+import contextlib
 import hashlib
 import os
 import signal
@@ -428,6 +429,18 @@ def test_memory_of_a_large_message_is_bounded(tmp_path: Path) -> None:
     assert damages(root) == []
     fill(root, [mail("again", ("other.bin", numbered("x", 9)))])
     assert go(root, Limits(content_bytes=1 << 20)).contents == 1
+
+
+def test_asking_makes_no_index(archive: Path) -> None:
+    """Where the index is missing, whoever asks how far it is leaves it missing."""
+    (archive / "search.sqlite").unlink()
+    assert status(archive).attachments.messages == 4
+    with (
+        contextlib.closing(ContentStore.open(archive / "attachments.sqlite")) as store,
+        pytest.raises(sqlite3.OperationalError),
+    ):
+        list(store.outdated(archive / "search.sqlite", 1, (), 0, ()))
+    assert not (archive / "search.sqlite").exists()
 
 
 def test_status_says_how_far_it_is(archive: Path) -> None:

@@ -69,11 +69,11 @@ def run(archive: Path, *arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def on_terminal(archive: Path, *arguments: str) -> list[str]:
+def on_terminal(archive: Path, *arguments: str, **variables: str) -> list[str]:
     """What a terminal of 80 columns shows, without colours."""
     master, slave = pty.openpty()
     command = [sys.executable, "-m", "poparchive", "--archive", str(archive), *arguments]
-    environment = {**os.environ, "COLUMNS": "80", "TERM": "xterm"}
+    environment = {**os.environ, "COLUMNS": "80", "TERM": "xterm", **variables}
     process = subprocess.Popen(command, stdout=slave, stderr=subprocess.DEVNULL, env=environment)
     os.close(slave)
     shown = b""
@@ -179,4 +179,31 @@ def test_snippets_from_attachments(archive: Path, capsys: pytest.CaptureFixture[
         (hit,) = searcher.search("filename:plan")
     print_list(archive, [hit], [Words("zolty")])
     shown = capsys.readouterr().out
-    assert "plan.pdf: a text with the żółty word in it" in shown
+    assert "plan.pdf: a text with the **żółty** word in it" in shown
+    for field, of in (
+        ("attachment", "plan.pdf: "),
+        ("", "plan.pdf: "),
+        ("body", ""),
+        ("subject", ""),
+    ):
+        print_list(archive, [hit], [Words("zolty", field=field)])
+        assert ("plan.pdf: a text" in capsys.readouterr().out) is bool(of)
+    for field, marked in (("", True), ("body", True), ("attachment", False), ("subject", False)):
+        print_list(archive, [hit], [Words("see", field=field)])
+        assert ("**see** the plan" in capsys.readouterr().out) is marked
+
+
+def test_wide_letters_fit_the_terminal(tmp_path: Path) -> None:
+    """A line of a script whose letters take two columns is no wider than the terminal; without colours the
+    hits are marked, and the marks have room."""
+    text = "日本語の文章がここに長く続いています。" * 12
+    root = tmp_path / "archive"
+    fill(
+        root,
+        [mail("w", "1 Mar 2024", "wide", "Content-Type: text/plain; charset=utf-8", body=text)],
+    )
+    lines = on_terminal(root, "search", "文章")
+    assert all(output.cells(line) <= 80 for line in lines)
+    plain = on_terminal(root, "search", "文章", NO_COLOR="1")
+    assert any("**文章**" in line for line in plain)
+    assert all(output.cells(line) <= 80 for line in plain)

@@ -47,6 +47,23 @@ def test_mistakes_are_explained(here: Product) -> None:
     assert searches.load(here.archive) == {"annas": "from:anna"}
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--save", "x", "--forget", "y", "word"),
+        ("--explain", "--json", "word"),
+        ("--limit", "99999999999999999999", "word"),
+        ("--offset", "99999999999999999999", "word"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(here: Product, arguments: tuple[str, ...]) -> None:
+    """Exit code 2 and a word that names the option; nothing is done by halves."""
+    said = here.run("search", *arguments, code=2).stderr.decode()
+    assert arguments[0] in said
+    assert "bug" not in said
+    assert searches.load(here.archive) == {}
+
+
 def test_nothing_of_a_query_reaches_the_terminal_raw(here: Product) -> None:
     """A file that somebody else edited shows no escape sequences."""
     (here.archive / "searches.toml").write_text('a = "x \\u001b[31m (y"\n')

@@ -110,6 +110,7 @@ def test_threads_of_hits(tmp_path: Path) -> None:
         "DELETE FROM thread_ids",
         "UPDATE thread_ids SET message = message + 1",
         "DELETE FROM thread_replies WHERE message = (SELECT max(message) FROM thread_replies)",
+        "DELETE FROM thread_offers WHERE message = (SELECT min(message) FROM thread_offers)",
     ],
 )
 def test_verify_proves_the_threads(tmp_path: Path, statement: str) -> None:

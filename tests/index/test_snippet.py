@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poparchive.index.fold import fold
-from poparchive.index.snippet import plain_words, snippet
+from poparchive.index.snippet import _densest, plain_words, snippet
 from poparchive.query.tree import Words
 
 
@@ -86,3 +86,30 @@ def test_the_quick_way_finds_the_same(text: str, terms: list[str]) -> None:
     _, quick = snippet(text, given, width=500)
     _, slow = snippet(f"{text} ß", given, width=500)
     assert quick == slow
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 4)), min_size=1, max_size=30))
+def test_the_piece_with_most_different_terms(places: list[tuple[int, int]]) -> None:
+    """The first of the windows that have most of them, as counting each anew gives it."""
+    hits = sorted((start, start + 1, number) for start, number in places)
+    width = 15
+    counts = [
+        len({number for other, _, number in hits[at:] if other < start + width * 2 // 3})
+        for at, (start, _, _) in enumerate(hits)
+    ]
+    assert _densest(hits, width) == counts.index(max(counts))
+
+
+def test_many_hits_of_few_places_are_looked_at_once() -> None:
+    """What is counted is each hit as it comes into the window and leaves it, not the window for each."""
+
+    class Seen(list[tuple[int, int, int]]):
+        looks = 0
+
+        def __getitem__(self, at):  # type: ignore[no-untyped-def]
+            self.looks += len(range(*at.indices(len(self)))) if isinstance(at, slice) else 1
+            return super().__getitem__(at)
+
+    hits = Seen((n, n + 1, n % 3) for n in range(2_000))
+    _densest(hits, 3_000)
+    assert hits.looks <= 5 * len(hits)

@@ -421,7 +421,7 @@ def test_signed_and_encrypted(raw: bytes, signed: int, encrypted: int) -> None:
         ("Content-Type: application/pdf; name=Report.PDF", ("pdf",)),
         ("Content-Type: application/octet-stream; name=Report.PDF", ("pdf",)),
         ("Content-Type: application/pdf", ("pdf",)),
-        ("Content-Type: image/jpeg; name=photo.jpeg", ("jpeg", "jpg")),
+        ("Content-Type: image/jpeg; name=photo.jpeg", ("jpg",)),
         ("Content-Type: text/plain; name=fix.patch", ("patch",)),
         ("Content-Type: text/plain; name=README", ("txt",)),
         ("Content-Type: application/octet-stream; name=v1.2 of 3", ()),

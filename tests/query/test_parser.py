@@ -271,5 +271,40 @@ def test_the_parser_takes_linear_time(piece: str) -> None:
             sys.setprofile(None)
         return count
 
-    assert steps(piece * 5_000) < 15 * steps(piece * 500) + 5_000
+    # From both on there are more words than a query may have: an error shows the text, which takes steps too.
+    assert steps(piece * 10_000) < 15 * steps(piece * 1_001) + 5_000
     assert parser.MAX_ATOMS < 5_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"' + "the " * 1_001 + '"',
+        'subject:"' + "the " * 1_001 + '"',
+        f'NEAR("{"a " * 600}" "{"b " * 600}", 3)',
+        "日" * 1_001,
+        "a-" * 1_001,
+    ],
+)
+def test_the_words_of_a_phrase_count(text: str) -> None:
+    """A phrase costs what its words cost, so they are what is limited."""
+    with pytest.raises(QuerySyntaxError, match="more than 1000 words"):
+        tree(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("has:pdf", "filetype:pdf"),
+        ("has:attachement", "has:attachment"),
+        ("newer_than:3 days a", "newer_than:3d a"),
+        ("older_than:2 Y", "older_than:2y"),
+        ("larger:-5M", "larger:5M"),
+        ("smaller:<300k", "smaller:300k"),
+    ],
+)
+def test_what_is_nearest(text: str, meant: str) -> None:
+    """A value that is nearly one is put right."""
+    with pytest.raises(QuerySyntaxError) as caught:
+        tree(text)
+    assert caught.value.nearest == meant

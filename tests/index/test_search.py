@@ -1,0 +1,109 @@
+"""The searcher: questions of any size, one moment for each of them, and errors that say what to do."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from poparchive.index.results import SearchError
+from poparchive.index.search import Searcher
+from poparchive.mime.filetypes import SAME
+from poparchive.query.fields import SAME_ENDINGS
+from tests.support.archives import fill
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    made = tmp_path / "archive"
+    texts = ["one apple", "two apples", "three pears"]
+    fill(made, [f"Subject: {t}\r\nMessage-ID: <{t[:3]}@x>\r\n\r\n{t}\r\n".encode() for t in texts])
+    return made
+
+
+@contextlib.contextmanager
+def searching(root: Path) -> Iterator[Searcher]:
+    with Searcher(root / "catalog.sqlite", root / "search.sqlite") as searcher:
+        yield searcher
+
+
+@pytest.mark.parametrize(
+    ("one", "operator", "count"),
+    [
+        ("account:a{}", " OR ", 0),
+        ("larger:{}g", " OR ", 0),
+        ("-account:a{}", " ", 3),
+        ("smaller:{}g", " ", 3),
+        ("(account:anna smaller:{}g)", " OR ", 3),
+        ("account:anna", " ", 3),
+        ("apple larger:{}", " ", 0),
+        ("word{}", " OR ", 0),
+        ("-word{}", " ", 3),
+    ],
+)
+def test_as_many_conditions_as_a_query_may_have(
+    root: Path, one: str, operator: str, count: int
+) -> None:
+    """Whatever the language allows can be asked: SQLite's limits are not met."""
+    many = 495 if " " in one else 995
+    query = operator.join(one.format(n) for n in range(1, many))
+    with searching(root) as searcher:
+        assert searcher.count(query) == len(searcher.search(query)) == count
+        assert len(searcher.search(f"({query}) apple OR pears")) >= 1
+
+
+@pytest.mark.parametrize("size", ["999999999999999g", "999999999999999.999999m"])
+def test_the_largest_sizes(root: Path, size: str) -> None:
+    """A size that SQLite cannot count is larger than any message."""
+    with searching(root) as searcher:
+        assert searcher.count(f"larger:{size}") == 0
+        assert searcher.count(f"smaller:{size}") == 3
+        assert searcher.count(f"-larger:{size}") == 3
+
+
+def test_a_search_sees_one_moment(root: Path) -> None:
+    """A message that is taken out while a search is under way is shown as it was found; the next search
+    sees what is there by then, and between searches nothing is held."""
+    with (
+        searching(root) as searcher,
+        contextlib.closing(sqlite3.connect(root / "catalog.sqlite")) as other,
+    ):
+
+        def meanwhile(statement: str) -> None:
+            if statement.startswith("SELECT id, sha256"):
+                other.execute("DELETE FROM messages WHERE subject = 'two apples'")
+                other.commit()
+
+        searcher._connection.set_trace_callback(meanwhile)
+        assert len(searcher.search("two")) == 1
+        searcher._connection.set_trace_callback(None)
+        assert not searcher._connection.in_transaction
+        assert searcher.count("-zzz") == 2
+        for _ in searcher.keys("apple*"):
+            break
+        list(searcher.keys("apple*"))
+        assert not searcher._connection.in_transaction
+
+
+@pytest.mark.parametrize("query", ["apple", "app*", "~apples", "apple OR smaller:1k"])
+def test_damage_is_an_error_that_says_what_to_do(root: Path, query: str) -> None:
+    """Whatever part of the index cannot be read, by whatever way it is asked."""
+    with contextlib.closing(sqlite3.connect(root / "search.sqlite")) as run:
+        run.execute("UPDATE mail_data SET block = x'00' WHERE id > 10")
+        run.execute("UPDATE mail_idx SET term = x'ff', pgno = 99999")
+        run.commit()
+    with searching(root) as searcher, pytest.raises(SearchError, match="rebuild --search-only"):
+        searcher.search(query)
+
+
+@pytest.mark.parametrize(("one", "other"), [("jpeg", "jpg"), ("tif", "tiff"), ("htm", "html")])
+def test_a_kind_of_file_has_one_name(tmp_path: Path, one: str, other: str) -> None:
+    """Files with any ending of a kind are found by each, and counted under one."""
+    part = "--b\r\nContent-Disposition: attachment; filename=a.{}\r\n\r\nx\r\n--b--"
+    head = "Subject: s\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    fill(tmp_path / "a", [(head + part.format(ending)).encode() for ending in (one, other)])
+    with searching(tmp_path / "a") as searcher:
+        assert searcher.count(f"filetype:{one}") == searcher.count(f"filetype:{other}") == 2
+        assert [n for _, n in searcher.facets("", ["filetype"]).counts["filetype"]] == [2]
+    assert SAME == SAME_ENDINGS
