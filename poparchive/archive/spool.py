@@ -18,7 +18,7 @@ class SpoolWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         with writing(path):
-            self._file = path.open("xb", buffering=0)
+            self._file = path.open("wb", buffering=0)
         self._digest = hashlib.sha256()
         self.size_bytes = 0
 

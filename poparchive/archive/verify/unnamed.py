@@ -18,7 +18,7 @@ from poparchive.archive.verify.packs import PackWalk
 from poparchive.errors import PoparchiveError
 from poparchive.store import journal, recipe
 from poparchive.store.digest import sha256
-from poparchive.store.errors import DamageError, MissingObjectError
+from poparchive.store.errors import DamageError, FormatError, MissingObjectError, StoreError
 from poparchive.store.frame import Entry, ObjectKind
 from poparchive.store.layout import Layout
 from poparchive.store.packread import Frame, PackReader
@@ -118,7 +118,7 @@ def report(
     if not there:
         return
     # Without a catalog no pull has begun either.
-    nothing = archive is None and next(journal.readable(layout), None) is None
+    nothing = archive is None and not _has_entries(layout)
     if nothing and any(look(layout, number, None).objects for number in there):
         yield Damage(_no_journal(layout), kind=Kind.JOURNAL)
         return
@@ -153,10 +153,21 @@ def refuse_without_journal(layout: Layout) -> None:
 
     An archive whose first pull was cut before its first entry has a catalog: an empty one.
     """
-    if layout.catalog.exists() or next(journal.readable(layout), None) is not None:
+    if layout.catalog.exists() or _has_entries(layout):
         return
     if any(look(layout, number, None).objects for number in layout.packs()):
         raise DamageError(_no_journal(layout))
+
+
+def _has_entries(layout: Layout) -> bool:
+    """Whether there is an entry of a journal, or what a newer version wrote as one."""
+    try:
+        next(journal.read(layout), None)
+    except FormatError:
+        return True
+    except StoreError:
+        pass
+    return next(journal.readable(layout), None) is not None
 
 
 def _no_journal(layout: Layout) -> str:
