@@ -9,12 +9,13 @@ merging them as they come: so a page of results costs what it takes to reach it,
 The statement's tables are ``mail`` (the index) and ``cat`` (the catalog, attached).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
-from poparchive.index import conditions
+from poparchive.index import conditions, normal
 from poparchive.index.columns import COLUMNS
 from poparchive.index.conditions import Sql
-from poparchive.index.matching import Match, Matcher, all_of, any_of
+from poparchive.index.matching import Match, Matcher, all_of
+from poparchive.index.normal import All, Any, Leaf, Normal, Row
 from poparchive.query.frozen import Frozen
 from poparchive.query.tree import (
     And,
@@ -30,9 +31,6 @@ from poparchive.query.tree import (
     Or,
     Sized,
 )
-
-MAX_ARMS = 8
-"""A query becomes a union of at most so many streams; what would need more is decided row by row."""
 
 FEW = 1_000
 """Up to so many messages of a rare kind are found first and the rest of the query tried on each: a MATCH for
@@ -179,32 +177,6 @@ def languages_of(tree: Node) -> tuple[str, ...]:
     return tuple(dict.fromkeys(code for one in inner for code in languages_of(one)))
 
 
-# ---- the normal form: negation at the leaves, FTS5's parts in one piece ------------------------------
-
-
-class _Row(Frozen):
-    """A condition that is not FTS5's."""
-
-    node: Node
-    wanted: bool = True
-
-
-class _All(Frozen):
-    """All of these; of nothing: every message."""
-
-    parts: "tuple[_Normal, ...]" = ()
-
-
-class _Any(Frozen):
-    """At least one of these; of nothing: no message."""
-
-    parts: "tuple[_Normal, ...]" = ()
-
-
-_Normal = Match | _Row | _All | _Any
-_Leaf = Match | _Row | _Any
-
-
 class _Planner:
     def __init__(self, matcher: Matcher, known: Known, counting: bool) -> None:
         self._matcher = matcher
@@ -212,31 +184,31 @@ class _Planner:
         self._counting = counting
         self._missing: dict[str, None] = {}
 
-    def normal(self, node: Node, *, wanted: bool) -> _Normal:
+    def normal(self, node: Node, *, wanted: bool) -> Normal:
         """Return the tree with NOT at the leaves, and all that FTS5 can answer together in one Match."""
         if isinstance(node, Not):
             return self.normal(node.inner, wanted=not wanted)
         if isinstance(node, And | Or):
             inner = node.all if isinstance(node, And) else node.any
             parts = (self.normal(one, wanted=wanted) for one in inner)
-            return _all(parts) if isinstance(node, And) == wanted else _any(parts)
+            return normal.every(parts) if isinstance(node, And) == wanted else normal.some(parts)
         match = self._matcher.match(node)
         if match is not None:
             if match.expression:
                 return match if wanted else match.opposite()
             self._missing.update(dict.fromkeys(match.missing))
             # Whatever is asked of it is not known, its opposite neither.
-            return _Any()
+            return Any()
         if isinstance(node, InThread) and not self._known.threads:
             self._missing["thread:"] = None
-            return _Any()
-        return _row(node, wanted)
+            return Any()
+        return normal.row(node, wanted)
 
-    def statement(self, tree: _Normal) -> Statement:
+    def statement(self, tree: Normal) -> Statement:
         missing = tuple(self._missing)
-        arms = _arms(tree)
+        arms = normal.arms_of(tree)
         if arms is None:
-            arms = [[tree if not isinstance(tree, _All) else _Any((tree,))]]
+            arms = [[tree if not isinstance(tree, All) else Any((tree,))]]
         if len(arms) == 1:
             streams, joins = self._alone(arms[0])
             return Statement(streams, joins, missing)
@@ -245,14 +217,16 @@ class _Planner:
         united = tuple(self._stream(arm) for arm in arms)
         return Statement(united, ("UNION",) * (len(arms) - 1), missing)
 
-    def _alone(self, leaves: "list[_Leaf]") -> tuple[tuple[Stream, ...], tuple[str, ...]]:
+    def _alone(self, leaves: "list[Leaf]") -> tuple[tuple[Stream, ...], tuple[str, ...]]:
         """Return the streams of a query that is one conjunction."""
         match, unwanted, ids, rest = self._sorted(leaves)
         dates = tuple(_sql(one) for one in rest if _is_dated(one))
         if ids:
             return (self._stream(leaves),), ()
-        own = [one for one in rest if self._has_stream(one, match)][:MAX_ARMS]
-        without = [one for one in rest if self._counting and _leaves_out_account(one)][:MAX_ARMS]
+        own = [one for one in rest if self._has_stream(one, match)][: normal.MAX_ARMS]
+        without = [one for one in rest if self._counting and _leaves_out_account(one)][
+            : normal.MAX_ARMS
+        ]
         others = tuple(_sql(one) for one in rest if one not in own and one not in without)
         streams = [_on_streams(one, dates) for one in own]
         if match:
@@ -268,9 +242,9 @@ class _Planner:
             joins.append("EXCEPT")
         return tuple(streams), tuple(joins)
 
-    def _has_stream(self, leaf: "_Leaf", match: Match | None) -> bool:
+    def _has_stream(self, leaf: "Leaf", match: Match | None) -> bool:
         """Whether a condition is better asked by itself than of each row of the others."""
-        if not isinstance(leaf, _Row) or not leaf.wanted:
+        if not isinstance(leaf, Row) or not leaf.wanted:
             return False
         node = leaf.node
         if isinstance(node, InAccount):
@@ -283,14 +257,14 @@ class _Planner:
         select = "SELECT 1 FROM mail WHERE mail MATCH ?"
         return not self._known.few(select, (match.expression,), MANY)
 
-    def _stream(self, leaves: "list[_Leaf]") -> Stream:
+    def _stream(self, leaves: "list[Leaf]") -> Stream:
         """Return one conjunction as one stream."""
         match, unwanted, ids, rest = self._sorted(leaves)
         where = [_sql(one) for one in rest]
         if unwanted:
             where.append(conditions.matched(unwanted.expression, wanted=False, one_row=bool(ids)))
         if ids:
-            where = [conditions.driving(one.node) for one in ids if isinstance(one, _Row)] + where
+            where = [conditions.driving(one.node) for one in ids if isinstance(one, Row)] + where
             if match:
                 where.append(conditions.matched(match.expression, wanted=True, one_row=True))
         elif match:
@@ -298,11 +272,11 @@ class _Planner:
         return Stream(_CATALOG.table, _CATALOG.key, tuple(where))
 
     def _sorted(
-        self, leaves: "list[_Leaf]"
-    ) -> "tuple[Match | None, Match | None, list[_Leaf], list[_Leaf]]":
+        self, leaves: "list[Leaf]"
+    ) -> "tuple[Match | None, Match | None, list[Leaf], list[Leaf]]":
         """Tell apart what FTS5 is to find, what it is to leave out, what gives few rows, and the rest."""
         matches = [one for one in leaves if isinstance(one, Match)]
-        rows: list[_Leaf] = [one for one in leaves if not isinstance(one, Match)]
+        rows: list[Leaf] = [one for one in leaves if not isinstance(one, Match)]
         match = all_of(matches) if matches else None
         unwanted: Match | None = None
         if match is not None and match.negated:
@@ -310,8 +284,8 @@ class _Planner:
         ids = [one for one in rows if self._gives_few(one)]
         return match, unwanted, ids, [one for one in rows if one not in ids]
 
-    def _gives_few(self, leaf: "_Leaf") -> bool:
-        if not isinstance(leaf, _Row) or not leaf.wanted:
+    def _gives_few(self, leaf: "Leaf") -> bool:
+        if not isinstance(leaf, Row) or not leaf.wanted:
             return False
         if isinstance(leaf.node, Identified | HasMessageId | InThread) or leaf.node == Is(
             "quarantined"
@@ -329,86 +303,16 @@ class _Planner:
 _CATALOG_NONE = Stream(_CATALOG.table, _CATALOG.key, (Sql("0"),))
 
 
-def _row(node: Node, wanted: bool) -> _Normal:
-    """A negated range is a range, or two."""
-    if wanted:
-        return _Row(node)
-    if isinstance(node, Sized):
-        if node.above is not None:
-            return _Row(Sized(None, node.above + 1))
-        assert node.below is not None
-        return _Row(Sized(node.below - 1, None))
-    if isinstance(node, Dated):
-        before = _Row(Dated(None, node.start)) if node.start is not None else None
-        after = _Row(Dated(node.end, None)) if node.end is not None else None
-        return _any(one for one in (after, before) if one is not None)
-    return _Row(node, wanted=False)
+def _leaves_out_account(leaf: Normal) -> bool:
+    return isinstance(leaf, Row) and isinstance(leaf.node, InAccount) and not leaf.wanted
 
 
-def _all(parts: Iterable[_Normal]) -> _Normal:
-    found: list[_Normal] = []
-    for part in parts:
-        found += part.parts if isinstance(part, _All) else (part,)
-    if _Any() in found:
-        return _Any()
-    matches = [one for one in found if isinstance(one, Match)]
-    if matches:
-        found = [all_of(matches), *(one for one in found if not isinstance(one, Match))]
-    return found[0] if len(found) == 1 else _All(tuple(found))
+def _is_dated(leaf: Normal) -> bool:
+    return isinstance(leaf, Row) and isinstance(leaf.node, Dated)
 
 
-def _any(parts: Iterable[_Normal]) -> _Normal:
-    found: list[_Normal] = []
-    for part in parts:
-        found += part.parts if isinstance(part, _Any) else (part,)
-    if _All() in found:
-        return _All()
-    matches = [one for one in found if isinstance(one, Match)]
-    if matches:
-        found = [any_of(matches), *(one for one in found if not isinstance(one, Match))]
-    return found[0] if len(found) == 1 else _Any(tuple(found))
-
-
-def _arms(tree: _Normal) -> "list[list[_Leaf]] | None":
-    """Return conjunctions whose union is the tree, or None if they are too many."""
-    if isinstance(tree, _All):
-        arms: list[list[_Leaf]] = [[]]
-        for part in tree.parts:
-            inner = _arms(part)
-            if inner is None or len(arms) * len(inner) > MAX_ARMS:
-                return None
-            arms = [[*one, *other] for one in arms for other in inner]
-        return arms
-    if isinstance(tree, _Any) and (_drives(tree) or not tree.parts):
-        union: list[list[_Leaf]] = []
-        for part in tree.parts:
-            inner = _arms(part)
-            if inner is None or len(union) + len(inner) > MAX_ARMS:
-                return None
-            union += inner
-        return union
-    return [[tree]]
-
-
-def _drives(tree: _Normal) -> bool:
-    """Whether rows of the tree can be found otherwise than by looking at all."""
-    if isinstance(tree, _All | _Any):
-        return any(map(_drives, tree.parts))
-    if isinstance(tree, Match):
-        return True
-    return tree.wanted and isinstance(tree.node, Identified | HasMessageId | InThread | Dated)
-
-
-def _leaves_out_account(leaf: _Normal) -> bool:
-    return isinstance(leaf, _Row) and isinstance(leaf.node, InAccount) and not leaf.wanted
-
-
-def _is_dated(leaf: _Normal) -> bool:
-    return isinstance(leaf, _Row) and isinstance(leaf.node, Dated)
-
-
-def _on_streams(leaf: "_Leaf", dates: tuple[Sql, ...]) -> Stream:
-    assert isinstance(leaf, _Row)
+def _on_streams(leaf: "Leaf", dates: tuple[Sql, ...]) -> Stream:
+    assert isinstance(leaf, Row)
     if isinstance(leaf.node, InAccount):
         where = (Sql("u.message IS NOT NULL"), conditions.account_is(leaf.node), *dates)
         return Stream("cat.uidls AS u", "u.message", where)
@@ -419,13 +323,13 @@ def _on_streams(leaf: "_Leaf", dates: tuple[Sql, ...]) -> Stream:
     return Stream(_CATALOG.table, _CATALOG.key, (_sql(leaf), *dates))
 
 
-def _sql(tree: _Normal) -> Sql:
+def _sql(tree: Normal) -> Sql:
     """Return the condition on one row."""
     if isinstance(tree, Match):
         return conditions.matched(tree.expression, wanted=not tree.negated, one_row=False)
-    if isinstance(tree, _Row):
+    if isinstance(tree, Row):
         return conditions.condition(tree.node, wanted=tree.wanted)
-    word, empty = (" AND ", "1") if isinstance(tree, _All) else (" OR ", "0")
+    word, empty = (" AND ", "1") if isinstance(tree, All) else (" OR ", "0")
     return conditions.joined(word, map(_sql, tree.parts), empty)
 
 
