@@ -1,7 +1,7 @@
 """Gives all messages back in the order in which they lie in the packs, as fast as they can be read.
 
-Frames are decoded whole, by a thread that is one or two ahead, and a message's blobs are taken from the
-frame that its recipe stands in, or from some before, mostly without asking the catalog. What that does
+Each frame is decoded once and whole, and a message's blobs are taken from the frame that its recipe stands
+in, or from some before, mostly without asking the catalog. What that does
 not make, proved by its hash, is left to a ``Reader``, which finds it or says what is wrong. Memory is
 that of a few frames.
 """
@@ -9,10 +9,9 @@ that of a few frames.
 import contextlib
 import hashlib
 from array import array
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import groupby, islice
+from itertools import groupby
 
 from poparchive.archive.read import IN_MEMORY_BYTES, Reader
 from poparchive.index.lookup import Located
@@ -21,9 +20,6 @@ from poparchive.store import recipe
 from poparchive.store.errors import StoreError
 from poparchive.store.frame import PREFIX_BYTES
 from poparchive.store.packread import Decoded, PackReader
-
-_AHEAD = 2
-"""Frames decoded before their turn: 8 MiB each, and once in a pack 24 MiB."""
 
 _KEPT_BYTES = 48 << 20
 """Of frames whose turn is over, because later messages have the same attachments."""
@@ -36,31 +32,12 @@ def sweep(reader: Reader, keys: "array[int]") -> Iterator[tuple[Located, bytes |
 
     Without octets where they are many, or not found this way: ``reader.octets`` has the last word then.
     """
-    packs = PackReader(reader.layout)
-    # The thread ends before what it reads is closed.
-    with contextlib.closing(packs), _reading() as thread:
-        # All reading is that thread's: a large frame that others refer to is decoded once.
-        joiner = _Joiner(reader.blob_place, lambda place: thread.submit(packs.read, place).result())
-        turns: deque[tuple[list[Located], Future[Decoded]]] = deque()
-        frames = _by_frame(reader, keys)
-        while True:
-            for some in islice(frames, _AHEAD + 1 - len(turns)):
-                turns.append((some, thread.submit(packs.decoded, some[0].pack, some[0].frame)))
-            if not turns:
-                return
-            some, decoding = turns.popleft()
-            joiner.turn(some[0].pack, some[0].frame, _decoded(decoding))
+    with contextlib.closing(PackReader(reader.layout)) as packs:
+        joiner = _Joiner(reader.blob_place, packs.read)
+        for some in _by_frame(reader, keys):
+            joiner.turn(some[0].pack, some[0].frame, _decoded(packs, some[0]))
             for message in some:
                 yield message, joiner.octets(message)
-
-
-@contextlib.contextmanager
-def _reading() -> Iterator[ThreadPoolExecutor]:
-    thread = ThreadPoolExecutor(1, "frames")
-    try:
-        yield thread
-    finally:
-        thread.shutdown(cancel_futures=True)
 
 
 def _by_frame(reader: Reader, keys: "array[int]") -> Iterator[list[Located]]:
@@ -69,9 +46,10 @@ def _by_frame(reader: Reader, keys: "array[int]") -> Iterator[list[Located]]:
         yield list(some)
 
 
-def _decoded(decoding: Future[Decoded]) -> Decoded:
+def _decoded(packs: PackReader, message: Located) -> Decoded:
+    """Return the frame that a message's recipe stands in; nothing if it cannot be read."""
     try:
-        return decoding.result()
+        return packs.decoded(message.pack, message.frame)
     except StoreError:
         return _NOTHING
 

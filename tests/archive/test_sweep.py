@@ -117,7 +117,7 @@ def test_packs_that_go_meanwhile(root: Path) -> None:
 
 
 def test_whoever_stops_early_leaves_nothing_open(root: Path) -> None:
-    """The thread that reads ahead has ended before its packs are closed."""
+    """Its packs are closed with it."""
     before = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else 0
     with Reader(root) as reader:
         keys = reader.lookup.stored_keys()
