@@ -25,7 +25,6 @@ from poparchive.index.moves import Moved
 from poparchive.index.ordering import Ordering, Standing
 from poparchive.store import parity
 from poparchive.store.errors import DamageError, StoreError
-from poparchive.store.frame import ObjectKind
 from poparchive.store.fsio import Lock, sync_directory, writing
 from poparchive.store.layout import Layout, open_layout
 from poparchive.store.pack import PACK_BYTES, PackWriter
@@ -343,13 +342,11 @@ class _Run:
         try:
             for frame in reader.frames(pack, 0, length, decoded=False):
                 self._pace.took(frame.end - frame.start)
-                for entry in frame.entries:
-                    table = "messages" if entry.kind is ObjectKind.RECIPE else "blobs"
-                    if not ordering.knows(table, entry.prefix, besides=pack):
-                        raise DamageError(
-                            f"{self._layout.pack(pack)}: at octet {frame.start}: holds an object that the"
-                            " catalog does not know; the pack stays. `poparchive verify` says more"
-                        )
+                if not packlist.stands_elsewhere(ordering, frame):
+                    raise DamageError(
+                        f"{self._layout.pack(pack)}: at octet {frame.start}: holds an object that the"
+                        " catalog does not know; the pack stays. `poparchive verify` says more"
+                    )
         except StoreError as error:
             self._tell(error)
             return False

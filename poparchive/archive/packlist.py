@@ -3,10 +3,13 @@
 import contextlib
 from collections.abc import Iterable, Iterator
 
+from poparchive.index.ordering import Ordering
 from poparchive.store import journal
+from poparchive.store.frame import ObjectKind
 from poparchive.store.fsio import sync_directory, writing
 from poparchive.store.journal import TornEntryError
 from poparchive.store.layout import Layout
+from poparchive.store.packread import Frame
 from poparchive.store.records import PackRecord, RetiredRecord
 
 
@@ -36,6 +39,18 @@ def fold(records: Iterable[PackRecord | RetiredRecord]) -> dict[int, PackRecord]
         else:
             found.pop(record.number, None)
     return found
+
+
+def stands_elsewhere(ordering: Ordering, frame: Frame) -> bool:
+    """Whether every object that a frame's table names stands in another pack, by the catalog."""
+    return all(
+        ordering.knows(
+            "messages" if entry.kind is ObjectKind.RECIPE else "blobs",
+            entry.prefix,
+            besides=frame.pack,
+        )
+        for entry in frame.entries
+    )
 
 
 def remove(layout: Layout, number: int) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from itertools import islice
 
+from poparchive.archive import packlist
 from poparchive.archive.objects import gather, readable
 from poparchive.archive.read import Reader
 from poparchive.archive.repair.restore import Restorer
@@ -19,7 +20,6 @@ from poparchive.index.ordering import Ordering
 from poparchive.store import journal
 from poparchive.store.digest import sha256
 from poparchive.store.errors import DamageError
-from poparchive.store.frame import ObjectKind
 from poparchive.store.journal import TornEntryError
 from poparchive.store.layout import Layout
 from poparchive.store.packread import PackReader
@@ -86,10 +86,6 @@ def held(layout: Layout, number: int, length: int) -> str:
         if count:
             return f"{count} objects stand there and cannot be moved"
         for frame in readable(layout, reader, number, length):
-            for entry in frame.entries:
-                table = "messages" if entry.kind is ObjectKind.RECIPE else "blobs"
-                if not ordering.knows(table, entry.prefix, besides=number):
-                    return (
-                        f"the frame at {frame.start} holds an object that the catalog does not know"
-                    )
+            if not packlist.stands_elsewhere(ordering, frame):
+                return f"the frame at {frame.start} holds an object that the catalog does not know"
     return ""
