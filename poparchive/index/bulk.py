@@ -1,10 +1,13 @@
-"""Statements for many rows at once, which let other threads run while SQLite works.
+"""Writing with the driver alone: transactions, and statements for many rows at once, which let other threads
+run while SQLite works.
 
 ``executemany`` lets go of the interpreter's lock and takes it back once for every row; beside another
 busy thread each time may cost a switch interval (5 ms), and a batch takes a hundred times as long.
 One statement with the rows of all as values does so once.
 """
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import TypeVar
@@ -29,3 +32,16 @@ def values(rows: Sequence[tuple[object, ...]]) -> tuple[str, tuple[object, ...]]
     """Return what follows VALUES in a statement for these rows, and its parameters."""
     row = "(" + ", ".join("?" * len(rows[0])) + ")"
     return ", ".join([row] * len(rows)), tuple(chain.from_iterable(rows))
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Write in one transaction, which an error of any kind takes back. The connection has no own level."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise

@@ -1,7 +1,10 @@
-"""The columns of the search index. By themselves, for a search needs no more than their names."""
+"""The columns of the search index, and what its marks begin with. By themselves: a search needs no more."""
 
 COLUMNS = (
     *("body", "subject", "sender", "recipients", "copies", "blind", "lists", "labels"),
     *("attachments", "contents", "flags"),
 )
 """The body first: FTS5 writes two octets less for every word of a document's first column."""
+
+MARK = "\ue000"
+"""Begins every mark in ``flags``. Folded text and a query's words do not hold it: they find no mark."""

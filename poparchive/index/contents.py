@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from poparchive.errors import PoparchiveError
+from poparchive.index import bulk
 from poparchive.index.lookup import uri
 
 VERSION = 1
@@ -247,17 +248,11 @@ class ContentStore:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        run = self._connection
         try:
-            run.execute("BEGIN IMMEDIATE")
-            yield run
-            run.execute("COMMIT")
-        except BaseException as error:
-            with contextlib.suppress(sqlite3.Error):
-                run.execute("ROLLBACK")
-            if isinstance(error, sqlite3.Error):
-                raise _refused(self.path, error) from error
-            raise
+            with bulk.transaction(self._connection) as run:
+                yield run
+        except sqlite3.Error as error:
+            raise _refused(self.path, error) from error
 
     def _ask(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         try:

@@ -16,15 +16,13 @@ from poparchive.errors import PoparchiveError
 from poparchive.index import bulk, carried, failures, versions
 from poparchive.index.carried import Carried
 from poparchive.index.columns import COLUMNS as COLUMNS
+from poparchive.index.columns import MARK
 from poparchive.index.fold import fold
 from poparchive.index.threads import TABLES, Joining, ThreadWriter, joining
 
 _TOKENIZER = "unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'"
 OPTIONS = f"{', '.join(COLUMNS)}, content='', tokenize=\"{_TOKENIZER}\""
 """What makes the table. The text is not kept in it."""
-
-MARK = "\ue000"
-"""Begins every mark in ``flags``. Folded text and folded queries do not hold it."""
 
 ATTACHMENT = f"{MARK}attachment"
 SIGNED = f"{MARK}signed"
@@ -245,17 +243,11 @@ class FulltextWriter:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        run = self._connection
         try:
-            run.execute("BEGIN IMMEDIATE")
-            yield run
-            run.execute("COMMIT")
-        except BaseException as error:
-            with contextlib.suppress(sqlite3.Error):
-                run.execute("ROLLBACK")
-            if isinstance(error, sqlite3.DatabaseError):
-                raise _refused(self._path, error) from error
-            raise
+            with bulk.transaction(self._connection) as run:
+                yield run
+        except sqlite3.DatabaseError as error:
+            raise _refused(self._path, error) from error
 
     def compact(self) -> None:
         """Merge the index's segments into one and give back the room: a tenth of it, and searches are

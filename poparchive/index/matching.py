@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from poparchive.index.columns import MARK
 from poparchive.index.fold import fold_query
 from poparchive.query.frozen import Frozen
 from poparchive.query.tree import FileType, HasAttachment, Is, Language, Near, Node, Stem, Words
@@ -20,9 +21,6 @@ COLUMNS_OF = {
     "attachment": ("contents",),
 }
 """Which columns of the index a field looks into."""
-
-MARK = "\ue000"
-"""Begins all marks in the column ``flags``. A query's words lose it, so that they find no mark."""
 
 _OLD_ATTACHMENT = "hasattachment"
 """The mark of a message with attachments in an index without the column ``contents``, which has no others."""

@@ -7,9 +7,9 @@ what the stem of a word is; the index's vocabulary is read where its words begin
 import sqlite3
 
 from poparchive.errors import PoparchiveError
+from poparchive.index.columns import MARK
 from poparchive.index.fold import fold
 from poparchive.index.fulltext import OPTIONS
-from poparchive.index.matching import MARK
 from poparchive.index.vocabulary import words
 
 STEMMERS = {

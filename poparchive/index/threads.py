@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from poparchive.index import bulk
+from poparchive.index import bulk, columns
 from poparchive.index.keys import GRANULE_S, hash_of
 from poparchive.index.lookup import uri
 from poparchive.index.subjects import base
@@ -32,7 +32,7 @@ SUBJECT_DAYS: Final = 14
 more days older, has the same base subject, and was sent by somebody who takes part in the reply or came
 over the same list."""
 
-MARK: Final = "\ue000s"
+MARK: Final = f"{columns.MARK}s"
 """Begins the flag that stands for a message's base subject."""
 
 TABLES: Final = (
