@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint interop fuzz crash damage hostile bench bench-peers bench-store bench-search clean
+.PHONY: demo test lint interop fuzz properties crash damage hostile bench bench-peers bench-store bench-search clean
 
 demo: $(VENV)/.installed
 	$(BIN)/poparchive demo
@@ -43,6 +43,10 @@ bench-store: $(VENV)/.installed-dev
 # Search beside mu and notmuch, among a million messages, which are made once: an hour, more the first time.
 bench-search: $(VENV)/.installed-dev
 	$(BIN)/python -m bench find $(BENCH)
+
+# Other examples for the property tests than those of `make test`, and more of them: minutes.
+properties: $(VENV)/.installed-dev
+	$(BIN)/pytest -n auto --hypothesis-profile=others $$(grep -rl "^from hypothesis" tests --include="test_*.py")
 
 # Every fault at every write, or at every EVERYth; the table in docs/durability.md is made anew.
 EVERY ?= 1

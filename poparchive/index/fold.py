@@ -117,14 +117,14 @@ def fold(text: str) -> str:
         beyond = _beyond_ascii(text)
     if "\0" in text:
         text = text.replace("\0", " ")
-    if "·" in beyond and "l·l" in text.lower():
-        text = re.sub("([lL])·(?=[lL])", r"\1", text)  # Catalan
     changed = [(one, plain) for one in set(beyond) if (plain := _PLAIN[one]) != one]
     if len(changed) > _FEW:
         text = text.translate(_TABLE)
     else:
         for character, plain in changed:
             text = text.replace(character, plain)
+    if "·" in text and "l·l" in text.lower():
+        text = re.sub("([lL])·(?=[lL])", r"\1", text)  # Catalan; behind the rest, which makes l of ŀ and Ĺ
     if _run().search(beyond) or _run().search("".join([plain for _, plain in changed])):
         text = _run().sub(_pairs, text)
     return text

@@ -29,6 +29,7 @@ def words(text: str) -> list[str]:
         ("ɓ ƙ ɗ ƴ ǥ ƀ ɨ ʉ ȼ", "b k d y g b i u c"),
         ("ﬁ ﬀ ĳ ǆ ŉ", "fi ff ij dz n"),
         ("l·l L·L a·b coŀlegi", "ll ll a b collegi"),
+        ("L·Ĺ l\u0387l ł·l", "ll ll ll"),
         ("e\u0301 o\u0328\u0304 и\u0306 и\u0301", "e o й и"),
         ("Ѓ Ќ Ў Ї Й ѐ ё", "ѓ ќ ў ї й е е"),
         ("ᾳ ΐ ΌΣ ός µ Ω", "α ι οσ οσ μ ω"),
