@@ -4,14 +4,15 @@
 each command's run.
 """
 
+import json
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
-from tests.crash.report import PAGE, cells
+from tests.crash.report import PAGE, Row, cells, joined, tried_before
 from tests.support.faults.powerloss import Disk, Luck
 from tests.support.faults.runner import Runner
 from tests.support.faults.scenes import SCENES
@@ -142,6 +143,21 @@ def test_the_table_is_whole() -> None:
         (name, fault) for name in SCENES for fault in FAULTS
     }
     assert all(row[4:] == ["0"] * 4 for row in rows)
+
+
+def test_a_table_goes_on_where_it_was_cut(tmp_path: Path) -> None:
+    """Pieces that were noted whole are read back as they were, and add up to their row."""
+    one, two = (
+        Row("pull", "kill -9", 9, 4, 0, 1, 0, 0, ("at 3",)),
+        Row("pull", "kill -9", 8, 5, 0, 0, 0, 0, ()),
+    )
+    done = tmp_path / "done"
+    lines = [json.dumps([at, asdict(row)]) + "\n" for at, row in enumerate((one, two))]
+    done.write_text("".join(lines) + lines[0][:20])
+    found = tried_before(done)
+    assert found == {("pull", "kill -9", 0): one, ("pull", "kill -9", 1): two}
+    assert done.read_text() == "".join(lines)
+    assert joined(list(found.values())) == Row("pull", "kill -9", 9, 9, 0, 1, 0, 0, ("at 3",))
 
 
 # ---- the disk that power losses are computed with --------------------------------------------------

@@ -8,6 +8,7 @@ Limits are small, so that boundaries of frames, batches, packs and files are met
 """
 
 import ctypes
+import gc
 import json
 import os
 import subprocess
@@ -112,6 +113,8 @@ class Runner:
 def _serve() -> None:
     small()
     _import_all()
+    # A fork that collects garbage would copy every page of what was imported.
+    gc.freeze()
     for line in sys.stdin.buffer:
         request = json.loads(line)
         process = os.fork()

@@ -67,6 +67,7 @@ class Stage:
             deleting = account | {"leave_on_server": "delete"}
             self._product_of_scene = self._product("deleting", deleting)
         self._template = room / "template"
+        self._judged: dict[bytes, Verdict] = {}
         scene.make(self)
         shutil.move(self.archive, self._template)
 
@@ -136,7 +137,7 @@ class Stage:
         for operation in orders.operations():
             disk.apply(operation)
         archive = self._product_of_scene.archive
-        verdict = self._judge(archive, disk)
+        verdict = self._judge_once(archive, disk)
         words = ""
         if how not in (How.KILL, How.TORN):
             words = self._wrong_words(code, said)
@@ -144,9 +145,28 @@ class Stage:
             words = f"exit code {code} of a process that was killed"
         return Outcome(f"{how.name} at {at}", verdict, words)
 
-    def _judge(self, archive: Path, disk: Disk) -> Verdict:
+    def _judge_once(self, archive: Path, disk: Disk) -> Verdict:
+        """Judge what a run has left; a verdict on the same octets, mail and promises holds again. A command
+        that fails and cleans up behind itself leaves the same for many faults."""
+        digest = hashlib.sha256(
+            repr((sorted(self._box.held()), sorted(self._promises(disk).items()))).encode()
+        )
+        for path in sorted(archive.rglob("*")):
+            about = path.lstat()
+            octets = path.read_bytes() if path.is_file() else b""
+            name = str(path.relative_to(archive))
+            digest.update(repr((name, about.st_mode, len(octets))).encode() + octets)
+        key = digest.digest()
+        if key not in self._judged:
+            self._judged[key] = self._judge(archive, disk)
+        return self._judged[key]
+
+    def _promises(self, disk: Disk) -> dict[int, bytes]:
         description = (self._template / "archive.toml").read_bytes()
-        promised = _promised(tuple(sorted(disk.synced("journal").items())), description)
+        return _promised(tuple(sorted(disk.synced("journal").items())), description)
+
+    def _judge(self, archive: Path, disk: Disk) -> Verdict:
+        promised = self._promises(disk)
         return judge(
             archive, self._server, self._box, self._mail, promised, delete=self._scene.delete
         )

@@ -29,12 +29,23 @@ def _shared(operation: Operation) -> bool:
 
 
 def all_outcomes(
-    stage: Stage, played: Played, fault: str, *, every: int = 1, tries: int = 2
+    stage: Stage,
+    played: Played,
+    fault: str,
+    *,
+    every: int = 1,
+    tries: int = 2,
+    piece: tuple[int, int] = (0, 1),
 ) -> Iterator[Outcome]:
-    """Try a fault at every point, or at every so many."""
+    """Try a fault at every point, or at every so many; of these only the first, second and so on of so
+    many pieces, which together are all."""
     where = points(played.operations)[::every]
     if fault == "power loss":
-        yield from stage.power_losses(played, [0, *where], tries)
+        where = [0, *where]
+    at, pieces = piece
+    where = where[len(where) * at // pieces : len(where) * (at + 1) // pieces]
+    if fault == "power loss":
+        yield from stage.power_losses(played, where, tries)
     for how in FAULTS[fault]:
         for at in where:
             if outcome := stage.spoil(how, at):
