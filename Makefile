@@ -48,10 +48,12 @@ bench-search: $(VENV)/.installed-dev
 properties: $(VENV)/.installed-dev
 	$(BIN)/pytest -n auto --hypothesis-profile=others $$(grep -rl "^from hypothesis" tests --include="test_*.py")
 
-# Every fault at every write, or at every EVERYth; the table in docs/durability.md is made anew.
+# Every fault at every write, or at every EVERYth; the table in docs/durability.md is made anew. A run that was
+# cut goes on with the file DONE that it was given.
 EVERY ?= 1
+DONE ?=
 crash: $(VENV)/.installed-dev compiler
-	$(BIN)/python -m tests.crash.report $(EVERY)
+	$(BIN)/python -m tests.crash.report $(EVERY) $(DONE)
 
 # DAMAGES random damages to a small archive, and what becomes of each, as a table.
 DAMAGES ?= 10000
