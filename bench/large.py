@@ -1,24 +1,20 @@
 """Figures of an archive of a million messages: showing one of them, and memory whatever is done with all."""
 
 import json
-import shutil
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
+from bench.archives import copied, made_small, ready, with_this_index
 from bench.context import Context
-from bench.measure import BenchError, Command, Run, Series, percentile, run, text_of
-from bench.million import MESSAGES, Made, archive_of, cached, facts_file, maker
+from bench.measure import Command, Run, Series, percentile, run, text_of
+from bench.million import MESSAGES, Made
 from bench.product import (
     PROJECT,
     Poparchive,
     archive,
     catalog,
     command,
-    configuration,
-    make_archive,
     optimizer,
-    store_sizes,
 )
 from bench.restoring import EXPORT, Optimizer, target, warm_up
 
@@ -33,63 +29,19 @@ def large(context: Context, optimized: Optimizer) -> None:
     count = context.scaled(MESSAGES)
     made = ready(context, count)
     bench = f"store, {made.messages:,} messages"
+    made = with_this_index(context, bench, made)
     before, after = f"{bench}, as taken in", f"{bench}, optimized"
     with context.attempt(bench, Poparchive.name), context.place() as place:
         copied(made, place)
         shows(context, before, place)
         with context.attempt(bench, "poparchive optimize"):
             optimizer(place)
-            small = made_small(context, after, place, made, optimized)
+            small, taken = made_small(context, after, place, made, optimized)
+            judged(context, after, "poparchive optimize", taken)
             copied(small, place)
             before = after
             shows(context, after, place)
         commands(context, before, place, made)
-
-
-def made_small(context: Context, bench: str, place: Path, made: Made, optimized: Optimizer) -> Made:
-    """The archive after ``optimize``, which takes an hour: from an earlier run if it is there,
-    with what that run took."""
-    root = made.root.with_name(f"{made.root.name}-optimized")
-    took = root.with_name(f"{root.name}-took.json")
-    if cached(root):
-        context.table.say("optimize ran earlier: its figures are of that run")
-    else:
-        context.table.say("optimizing, for this run and later ones")
-        taken = optimized(context, bench, place)
-        ratio = made.octets / store_sizes(place)[0]
-        shutil.rmtree(root, ignore_errors=True)
-        shutil.copytree(archive(place), root)
-        took.write_text(json.dumps({"run": asdict(taken), "ratio": ratio}))
-        shutil.copyfile(facts_file(made.root), facts_file(root))
-    told = json.loads(took.read_text())
-    judged(context, bench, "poparchive optimize", Run(**told["run"]))
-    context.table.plain(bench, "poparchive: raw / stored", told["ratio"])
-    small = cached(root)
-    assert small
-    return small
-
-
-def ready(context: Context, count: int) -> Made:
-    """The archive, from an earlier run if it is there."""
-    root = archive_of(count, context.work)
-    if not cached(root):
-        context.table.say(f"making an archive of {count:,} messages, for this run and later ones")
-        making = run(maker(root, count), limit_s=LIMIT_S)
-        context.table.series(f"store, {count:,} messages", "taking them in", Series((making,)))
-    made = cached(root)
-    assert made
-    return made
-
-
-def copied(made: Made, place: Path) -> None:
-    """Set a place up with a copy of the archive: what is done to it is done to the copy."""
-    if not (place / "config.toml").exists():
-        make_archive(place, configuration(place, None))
-    shutil.rmtree(archive(place))
-    shutil.copytree(made.root, archive(place))
-    kept = Poparchive().kept(place)
-    if kept != made.messages:
-        raise BenchError(f"the archive has {kept} of {made.messages} messages")
 
 
 def shows(context: Context, bench: str, place: Path) -> None:

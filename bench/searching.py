@@ -5,18 +5,17 @@
 """
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from bench.archives import ready, with_this_index
 from bench.compose import NOTES
 from bench.context import Context, ratio
 from bench.disk import octets_below
 from bench.finding import COMMANDS_COMMON, MU_ALL, NEWEST, indexed, middle
-from bench.large import ready
 from bench.mailbox import Mailboxes, Plan
 from bench.measure import (
     BenchError,
@@ -30,7 +29,6 @@ from bench.measure import (
     text_of,
 )
 from bench.million import MESSAGES as MILLION
-from bench.million import Made, facts_file
 from bench.peers import Mu, Notmuch
 from bench.product import (
     PROJECT,
@@ -46,7 +44,6 @@ from bench.product import (
 from bench.restoring import warm_up
 from bench.samples import sampled
 from bench.servers import serving
-from poparchive.index.versions import SEARCH
 
 LIMIT_S = 4 * 3600
 MESSAGES = 100_000
@@ -182,7 +179,7 @@ def find_inside(context: Context) -> None:
     made = ready(context, context.scaled(MILLION))
     bench = f"find-inside, {made.messages:,} messages"
     with context.attempt(bench, Poparchive.name):
-        root = with_this_index(context, bench, made)
+        root = with_this_index(context, bench, made).root
         warm(root)
         answer = text_of(asking(root, "newest", "relevance", "count", "facets"))
         for kind, taken in json.loads(answer).items():
@@ -215,28 +212,6 @@ def told(context: Context, bench: str, kind: str, taken: list[tuple[str, str, fl
             context.table.plain(
                 bench, f"{kind}, {form} ({len(some)}): p95", percentile(some, 0.95), " ms"
             )
-
-
-def with_this_index(context: Context, bench: str, made: Made) -> Path:
-    """A copy of the archive with a search index of this version, made once and kept beside it."""
-    root = made.root.with_name(f"{made.root.name}-index{SEARCH}")
-    if facts_file(root).exists():
-        return root
-    context.table.say("making the search index anew, for this run and later ones")
-    with context.place() as place:
-        make_archive(place, configuration(place, None))
-        shutil.rmtree(archive(place))
-        shutil.copytree(made.root, archive(place))
-        taken = run(command(place, "rebuild", "--search-only"), limit_s=LIMIT_S)
-        what = "poparchive rebuild --search-only"
-        context.table.series(bench, what, Series((taken,)))
-        context.table.plain(bench, f"{what}, messages", made.messages / taken.wall_s, " a second")
-        index = sum(file.stat().st_size for file in archive(place).glob("search.sqlite*"))
-        context.table.plain(bench, "search.sqlite", 100 * index / made.octets, "% of raw")
-        shutil.rmtree(root, ignore_errors=True)
-        archive(place).rename(root)
-    shutil.copyfile(facts_file(made.root), facts_file(root))
-    return root
 
 
 def warm(root: Path) -> None:
