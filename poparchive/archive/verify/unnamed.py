@@ -139,9 +139,14 @@ def kept(layout: Layout, one: Unnamed) -> str:
     where = f"{layout.pack(one.number)}: "
     if one.start:
         where += f"behind octet {one.start}, where it ended when the journal last named it: "
+    if one.unreadable:
+        return (
+            f"{where}no entry of the journal names it, and the device does not give all of it back, so what it"
+            " holds is not known; it was kept. Look at the disk"
+        )
     if not one.unknown:
         return (
-            f"{where}no entry of the journal names it, and some of its octets cannot be read; all else in it"
+            f"{where}no entry of the journal names it, and some of its octets are no frame; all else in it"
             " stands elsewhere too. It was kept; it may be removed by hand"
         )
     return (
