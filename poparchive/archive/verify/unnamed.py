@@ -141,8 +141,8 @@ def kept(layout: Layout, one: Unnamed) -> str:
         where += f"behind octet {one.start}, where it ended when the journal last named it: "
     if one.unreadable:
         return (
-            f"{where}no entry of the journal names it, and the device does not give all of it back, so what it"
-            " holds is not known; it was kept. Look at the disk"
+            f"{where}no entry of the journal names it, and the device does not give all of it back, so what"
+            " it holds is not known; it was kept. Look at the disk"
         )
     if not one.unknown:
         return (
