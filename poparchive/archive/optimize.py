@@ -141,9 +141,8 @@ class _Run:
                     packlist.remove(self._layout, number)
                 else:
                     missed.append(one)
-        if not unnamed.are_of_a_cut_pull(missed):
-            for one in missed:
-                self._tell(DamageError(unnamed.kept(self._layout, one.number)))
+        for one in unnamed.told(missed)[1]:
+            self._tell(DamageError(unnamed.kept(self._layout, one)))
 
     def end_open_pack(self) -> None:
         """End the pack that pulls append to, so that it can be gathered too."""

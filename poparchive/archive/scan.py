@@ -1,13 +1,13 @@
 """Finds messages in packs without a catalog: reads the frames, and notes where each object stands."""
 
-import hashlib
+import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from poparchive.model import Location
 from poparchive.store import recipe
-from poparchive.store.digest import sha256
+from poparchive.store.digest import sha256, sha256_of
 from poparchive.store.errors import DamageError, MissingObjectError, StoreError
 from poparchive.store.frame import PREFIX_BYTES, SHORT_PREFIX_BYTES, ObjectKind
 from poparchive.store.layout import Layout
@@ -17,7 +17,9 @@ from poparchive.store.packread import Frame, PackReader
 class Scan:
     """Where the objects are that were read. A temporary database holds what does not fit into memory."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, elsewhere: Callable[[bytes], bytes] | None = None) -> None:
+        """``elsewhere`` gives blobs that were not read here."""
+        self._elsewhere = elsewhere
         self.reader = PackReader(layout)
         self._db = sqlite3.connect("", isolation_level=None)
         self._db.execute('CREATE TABLE objects(id BLOB, pack, frame, "offset", length)')
@@ -42,15 +44,14 @@ class Scan:
     def find(self, message: bytes) -> Location | None:
         """Return where a recipe stands that makes the message with this hash, which was proved."""
         for place in self._places(message[:PREFIX_BYTES], message[:SHORT_PREFIX_BYTES]):
-            digest = hashlib.sha256()
-            try:
-                for piece in self.join(place):
-                    digest.update(piece)
-            except StoreError:
-                continue
-            if digest.digest() == message:
-                return place
+            with contextlib.suppress(StoreError):
+                if self.made(place) == message:
+                    return place
         return None
+
+    def made(self, place: Location) -> bytes:
+        """Return the hash of what the recipe at a place makes."""
+        return sha256_of(self.join(place))
 
     def join(self, place: Location) -> Iterator[bytes]:
         """Yield what the recipe at a place makes."""
@@ -64,6 +65,8 @@ class Scan:
                 return self.reader.read(place)
             except DamageError:
                 continue
+        if self._elsewhere:
+            return self._elsewhere(reference.id)
         raise MissingObjectError(f"blob {reference.id.hex()} cannot be read")
 
     def _places(self, *names: bytes) -> list[Location]:

@@ -21,7 +21,8 @@ from poparchive.archive.spool import Spooled, SpoolWriter
 from poparchive.archive.storer import BATCH_NOTED, Received, Storer
 from poparchive.archive.tally import Tally
 from poparchive.archive.training import dictionary_for, due
-from poparchive.archive.verify.unnamed import refuse_without_journal
+from poparchive.archive.verify.copies import remove_copies
+from poparchive.archive.verify.unnamed import refuse_without_journal, remove_left
 from poparchive.errors import PoparchiveError
 from poparchive.index.lookup import NotFoundError
 from poparchive.model import Fate, LedgerRow, MessageId
@@ -77,6 +78,9 @@ class Writer:
             self._sealed_before = self._sealed()
             self._packs = PackWriter(self.layout, open_pack(self._catalog), pack_bytes=pack_bytes)
             stack.callback(self._packs.close)
+            # What cannot be removed or looked at now is by the next pull.
+            with contextlib.suppress(StoreError, FileNotFoundError):
+                remove_copies(self.layout, self._named())
             self._began = self._packs.number, self._packs.length
             self._journal = JournalWriter(self.layout, position)
             stack.callback(self._journal.close)
@@ -121,6 +125,7 @@ class Writer:
                 self._texts.compact()
                 self._learn()
                 self._protect()
+                self._clear()
         finally:
             self._open.close()
 
@@ -141,6 +146,19 @@ class Writer:
             # A pack that its seal does not prove is for ``verify`` to tell.
             with contextlib.suppress(DamageError, FormatError):
                 parity.make(self.layout, number)
+
+    def _named(self) -> set[int]:
+        return {self._packs.number, *(number for number, _, _ in self._catalog.packs())}
+
+    def _clear(self) -> None:
+        """Remove what pulls that were cut have left, if what it holds was fetched again."""
+        # The same.
+        with contextlib.suppress(StoreError):
+            remove_left(
+                self.layout,
+                self._named(),
+                lambda: Reader(self.layout.root, self.layout),
+            )
 
     def _sealed(self) -> set[int]:
         return {number for number, _, how in self._catalog.packs() if how != Sealed.NO}

@@ -51,6 +51,16 @@ def write_durably(path: Path, octets: bytes, *, mode: int = 0o600) -> None:
         sync_directory(path.parent)
 
 
+def free_name(path: Path) -> Path:
+    """Return a name beside a damaged file under which it, or a part of it, may stay."""
+    stem = f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
+    for number in range(1000):
+        other = path.with_name(stem + (f"-{number}" if number else ""))
+        if not other.exists():
+            return other
+    raise DamageError(f"{path}: there are a thousand damaged copies of it")
+
+
 def write_whole(path: Path, octets: bytes) -> None:
     """Put a whole file in place for other processes, and for this one after a crash.
 

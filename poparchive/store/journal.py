@@ -15,7 +15,14 @@ from pathlib import Path
 
 from poparchive.store import codec, frame, records
 from poparchive.store.errors import DamageError, FormatError, StoreError, WriteError
-from poparchive.store.fsio import read_exactly, sync_directory, write_all, writing
+from poparchive.store.fsio import (
+    free_name,
+    read_exactly,
+    sync_directory,
+    write_all,
+    write_durably,
+    writing,
+)
 from poparchive.store.layout import Layout
 from poparchive.store.records import Record
 
@@ -68,7 +75,11 @@ class TornEntryError(DamageError):
 
 
 class JournalWriter:
-    """Appends entries behind ``position`` and cuts off whatever torn octets lie there."""
+    """Appends entries behind ``position`` and cuts off whatever torn octets lie there.
+
+    Raises ``DamageError``, and cuts nothing, where a whole entry lies there that was not read. A last entry
+    that has all its octets and not its hash may have been whole once: a copy of it stays beside the file.
+    """
 
     def __init__(self, layout: Layout, position: Position, *, file_bytes: int = FILE_BYTES) -> None:
         self._layout = layout
@@ -76,13 +87,39 @@ class JournalWriter:
         self._position = position
         self._broken = False
         self._fd = -1
+        self._refuse_unread()
         if position.file:
             path = layout.journal(position.file)
             with writing(path):
                 self._fd = os.open(path, os.O_RDWR)
+                self._keep_changed(path)
                 os.ftruncate(self._fd, position.offset)
                 os.lseek(self._fd, position.offset, os.SEEK_SET)
                 self._remove_later_files(position.file)
+
+    def _refuse_unread(self) -> None:
+        """A whole entry behind the position was kept: whoever made this writer has not read it."""
+        at = self._position
+        unread = next_whole(self._layout, at.file or 1, at.offset - 1)
+        if unread:
+            raise DamageError(
+                f"{self._layout.journal(unread.file)}: at octet {unread.offset}: holds entry"
+                f" {unread.entry + 1}, which was not read; nothing was written. `poparchive verify` says more"
+            )
+
+    def _keep_changed(self, path: Path) -> None:
+        """Keep a copy of what is cut off if it is an entry of full length. A write that was cut is shorter,
+        or ends in zeros."""
+        at = self._position.offset
+        length = os.fstat(self._fd).st_size - at
+        if length < ENTRY_HEADER_BYTES:
+            return
+        head = read_exactly(self._fd, ENTRY_HEADER_BYTES, at, path)
+        if length != ENTRY_HEADER_BYTES + _ENTRY.unpack_from(head)[7] + _HASH_BYTES:
+            return
+        octets = read_exactly(self._fd, length, at, path)
+        if any(octets[-_HASH_BYTES:]):
+            write_durably(free_name(path), octets)
 
     def _remove_later_files(self, last: int) -> None:
         """A crash may leave a file that was begun and has no entry; behind it this one could not end

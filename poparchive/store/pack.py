@@ -1,8 +1,9 @@
 """Packs: files of frames that are appended, sealed, and never edited.
 
 ``PackWriter`` belongs to the one thread that writes the archive. What it appended counts only after
-``commit`` returned; until then a crash leaves octets behind the committed length, which the next
-writer cuts off. After a failed write or sync it stays dead. ``packread`` has the other side.
+``commit`` returned; until then a crash leaves octets behind the committed length. The next writer cuts them
+off, and first copies what is whole among them into a pack of its own, for behind an older journal it may
+be mail that is nowhere else. After a failed write or sync it stays dead. ``packread`` has the other side.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from poparchive.model import Location
-from poparchive.store import frame, journal, twin
+from poparchive.store import frame, journal, tail, twin
 from poparchive.store.errors import DamageError, FormatError, WriteError
 from poparchive.store.frame import HEADER_BYTES, Kind, Object
 from poparchive.store.fsio import read_exactly, sync_directory, write_all, writing
@@ -33,6 +34,7 @@ PACK_BYTES = 256 << 20
 
 _SEAL_BYTES = HEADER_BYTES + 32
 _PIECE_BYTES = 1 << 20
+_NO_LIMIT = 1 << 62
 
 
 class PackWriter:
@@ -121,6 +123,13 @@ class PackWriter:
         if self._fd >= 0:
             self._seal(how)
 
+    def copy(self, fd: int, start: int, end: int, path: Path) -> None:
+        """Append octets of another file as they are, whatever they hold; zeros for sectors that cannot be
+        read. Durable only after ``commit``."""
+        self._alive()
+        for at in range(start, end, _PIECE_BYTES):
+            self._write(twin.octets(fd, at, min(_PIECE_BYTES, end - at), path))
+
     def commit(self) -> list[PackRecord]:
         """Sync what was appended and return the state of each pack that changed."""
         self._alive()
@@ -148,7 +157,7 @@ class PackWriter:
             )
 
     def _open(self, last: PackRecord) -> None:
-        """Take up an unsealed pack at its committed length; what lies behind it never counted."""
+        """Take up an unsealed pack at its committed length; what lies behind it does not count."""
         path = self._layout.pack(last.number)
         try:
             self._fd = os.open(path, os.O_RDWR)
@@ -163,12 +172,16 @@ class PackWriter:
                 " `poparchive verify` names the messages in the missing part."
             )
         head = read_exactly(self._fd, PACK_HEADER_BYTES, 0, path)
-        check_header(self._layout, last.number, head, path)
-        if size > last.length:
-            with self._dying():
-                os.ftruncate(self._fd, last.length)
         self._number, self._length = last.number, last.length
-        self.dictionary, self._begin_of_objects = _first_dictionary(self._fd, path)
+        try:
+            check_header(self._layout, last.number, head, path)
+            self.dictionary, self._begin_of_objects = _first_dictionary(self._fd, path)
+            if size > last.length:
+                with self._dying():
+                    cut_tail(self._layout, last)
+        except BaseException:
+            self.close()
+            raise
         os.lseek(self._fd, last.length, os.SEEK_SET)
 
     def _begin(self) -> None:
@@ -220,6 +233,51 @@ def highest_given(layout: Layout) -> int:
     )
 
 
+def cut_tail(layout: Layout, last: PackRecord) -> None:
+    """Cut a pack back to its committed length, and keep what is whole behind it, as ``keep_tail`` does."""
+    path = layout.pack(last.number)
+    keep_tail(layout, last, path, path)
+    with writing(path):
+        os.truncate(path, last.length)
+
+
+def keep_tail(layout: Layout, last: PackRecord, source: Path, whole: Path) -> int:
+    """Copy what ``source`` holds behind the committed length of a pack into a pack of its own, which no entry
+    names, if a frame in it is whole. Return its number, else 0. Durable when it returns.
+
+    ``whole`` has the pack's dictionary. Octets between whole frames come along as they are. Raises
+    ``DamageError`` if the frames need a dictionary that cannot be read.
+    """
+    with contextlib.ExitStack() as stack:
+        fd = os.open(source, os.O_RDONLY)
+        stack.callback(os.close, fd)
+        found = tail.survey(fd, last.length, os.fstat(fd).st_size, source)
+        if not found.objects:
+            return 0
+        dictionary = _dictionary_of(whole)
+        if found.dictionaries - ({PACK_HEADER_BYTES} if dictionary else set()):
+            raise DamageError(
+                f"{source}: behind octet {last.length} stands mail that may be nowhere else, and the"
+                " dictionary that it needs is damaged; nothing was cut off. `poparchive verify --repair`"
+                " mends it"
+            )
+        writer = PackWriter(layout, None, pack_bytes=_NO_LIMIT, path=layout.new_pack)
+        stack.callback(writer.close)
+        try:
+            writer.begin(dictionary)
+            writer.copy(fd, last.length, found.end, source)
+            writer.commit()
+            path = layout.pack(writer.number)
+            with writing(path):
+                layout.new_pack(writer.number).rename(path)
+                sync_directory(path.parent)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                layout.new_pack(writer.number).unlink(missing_ok=True)
+            raise
+        return writer.number
+
+
 def _create(layout: Layout, path: Callable[[int], Path], given: int) -> tuple[int, int]:
     """Make a pack with a number that no other has, nor had; return the number and the open file.
 
@@ -236,6 +294,14 @@ def _create(layout: Layout, path: Callable[[int], Path], given: int) -> tuple[in
                 return number, fd
             os.close(fd)
             path(number).unlink()
+
+
+def _dictionary_of(path: Path) -> bytes | None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return _first_dictionary(fd, path)[0]
+    finally:
+        os.close(fd)
 
 
 def _first_dictionary(fd: int, path: Path) -> tuple[bytes | None, int]:

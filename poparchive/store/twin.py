@@ -50,19 +50,23 @@ def whole(fd: int, start: int, path: Path) -> tuple[bytes, int] | None:
                 return a[:cut] + b[cut:], start + first
         return None
     for at in _headers(window):
-        octets = window[at : at + _length(window[at:])]
-        if _is_whole(octets):
-            return octets, start + at
+        one = window[at : at + _length(window[at:])]
+        if _is_whole(one):
+            return one, start + at
     return None
 
 
 def _read(fd: int, start: int, path: Path) -> bytes:
-    size = max(0, min(_WINDOW_BYTES, os.fstat(fd).st_size - start))
+    # Around a sector that cannot be read there may be enough.
+    return octets(fd, start, max(0, min(_WINDOW_BYTES, os.fstat(fd).st_size - start)), path)
+
+
+def octets(fd: int, start: int, length: int, path: Path) -> bytes:
+    """Return octets of a file, zeros for the sectors that cannot be read."""
     try:
-        return read_exactly(fd, size, start, path)
+        return read_exactly(fd, length, start, path)
     except DamageError:
-        # A sector that cannot be read: around it there may be enough.
-        return b"".join(_blocks(fd, start, size, path))
+        return b"".join(_blocks(fd, start, length, path))
 
 
 def _blocks(fd: int, start: int, size: int, path: Path) -> Iterator[bytes]:
@@ -75,10 +79,10 @@ def _blocks(fd: int, start: int, size: int, path: Path) -> Iterator[bytes]:
             yield bytes(length)
 
 
-def _length(octets: bytes) -> int:
+def _length(begin: bytes) -> int:
     """Return the length of the dictionary's frame that begins here, by its header; 0 for anything else."""
     try:
-        header = frame.decode_header(octets[:HEADER_BYTES])
+        header = frame.decode_header(begin[:HEADER_BYTES])
     except (DamageError, FormatError):
         return 0
     return HEADER_BYTES + header.body_bytes if header.kind is Kind.DICTIONARY else 0
@@ -93,11 +97,11 @@ def _headers(window: bytes) -> Iterator[int]:
         at = window.find(frame.MAGIC, at + 1)
 
 
-def _is_whole(octets: bytes) -> bool:
-    if _length(octets) != len(octets) or not octets:
+def _is_whole(one: bytes) -> bool:
+    if _length(one) != len(one) or not one:
         return False
     try:
-        frame.check(frame.decode_header(octets[:HEADER_BYTES]), octets[HEADER_BYTES:])
+        frame.check(frame.decode_header(one[:HEADER_BYTES]), one[HEADER_BYTES:])
     except DamageError:
         return False
     return True

@@ -127,6 +127,39 @@ def test_two_crashes_are_not_damage(archive: layout.Layout) -> None:
     assert archive.journals() == [1]
 
 
+def test_whole_entries_are_never_cut_off(archive: layout.Layout) -> None:
+    """A writer that is told an older position in the same file, or none, refuses to go on."""
+    fill(archive, 4)
+    octets = archive.journal(1).read_bytes()
+    positions = [one.after for one in journal.read(archive)]
+    for position in (START, *positions[:3]):
+        with pytest.raises(DamageError, match="was not read"):
+            JournalWriter(archive, position)
+    changed = octets[: positions[2].offset - 1] + b"?" + octets[positions[2].offset :]
+    archive.journal(1).write_bytes(changed)
+    with pytest.raises(DamageError, match="entry 4, which was not read"):
+        JournalWriter(archive, positions[1])
+    assert archive.journal(1).read_bytes() == changed
+
+
+def test_a_last_entry_of_full_length_stays(archive: layout.Layout) -> None:
+    """It may have been whole, and changed since; one that ends too soon, or in zeros, was being written."""
+    fill(archive, 4)
+    octets = archive.journal(1).read_bytes()
+    position = [one.after for one in journal.read(archive)][2]
+    at = position.offset
+    for last in (octets[at:-1], octets[at:-32] + bytes(32), bytes(len(octets) - at), b"PAJE"):
+        archive.journal(1).write_bytes(octets[:at] + last)
+        JournalWriter(archive, position).close()
+        assert [path.name for path in archive.journal(1).parent.iterdir()] == ["00000001.journal"]
+    changed = octets[at : at + 70] + b"?" + octets[at + 71 :]
+    archive.journal(1).write_bytes(octets[:at] + changed)
+    JournalWriter(archive, position).close()
+    assert archive.journal(1).read_bytes() == octets[:at]
+    (kept,) = archive.journal(1).parent.glob("*.damaged-*")
+    assert kept.read_bytes() == changed
+
+
 def test_entries_that_were_not_read_are_never_removed(archive: layout.Layout) -> None:
     """A writer that is told an older position refuses to go on."""
     batch: list[records.Record] = [records.FateRecord(1, Fate.SKIPPED, "x" * 300)]

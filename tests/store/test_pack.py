@@ -13,7 +13,7 @@ from poparchive.store.frame import Kind, Object, ObjectKind
 from poparchive.store.fsio import Lock
 from poparchive.store.journal import START, JournalWriter
 from poparchive.store.pack import PACK_HEADER_BYTES, PackWriter
-from poparchive.store.packread import PackReader
+from poparchive.store.packread import Frame, PackReader
 from poparchive.store.records import PackRecord, RetiredRecord, Sealed
 
 
@@ -68,7 +68,7 @@ def test_a_seal_is_the_hash_of_the_pack(archive: layout.Layout) -> None:
 
 
 def test_uncommitted_octets_are_cut_off(archive: layout.Layout) -> None:
-    """A new writer forgets what was appended and not committed, torn or whole."""
+    """A new writer forgets what was appended and not committed, torn or whole; what is whole it copies."""
     writer = PackWriter(archive, None)
     put(writer, [blob("kept")])
     (state,) = writer.commit()
@@ -82,7 +82,74 @@ def test_uncommitted_octets_are_cut_off(archive: layout.Layout) -> None:
     writer.close()
     reader = PackReader(archive)
     assert reader.read(at) == b"next"
+    copied = list(reader.frames(2, 0, archive.pack(2).stat().st_size))
+    assert [one.payload for one in copied] == [b"lost"]
     reader.close()
+
+
+def left(archive: layout.Layout) -> PackRecord:
+    """A pack with three frames that were not committed."""
+    writer = PackWriter(archive, None)
+    writer.begin(b"words that mail has " * 20)
+    put(writer, [blob("kept")])
+    (state,) = writer.commit()
+    for n in range(3):
+        put(writer, [blob(f"lost {n} ")])
+    writer.close()
+    return state
+
+
+@pytest.mark.parametrize("torn", [b"", b"PAFR", bytes(9000), b"PAFR torn" * 3000])
+@pytest.mark.parametrize("before", [b"", bytes(77), b"PAFR, and no frame"])
+def test_what_is_whole_behind_the_end(archive: layout.Layout, before: bytes, torn: bytes) -> None:
+    """It is found behind other octets and before them, which come along."""
+    state = left(archive)
+    path = archive.pack(1)
+    octets = path.read_bytes()
+    path.write_bytes(octets[: state.length] + before + octets[state.length :] + torn)
+    PackWriter(archive, state).close()
+    assert path.read_bytes() == octets[: state.length]
+    copied = archive.pack(2).read_bytes()
+    begin = copied.index(before + octets[state.length :])
+    assert copied[begin:].removesuffix(torn) == before + octets[state.length :]
+    (dictionary, _) = frames_of(archive, 2, begin)
+    assert dictionary.payload == b"words that mail has " * 20
+    assert archive.packs() == [1, 2]
+    PackWriter(archive, state).close()
+    assert archive.packs() == [1, 2]
+
+
+def frames_of(archive: layout.Layout, number: int, end: int) -> list[Frame]:
+    reader = PackReader(archive)
+    found = list(reader.frames(number, 0, end))
+    reader.close()
+    return found
+
+
+def test_nothing_is_cut_before_it_is_copied(
+    archive: layout.Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without room for the copy, or cut before the old octets go, all is there for the next."""
+    state = left(archive)
+    octets = archive.pack(1).read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PackWriter, "copy", full)
+        with pytest.raises(WriteError, match="the disk is full"):
+            PackWriter(archive, state)
+    assert archive.packs() == [1]
+    assert archive.new_packs() == []
+    with monkeypatch.context() as patch:
+        patch.setattr("os.truncate", full)
+        with pytest.raises(WriteError, match="the disk is full"):
+            PackWriter(archive, state)
+    assert archive.pack(1).read_bytes() == octets
+    PackWriter(archive, state).close()
+    assert archive.packs() == [1, 2, 3]
+    assert archive.pack(1).read_bytes() == octets[: state.length]
 
 
 def test_every_cut_and_every_flip_is_named(archive: layout.Layout) -> None:

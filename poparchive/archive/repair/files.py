@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +12,12 @@ from poparchive.archive.verify.findings import Counts
 from poparchive.archive.verify.packs import PackWalk
 from poparchive.store import healing, journal, twin
 from poparchive.store.errors import DamageError, StoreError
-from poparchive.store.fsio import sync_directory, write_durably, writing
+from poparchive.store.fsio import free_name, sync_directory, write_durably, writing
 from poparchive.store.journal import START, Position, TornEntryError
 from poparchive.store.layout import Layout
-from poparchive.store.pack import PACK_HEADER_BYTES
+from poparchive.store.pack import PACK_HEADER_BYTES, keep_tail
 from poparchive.store.packread import PackReader
+from poparchive.store.records import PackRecord, Sealed
 
 _PIECE_BYTES = 1 << 20
 
@@ -28,12 +28,7 @@ def aside(path: Path) -> Path:
     for other in path.parent.glob(path.name + ".damaged-*"):
         if other.samefile(path):
             return other
-    stem = f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
-    for number in range(1000):
-        other = path.with_name(stem + (f"-{number}" if number else ""))
-        if not other.exists():
-            return other
-    raise DamageError(f"{path}: there are a thousand damaged copies of it")
+    return free_name(path)
 
 
 def put_in_place(new: Path, path: Path) -> Path | None:
@@ -157,10 +152,24 @@ def _copy(source: BinaryIO, out: BinaryIO, start: int, end: int) -> None:
 
 
 def _take(layout: Layout, number: int, length: int, target: Path) -> bool:
-    if target.stat().st_size != length or not whole(layout, number, length, target):
+    path = layout.pack(number)
+    good = target.stat().st_size == length and whole(layout, number, length, target)
+    if good and path.exists():
+        # The whole one ends where the journal says. Behind that may stand what the journal has lost.
+        with contextlib.suppress(OSError):
+            good = _keeps_tail(layout, PackRecord(number, length, Sealed.NO), target)
+    if not good:
         target.unlink(missing_ok=True)
         return False
-    put_in_place(target, layout.pack(number))
+    put_in_place(target, path)
+    return True
+
+
+def _keeps_tail(layout: Layout, last: PackRecord, target: Path) -> bool:
+    try:
+        keep_tail(layout, last, layout.pack(last.number), target)
+    except DamageError:
+        return False
     return True
 
 

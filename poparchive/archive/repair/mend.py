@@ -11,14 +11,14 @@ from poparchive.archive.objects import gather, readable
 from poparchive.archive.opening import open_indexes
 from poparchive.archive.read import Reader
 from poparchive.archive.rebuild import rebuild
-from poparchive.archive.repair import files, retire
+from poparchive.archive.repair import files, retire, strays
 from poparchive.archive.repair.files import Say
 from poparchive.archive.repair.needs import Needs
 from poparchive.archive.repair.restore import Restorer
 from poparchive.archive.scan import Scan
 from poparchive.archive.spool import Spooled
 from poparchive.archive.verify.findings import DATABASE_ERRORS, Kind
-from poparchive.archive.verify.unnamed import refuse_without_journal
+from poparchive.archive.verify.unnamed import RECOVERED, refuse_without_journal
 from poparchive.errors import PoparchiveError
 from poparchive.index.lookup import CatalogMissingError, Lookup
 from poparchive.index.versions import NewerDatabaseError
@@ -64,6 +64,8 @@ class Repair:
         except DamageError as error:
             self._say(str(error))
             return
+        if whole:
+            self._cut_tails()
         lengths = self._lengths()
         broken = {number for number in needs.packs if not self._pack(number, needs, lengths)}
         self._parity(needs.parity, lengths, broken)
@@ -72,8 +74,12 @@ class Repair:
         elif Kind.SEARCH in needs.kinds:
             self._rebuild(search_only=True)
         files.remove_left_overs(self._layout, broken=broken, journal_too=whole)
+        if whole:
+            self._take_in(broken)
         if broken:
             self._messages(needs, broken, lengths)
+        if whole:
+            self._remove_strays()
 
     # ---- files ---------------------------------------------------------------------------------------
 
@@ -216,15 +222,16 @@ class Repair:
             self._say(f"{moved} messages were moved out of damaged packs")
         if not why:
             self._catch_up()
-            why = retire.unknown(self._layout)
-            if why:
+            if retire.unknown(self._layout):
                 # A catalog that was made again while they were lost.
                 self._rebuild(search_only=False)
-                why = retire.unknown(self._layout)
+            if missing := retire.unknown(self._layout):
+                why = f"the catalog does not know message {min(missing).hex()}"
         gone = []
         for number in sorted(broken):
             length, _ = lengths.get(number, (0, False))
             stays = why or (retire.held(self._layout, number, length) if length else "")
+            stays = stays or (self._behind(number, length) if length else "")
             if stays:
                 self._say(f"{self._layout.pack(number)}: stays as it is: {stays}")
             elif length:
@@ -240,6 +247,48 @@ class Repair:
                 f"{self._layout.pack(number)}: was removed; all that it held stands in other packs,"
                 " proved by its hashes"
             )
+
+    def _behind(self, number: int, length: int) -> str:
+        """Say so if something lies behind a pack's end that could not be kept."""
+        path = self._layout.pack(number)
+        if path.exists() and path.stat().st_size > length:
+            return f"the octets behind {length} may be mail that is nowhere else"
+        return ""
+
+    # ---- what the journal does not name ----------------------------------------------------------------
+
+    def _cut_tails(self) -> None:
+        """Before anything is done to packs, for that ends them at their committed length."""
+        try:
+            strays.cut_tails(self._layout, self._say)
+        except StoreError as error:
+            self._say(str(error))
+
+    def _take_in(self, broken: set[int]) -> None:
+        """Store the mail again that stands in packs which the journal does not name, and in broken ones."""
+        try:
+            if not broken and not strays.Strays(self._layout):
+                return
+            self._catch_up()
+            found, known = strays.Strays(self._layout).take_in(broken)
+            if found or known:
+                self._catch_up()
+            if found:
+                self._say(
+                    f"{found} messages that the journal does not name were stored again, as those of an"
+                    f" account {RECOVERED}"
+                )
+            if known:
+                self._say(f"{known} messages that the catalog did not know were stored again")
+                self._rebuild(search_only=False)
+        except (PoparchiveError, *DATABASE_ERRORS) as error:
+            self._say(f"mail that the journal does not name cannot be stored again: {error}")
+
+    def _remove_strays(self) -> None:
+        try:
+            strays.Strays(self._layout).remove(self._say)
+        except (PoparchiveError, *DATABASE_ERRORS) as error:
+            self._say(str(error))
 
     def _catch_up(self) -> None:
         """Bring the catalog up to the journal."""
@@ -260,6 +309,8 @@ class Repair:
             return True
 
     def _sources(self, wanted: set[bytes]) -> Iterator[tuple[str, Iterable[bytes | Spooled]]]:
+        if wanted:
+            yield "packs that the journal does not name", strays.lost(self._layout, set(wanted))
         if self._source is not None and wanted:
             yield str(self._source.root), self._from_source(set(wanted))
         if self._fetch is not None and wanted:

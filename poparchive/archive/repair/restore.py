@@ -11,10 +11,11 @@ from poparchive.archive.framing import Framer
 from poparchive.archive.indexer import read_position
 from poparchive.archive.opening import open_pack
 from poparchive.archive.spool import Spooled
+from poparchive.archive.verify.unnamed import RECOVERED
 from poparchive.index.catalog import Catalog
 from poparchive.mime.split import Literal, pieces
 from poparchive.mime.structure import parse
-from poparchive.model import Location
+from poparchive.model import Location, MessageId
 from poparchive.store import codec, recipe
 from poparchive.store.digest import sha256
 from poparchive.store.errors import DamageError, StoreError
@@ -23,7 +24,13 @@ from poparchive.store.journal import JournalWriter
 from poparchive.store.layout import Layout
 from poparchive.store.pack import PackWriter
 from poparchive.store.packread import PackReader
-from poparchive.store.records import PackRecord, RetiredRecord
+from poparchive.store.records import (
+    AccountRecord,
+    ArchivedRecord,
+    ListedRecord,
+    Record,
+    RetiredRecord,
+)
 
 _BATCH_BYTES = 8 << 20
 
@@ -45,6 +52,10 @@ class Restorer:
         """Where those are that were stored; the catalog learns it from the entries later."""
         self._queued: set[bytes] = set()
         self._pending = 0
+        self._account: int | None = None
+        self._next_ledger = self._catalog.next_numbers()[1]
+        self._taken: list[tuple[bytes, int]] = []
+        """Messages of no known account, and their sizes, since the last entry."""
         self.restored = 0
 
     def close(self) -> None:
@@ -89,6 +100,30 @@ class Restorer:
         if self._pending >= _BATCH_BYTES:
             self.commit(now)
 
+    def take_in(self, identity: bytes, message: bytes | Spooled, now: int) -> None:
+        """Store a message that the journal does not know, as one of the account for such."""
+        self._taken.append((identity, len(message)))
+        self.add(identity, message, now)
+
+    def _origins(self) -> list[Record]:
+        """Say where the messages came from that were taken in: their UIDLs are their ids."""
+        if not self._taken:
+            return []
+        taken, self._taken = self._taken, []
+        made: list[Record] = []
+        if self._account is None:
+            # One of this name that somebody has configured does as well.
+            known = self._catalog.accounts().get(RECOVERED)
+            self._account = known[0] if known else self._catalog.next_numbers()[0]
+            made += [] if known else [AccountRecord(self._account, RECOVERED, "", "")]
+        first, self._next_ledger = self._next_ledger, self._next_ledger + len(taken)
+        pairs = tuple((identity.hex().encode(), size) for identity, size in taken)
+        made.append(ListedRecord(self._account, first, pairs))
+        made += [
+            ArchivedRecord(first + n, MessageId(identity)) for n, (identity, _) in enumerate(taken)
+        ]
+        return made
+
     def add_blob(self, digest: bytes, content: bytes, now: int) -> None:
         """Store a blob that has this hash, unless a message has brought it."""
         if self._has(digest):
@@ -122,7 +157,7 @@ class Restorer:
 
     def _note(self, now: int) -> None:
         states = self._packs.commit()
-        self._journal.append([PackRecord(s.number, s.length, s.sealed) for s in states], now)
+        self._journal.append(states, now)
 
     def commit(self, now: int) -> None:
         """Prove what was added from the pack itself, and note it in the journal."""
@@ -149,7 +184,7 @@ class Restorer:
                     f"message {identity.hex()} does not come out of the pack as it went in; it was not"
                     " stored again. The disk or the memory may be faulty."
                 )
-        self._journal.append([PackRecord(s.number, s.length, s.sealed) for s in states], now)
+        self._journal.append([*self._origins(), *states], now)
 
     def _join(self, place: Location) -> Iterator[bytes]:
         def fetch(reference: recipe.Reference) -> bytes:

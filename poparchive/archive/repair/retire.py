@@ -58,15 +58,14 @@ def move_out(layout: Layout, packs: Iterable[int]) -> int:
         return restorer.restored
 
 
-def unknown(layout: Layout) -> str:
-    """Say which message the journal names that the catalog does not have; empty if there is none."""
+def unknown(layout: Layout) -> set[bytes]:
+    """Return the messages that the journal names and the catalog does not have."""
+    missing: set[bytes] = set()
     with closing(Catalog(layout.catalog)) as catalog:
         named = _named(layout)
         while some := list(islice(named, _AT_A_TIME)):
-            missing = set(some) - catalog.known_messages(some)
-            if missing:
-                return f"the catalog does not know message {min(missing).hex()}"
-    return ""
+            missing |= set(some) - catalog.known_messages(some)
+    return missing
 
 
 def _named(layout: Layout) -> Iterator[bytes]:

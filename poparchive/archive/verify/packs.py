@@ -62,7 +62,8 @@ class PackWalk:
             if size > self._length:
                 self._counts.notes.append(
                     f"{self._path}: {size - self._length} octets behind its committed length do not"
-                    " count; a pull that was cut left them"
+                    " count; a pull that was cut left them, and the next one cuts them off. It copies what is"
+                    " whole in them first"
                 )
             if size < self._length:
                 yield self._bad(
@@ -188,8 +189,12 @@ class PackWalk:
 
 
 def replaced(layout: Layout) -> list[str]:
-    """Say which damaged packs a repair has replaced."""
+    """Say which damaged packs a repair has replaced, and what was damaged of the journal."""
     return [
+        f"{path}: damaged octets of the journal, which no entry needs; it may be removed once"
+        " `poparchive verify` finds nothing"
+        for path in sorted((layout.root / "journal").glob("*.journal.damaged-*"))
+    ] + [
         f"{path}: a damaged pack that a whole one has replaced; it may be removed once"
         " `poparchive verify` finds nothing"
         for path in sorted((layout.root / "packs").glob("*/*.pack.damaged-*"))

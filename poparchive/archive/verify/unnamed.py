@@ -1,11 +1,13 @@
-"""Packs that no entry of the journal names: left by a command that was cut, or mail whose journal is lost.
+"""Packs that no entry of the journal names, and octets behind what it names of one: left by a command that
+was cut, or mail whose journal is lost.
 
 Nothing tells one from the other for certain, so such a pack goes only if nothing in it would be missed: each
-object in it is read from elsewhere first.
+object in it is read from elsewhere first. What lies behind the committed length of a pack becomes one as soon
+as somebody appends to that (``store.pack.keep_tail``).
 """
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
@@ -20,10 +22,15 @@ from poparchive.store import journal, recipe
 from poparchive.store.digest import sha256
 from poparchive.store.errors import DamageError, FormatError, MissingObjectError, StoreError
 from poparchive.store.frame import Entry, ObjectKind
+from poparchive.store.fsio import is_locked
 from poparchive.store.layout import Layout
 from poparchive.store.packread import Frame, PackReader
 
+RECOVERED = "recovered"
+"""The account that mail gets of which no journal says where it came from."""
+
 _ALL = 1 << 62
+_PIECE_BYTES = 1 << 20
 
 _AT_MOST = BATCH_MESSAGES + GROUP_MESSAGES
 """So many messages a batch has: it is looked at after each group."""
@@ -31,9 +38,10 @@ _AT_MOST = BATCH_MESSAGES + GROUP_MESSAGES
 
 @dataclass(slots=True)
 class Unnamed:
-    """A pack that no entry names, and what would be missed without it."""
+    """A pack that no entry names, or the end of one from ``start`` on, and what would be missed without."""
 
     number: int
+    start: int = 0
     objects: int = 0
     messages: int = 0
     unknown: int = 0
@@ -41,24 +49,35 @@ class Unnamed:
     has_parity: bool = False
     damaged: bool = False
     """Octets that are no frame lie before others, and not only at its end, as a crash leaves them."""
+    unreadable: bool = False
+    """The device does not give all of it back."""
 
     @property
     def may_go(self) -> bool:
-        return not self.objects or not (self.unknown or self.damaged)
+        missed = self.objects and (self.unknown or self.damaged)
+        return not missed and not self.unreadable
 
 
-def are_of_a_cut_pull(packs: Sequence[Unnamed]) -> bool:
-    """Whether they have no more than a pull that was cut leaves: one batch, which was not kept yet. Parity is
-    made of what an entry names, and by ``optimize``."""
-    count = sum(one.messages for one in packs)
-    return count <= _AT_MOST and not any(one.has_parity for one in packs)
+def told(packs: Iterable[Unnamed]) -> tuple[list[Unnamed], list[Unnamed]]:
+    """Return those that are worth a note, and those that are damage.
+
+    A pull that was cut leaves no more than one batch, which was not kept yet, and no parity: that is made of
+    what an entry names, and by ``optimize``.
+    """
+    missed = list(packs)
+    many = [one for one in missed if one.unknown]
+    if sum(one.messages for one in many) <= _AT_MOST and not any(one.has_parity for one in many):
+        return missed, []
+    return [one for one in missed if not one.unknown], many
 
 
-def look(layout: Layout, number: int, archive: Reader | None) -> Unnamed:
-    """Read all of such a pack, and the same objects from where ``archive`` has them."""
-    found = Unnamed(number, has_parity=layout.parity(number).exists())
-    path = layout.pack(number)
-    size = path.stat().st_size
+def look(
+    layout: Layout, number: int, archive: Reader | None, *, start: int = 0, briefly: bool = False
+) -> Unnamed:
+    """Read all of such a pack, or what lies behind ``start``, and the same objects from where ``archive`` has
+    them; ``briefly``, no more than it takes to know that something would be missed."""
+    found = Unnamed(number, start, has_parity=layout.parity(number).exists())
+    size = layout.pack(number).stat().st_size
     with closing(PackReader(layout)) as reader:
 
         def seen(one: Frame) -> None:
@@ -68,9 +87,24 @@ def look(layout: Layout, number: int, archive: Reader | None) -> Unnamed:
                 found.unknown += not _is_elsewhere(archive, one, entry)
 
         walk = PackWalk(layout, reader, Counts(), number, size, lambda *_: None)
-        for bad in walk.walk(0, _ALL, seen):
-            found.damaged |= bad.end < size
+        at = start
+        while at < size and not (briefly and (found.unknown or found.damaged)):
+            for bad in walk.walk(at, 1 if briefly else _ALL, seen):
+                found.damaged |= bad.end < size
+                found.unreadable = found.unreadable or not is_readable(layout, number)
+            at = walk.end
     return found
+
+
+def is_readable(layout: Layout, number: int) -> bool:
+    """Whether the device gives all octets of a pack back, good or bad."""
+    try:
+        with layout.pack(number).open("rb") as file:
+            while file.read(_PIECE_BYTES):
+                pass
+    except OSError:
+        return False
+    return True
 
 
 def _is_elsewhere(archive: Reader | None, one: Frame, entry: Entry) -> bool:
@@ -100,29 +134,72 @@ def _is_elsewhere(archive: Reader | None, one: Frame, entry: Entry) -> bool:
     return True
 
 
-def kept(layout: Layout, number: int) -> str:
-    """Say of such a pack why it stays."""
+def kept(layout: Layout, one: Unnamed) -> str:
+    """Say of such a pack why it stays, and what to do."""
+    where = f"{layout.pack(one.number)}: "
+    if one.start:
+        where += f"behind octet {one.start}, where it ended when the journal last named it: "
+    if one.unreadable:
+        return (
+            f"{where}no entry of the journal names it, and the device does not give all of it back, so what"
+            " it holds is not known; it was kept. Look at the disk"
+        )
+    if not one.unknown:
+        return (
+            f"{where}no entry of the journal names it, and some of its octets are no frame; all else in it"
+            " stands elsewhere too. It was kept; it may be removed by hand"
+        )
     return (
-        f"{layout.pack(number)}: holds mail that the journal does not name; it was kept. Put the journal back"
-        " from a backup that has all of it; or, if a pull that was cut has left the pack, let the next one"
-        " fetch what it holds: then `poparchive optimize` removes it"
+        f"{where}holds mail that the journal does not name, {one.messages} messages; it was kept. If a pull"
+        " that was cut has left it, the next one fetches the same, and it goes. If the journal came back from"
+        " a backup, put one back that has all of it; or, without one, `poparchive verify --repair` stores"
+        f" this mail again, as that of an account {RECOVERED}"
     )
 
 
+def of(layout: Layout, named: Iterable[int]) -> list[int]:
+    """Return the packs that are not ``named``, nor retired."""
+    there = set(layout.packs()) - set(named)
+    return sorted(there - packlist.retired(layout)) if there else []
+
+
+def without_parity(layout: Layout, named: Iterable[int]) -> list[int]:
+    """Return the packs that are not ``named`` and that a pull that was cut may have left: those with parity
+    are others' to judge."""
+    there = set(layout.packs()) - set(named)
+    return sorted(number for number in there if not layout.parity(number).exists())
+
+
+def remove_left(layout: Layout, named: Iterable[int], archive: Callable[[], Reader]) -> None:
+    """Remove what pulls that were cut have left, once what it holds is kept.
+
+    The caller holds the lock, and its catalog is up to the journal.
+    """
+    left = without_parity(layout, named)
+    if not left:
+        return
+    with archive() as reader:
+        for number in left:
+            with suppress(FileNotFoundError):
+                if look(layout, number, reader, briefly=True).may_go:
+                    packlist.remove(layout, number)
+
+
 def report(
-    layout: Layout, named: Collection[int], archive: Reader | None, counts: Counts
+    layout: Layout,
+    named: Mapping[int, tuple[int, bool]],
+    archive: Reader | None,
+    counts: Counts,
 ) -> Iterator[Damage]:
     """Yield the packs that hold what the archive lacks and that no cut pull can have left, and note the
-    others that are not ``named``."""
+    others that are not ``named``. The same for what lies behind the lengths of those that are."""
     there = [number for number in layout.packs() if number not in named]
-    if not there:
-        return
     # Without a catalog no pull has begun either.
-    nothing = archive is None and not _has_entries(layout)
+    nothing = bool(there) and archive is None and not _has_entries(layout)
     if nothing and any(look(layout, number, None).objects for number in there):
         yield Damage(_no_journal(layout), kind=Kind.JOURNAL)
         return
-    retired = packlist.retired(layout)
+    retired = packlist.retired(layout) if there else set()
     missed = []
     for number in there:
         with suppress(FileNotFoundError):
@@ -134,11 +211,34 @@ def report(
                 )
             elif archive is None or not _is_named_since(archive, number):
                 missed.append(one)
-    if archive is None or are_of_a_cut_pull(missed):
-        counts.notes += (kept(layout, one.number) for one in missed)
-        return
-    for one in missed:
-        yield Damage(kept(layout, one.number), kind=Kind.PACK)
+    missed += _tails(layout, named, archive)
+    few, many = told(missed)
+    counts.notes += (kept(layout, one) for one in (missed if archive is None else few))
+    if archive is not None:
+        yield from (Damage(kept(layout, one), kind=Kind.PACK) for one in many)
+
+
+def _tails(
+    layout: Layout, named: Mapping[int, tuple[int, bool]], archive: Reader | None
+) -> Iterator[Unnamed]:
+    """Yield what lies behind the committed lengths of packs that are not sealed, and would be missed."""
+    for number, (length, sealed) in named.items():
+        with suppress(FileNotFoundError):
+            if sealed or layout.pack(number).stat().st_size <= length:
+                continue
+            one = look(layout, number, archive, start=length)
+            # A pull that runs beside appends before it names, and the catalog follows later.
+            if one.may_go or is_locked(layout.lock) or _length(archive, number) > length:
+                continue
+            yield one
+
+
+def _length(archive: Reader | None, number: int) -> int:
+    """How far a pack counts, as the catalog says now."""
+    if archive is not None:
+        with suppress(*DATABASE_ERRORS):
+            return archive.lookup.packs().get(number, (0, False))[0]
+    return 0
 
 
 def _is_named_since(archive: Reader, number: int) -> bool:

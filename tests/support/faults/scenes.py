@@ -15,7 +15,9 @@ from typing import Protocol
 from alembic.config import Config
 
 from alembic import command
+from poparchive.archive import packlist
 from poparchive.index.engine import migrations
+from poparchive.store import layout, tail
 from tests.support.faults.judge import Mail
 from tests.support.faults.shim import How
 
@@ -111,6 +113,25 @@ def _after_a_crash(maker: Maker) -> None:
     assert code < 0, "the pull that was to be killed was not"
 
 
+def _with_a_tail(maker: Maker) -> None:
+    """Whole frames stand behind the end of the open pack: pulls were killed between packs and journal."""
+    maker.pull(_some(mail(), 9))
+    for at in range(40, 200, 2):
+        assert maker.pull(mail(), How.KILL, at) < 0, "no killed pull left what it was to leave"
+        if _has_a_tail(layout.open_layout(maker.archive)):
+            return
+
+
+def _has_a_tail(archive: layout.Layout) -> bool:
+    for number, state in packlist.counting(archive).items():
+        path = archive.pack(number)
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            if not state.sealed and tail.survey(file.fileno(), state.length, size, path).objects:
+                return True
+    return False
+
+
 def _old_catalog(maker: Maker) -> None:
     """A catalog from before the first migration, as the real migration leaves it."""
     maker.pull(mail())
@@ -132,6 +153,7 @@ SCENES = {
         Scene("pull", "the first", _nothing, ("pull",)),
         Scene("pull", "deleting", _half, ("pull",), delete=True),
         Scene("pull", "deleting, with a helper", _half, ("pull",), delete=True, helper=True),
+        Scene("pull", "after a crash, deleting", _with_a_tail, ("pull",), delete=True),
         Scene("optimize", "", _whole, ("optimize",)),
         Scene("rebuild", "", _whole, ("rebuild",)),
         Scene("rebuild", "after a crash", _after_a_crash, ("rebuild",), more),

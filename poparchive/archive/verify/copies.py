@@ -1,0 +1,61 @@
+"""What pulls that were cut one after the other have left: the same mail again and again, of which one copy is
+enough.
+
+Else a pull that is killed whenever it comes to some message would fill the disk.
+"""
+
+from collections.abc import Collection, Iterable
+from contextlib import closing
+
+from poparchive.archive import packlist
+from poparchive.archive.verify.findings import Counts
+from poparchive.archive.verify.packs import PackWalk
+from poparchive.archive.verify.unnamed import is_readable, without_parity
+from poparchive.store import frame
+from poparchive.store.digest import sha256
+from poparchive.store.layout import Layout
+from poparchive.store.packread import Frame, PackReader
+
+
+def remove_copies(layout: Layout, named: Iterable[int]) -> None:
+    """Remove packs that no entry names where another of them holds each object that they hold.
+
+    The caller holds the lock. Unless a pull was cut since the journal was written, nothing is read.
+    """
+    left = without_parity(layout, named)
+    if len(left) < 2 or not _is_new(layout, left):
+        return
+    held = {number: _objects(layout, number) for number in left}
+    for number in left:
+        objects = held.pop(number)
+        if objects is None or not any(one and objects <= one for one in held.values()):
+            held[number] = objects
+        else:
+            packlist.remove(layout, number)
+
+
+def _is_new(layout: Layout, packs: Collection[int]) -> bool:
+    last = max((layout.journal(one).stat().st_mtime_ns for one in layout.journals()), default=0)
+    return max(layout.pack(number).stat().st_mtime_ns for number in packs) >= last
+
+
+def _objects(layout: Layout, number: int) -> set[tuple[int, bytes]] | None:
+    """Return what a pack holds, by kind and hash; None if it has more than whole frames of pulls."""
+    found: set[tuple[int, bytes]] = set()
+    alone = True
+    size = layout.pack(number).stat().st_size
+
+    def seen(one: Frame) -> None:
+        nonlocal alone
+        # In other frames a recipe may name blobs by their place.
+        alone = alone and one.header.version == frame.PLAIN
+        for entry in one.entries:
+            octets = one.payload[entry.offset : entry.offset + entry.length]
+            found.add((entry.kind, sha256(octets)))
+
+    with closing(PackReader(layout)) as reader:
+        walk = PackWalk(layout, reader, Counts(), number, size, lambda *_: None)
+        bad = list(walk.walk(0, size, seen))
+    # Bad octets at its end are of a frame that was being written.
+    torn = all(one.end == size for one in bad) and is_readable(layout, number)
+    return found if alone and (torn or not bad) else None

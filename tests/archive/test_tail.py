@@ -1,0 +1,284 @@
+"""What lies behind the committed length of the open pack: never destroyed while it may be all there is."""
+
+import errno
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from poparchive.archive.optimize import optimize
+from poparchive.archive.pace import Limits
+from poparchive.archive.rebuild import rebuild
+from poparchive.archive.verify import Counts, Kind, verify
+from poparchive.archive.writer import Writer
+from poparchive.model import Fate
+from poparchive.store import layout
+from poparchive.store.errors import StoreError
+from poparchive.store.journal import JournalEntry, JournalWriter
+from poparchive.store.records import Record
+from tests.archive.test_repair import repair
+from tests.archive.test_verify import change, frames
+from tests.support.archives import damages, fill, octets_of, put, rows
+from tests.support.damage import mails
+
+A, B, C = mails(0, 6), mails(6, 18), mails(30, 33)
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An archive with A, and a backup of its journal and databases beside it."""
+    monkeypatch.setattr("poparchive.archive.framing.FRAME_BYTES", 3000)
+    path = tmp_path / "archive"
+    fill(path, A)
+    shutil.copytree(path, tmp_path / "backup")
+    return path
+
+
+def put_back(root: Path, *, databases: bool) -> None:
+    """Put the journal of the backup back, with its databases or without any."""
+    backup = root.with_name("backup")
+    for path in root.glob("*.sqlite*"):
+        path.unlink()
+    if databases:
+        for path in backup.glob("*.sqlite*"):
+            shutil.copy(path, root)
+    shutil.rmtree(root / "journal")
+    shutil.copytree(backup / "journal", root / "journal")
+
+
+def notes(root: Path) -> str:
+    counts = Counts()
+    assert list(verify(root, counts, lambda *_: None)) == []
+    return " ".join(counts.notes)
+
+
+def origins(root: Path) -> dict[str, int]:
+    """How many messages each account has."""
+    held = rows(root / "catalog.sqlite")
+    names = {row[0]: str(row[1]) for row in held["accounts"]}
+    found: dict[str, int] = {}
+    for row in held["uidls"]:
+        assert row[4] == Fate.ARCHIVED
+        found[names[row[1]]] = found.get(names[row[1]], 0) + 1
+    return found
+
+
+@pytest.mark.parametrize("pulled", [False, True])
+@pytest.mark.parametrize("databases", [False, True])
+def test_an_older_journal(root: Path, *, databases: bool, pulled: bool) -> None:
+    """Its pack has more than it says. Verify tells it, pulls go on and destroy nothing of it, and one command
+    gets the mail back, of which no server has anything left."""
+    fill(root, B)
+    put_back(root, databases=databases)
+    if not databases:
+        rebuild(layout.open_layout(root))
+    assert f"{len(B)} messages" in notes(root)
+    assert "verify --repair" in notes(root)
+    if pulled:
+        fill(root, C)
+        assert sorted(octets_of(root)) == sorted([*A, *C])
+        assert f"{len(B)} messages" in notes(root)
+        optimize(root, Limits(), lambda *_: None)
+        fill(root, mails(33, 34))
+        assert f"{len(B)} messages" in notes(root)
+    said, _ = repair(root)
+    assert f"{len(B)} messages that the journal does not name" in " ".join(said)
+    more = [*C, *mails(33, 34)] if pulled else []
+    assert sorted(octets_of(root)) == sorted([*A, *B, *more])
+    assert origins(root) == {"anna": len([*A, *more]), "recovered": len(B)}
+    assert notes(root) == ""
+    assert repair(root)[0] == []
+    rebuild(layout.open_layout(root))
+    assert sorted(octets_of(root)) == sorted([*A, *B, *more])
+    assert damages(root) == []
+
+
+def test_an_older_journal_alone(root: Path) -> None:
+    """Databases that know more keep pulls out; when a rebuild has made them fit, a repair has all mail."""
+    fill(root, B)
+    shutil.rmtree(root / "journal")
+    shutil.copytree(root.with_name("backup") / "journal", root / "journal")
+    octets = layout.open_layout(root).pack(1).read_bytes()
+    with pytest.raises(StoreError, match="were synced"):
+        fill(root, C)
+    repair(root)
+    assert {one.kind for one in damages(root)} == {Kind.JOURNAL}
+    assert layout.open_layout(root).pack(1).read_bytes() == octets
+    rebuild(layout.open_layout(root))
+    repair(root)
+    assert sorted(octets_of(root)) == sorted([*A, *B])
+    assert notes(root) == ""
+
+
+def test_more_than_a_batch_is_damage(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pull that was cut leaves so much: it is told as what it is, before the next pull and after."""
+    fill(root, B)
+    put_back(root, databases=True)
+    monkeypatch.setattr("poparchive.archive.verify.unnamed._AT_MOST", len(B) - 1)
+    for _ in range(2):
+        (found,) = damages(root)
+        assert found.kind is Kind.PACK
+        assert "put one back that has all of it" in found.what
+        fill(root, C)
+    repair(root)
+    assert damages(root) == []
+    assert sorted(octets_of(root)) == sorted([*A, *B, *C])
+
+
+def test_the_newer_journal_after_all(root: Path) -> None:
+    """A pull has gone on behind the older journal; then the newer one is put back. What its pack has no more
+    is found where the pull put it, and what came by that pull stays too."""
+    fill(root, B)
+    newer = shutil.copytree(root / "journal", root.with_name("newer"))
+    put_back(root, databases=True)
+    fill(root, C)
+    shutil.rmtree(root / "journal")
+    shutil.copytree(newer, root / "journal")
+    repair(root)
+    assert sorted(octets_of(root)) == sorted([*A, *B, *C])
+    assert origins(root) == {"anna": len([*A, *B]), "recovered": len(C)}
+    assert notes(root) == ""
+
+
+def test_a_lost_journal(root: Path) -> None:
+    """Where there is no other copy, a rebuild and a repair get all mail back."""
+    fill(root, B)
+    for path in (*root.glob("*.sqlite*"), *root.glob("journal/*")):
+        path.unlink()
+    rebuild(layout.open_layout(root))
+    repair(root)
+    assert sorted(octets_of(root)) == sorted([*A, *B])
+    assert origins(root) == {"recovered": len([*A, *B])}
+    assert notes(root) == ""
+
+
+@pytest.mark.parametrize("databases", [False, True])
+def test_damage_in_it(root: Path, *, databases: bool) -> None:
+    """A frame that cannot be read costs none of the others, and its octets stay."""
+    there = layout.open_layout(root)
+    before = there.pack(1).stat().st_size
+    fill(root, B)
+    tail = [one for one in frames(root, 1) if one[0] >= before]
+    assert len(tail) > 2
+    change(there.pack(1), tail[1][0] + 150)
+    octets = there.pack(1).read_bytes()[before:]
+    put_back(root, databases=databases)
+    fill(root, C)
+    (aside,) = (number for number in there.packs() if number != 1)
+    assert there.pack(aside).read_bytes().endswith(octets)
+    repair(root)
+    held = octets_of(root)
+    assert set(held) < {*A, *B, *C}
+    assert set(held) > {*A, *C}
+    assert aside in there.packs()
+    assert there.pack(aside).read_bytes().endswith(octets)
+    assert damages(root) == []
+    fill(root, B)
+    assert sorted(octets_of(root)) == sorted([*A, *B, *C])
+    assert "may be removed by hand" in notes(root)
+
+
+def cut(root: Path, messages: Sequence[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pull that ends before the entry of its batch is written."""
+
+    def stop(_: JournalWriter, __: Sequence[Record], ___: int) -> JournalEntry:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JournalWriter, "append", stop)
+        with pytest.raises(BaseException), Writer(root) as writer:  # noqa: B017, PT011 - as it comes
+            put(writer, messages)
+
+
+def test_a_cut_pull_leaves_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As often as it happens: the pull that fetches the same again removes what it left."""
+    there = layout.open_layout(root)
+    size = there.pack(1).stat().st_size
+    for end in (4, 4, 9, 12, 6, 12):
+        cut(root, B[:end], monkeypatch)
+        assert there.pack(1).stat().st_size > size
+        assert len(there.packs()) <= 2
+        assert damages(root) == []
+    fill(root, B)
+    assert there.packs() == [1]
+    assert there.new_packs() == []
+    assert notes(root) == ""
+    assert sorted(octets_of(root)) == sorted([*A, *B])
+    # What is no whole frame leaves nothing at all.
+    for end in (7, 100):
+        with there.pack(1).open("ab") as handle:
+            handle.write((there.pack(1).read_bytes()[44:])[:end])
+        fill(root, C[: end % 3])
+        assert there.packs() == [1]
+
+
+def test_a_device_that_fails(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy that cannot be read now is not taken for one that holds nothing."""
+    there = layout.open_layout(root)
+    cut(root, B, monkeypatch)
+    fill(root, C)
+    (copy,) = (number for number in there.packs() if number != 1)
+    held = there.pack(copy).read_bytes()
+    here = os.pread
+
+    def failing(fd: int, length: int, at: int) -> bytes:
+        if os.path.samestat(os.fstat(fd), there.pack(copy).stat()):
+            raise OSError(errno.EIO, "Input/output error")
+        return here(fd, length, at)
+
+    def unreadable(_: layout.Layout, number: int) -> bool:
+        return number != copy
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.pread", failing)
+        patch.setattr("poparchive.archive.verify.unnamed.is_readable", unreadable)
+        patch.setattr("poparchive.archive.verify.copies.is_readable", unreadable)
+        cut(root, B, monkeypatch)
+        fill(root, mails(50, 51))
+        optimize(root, Limits(), lambda *_: None)
+        repair(root)
+        assert there.pack(copy).read_bytes() == held
+    fill(root, B)
+    assert not there.pack(copy).exists()
+
+
+def test_a_cut_pull_before_another(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it left stays while other mail is pulled, and is noted, until its own was fetched."""
+    there = layout.open_layout(root)
+    cut(root, B, monkeypatch)
+    fill(root, C)
+    assert len(there.packs()) == 2
+    assert "the next one fetches the same" in notes(root)
+    fill(root, B[:5])
+    assert len(there.packs()) == 2
+    fill(root, B[5:])
+    assert there.packs() == [1]
+    assert notes(root) == ""
+
+
+def test_its_dictionary_is_damaged(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames that need a dictionary which cannot be read are not cut off; once a repair has mended it they
+    are kept like others."""
+    there = layout.open_layout(root)
+    monkeypatch.setattr("poparchive.archive.writer.due", lambda *_: True)
+    monkeypatch.setattr(
+        "poparchive.archive.writer.dictionary_for", lambda *_: b"".join(mails(50, 60))
+    )
+    fill(root, mails(40, 41))
+    number = max(there.packs())
+    shutil.rmtree(root.with_name("backup"))
+    shutil.copytree(root, root.with_name("backup"))
+    fill(root, B)
+    assert max(there.packs()) == number
+    change(there.pack(number), 60)
+    size = there.pack(number).stat().st_size
+    put_back(root, databases=True)
+    with pytest.raises(StoreError, match="the dictionary that it needs is damaged"):
+        fill(root, C)
+    assert there.pack(number).stat().st_size == size
+    repair(root)
+    assert sorted(octets_of(root)) == sorted([*A, *B, *mails(40, 41)])
+    assert damages(root) == []
+    fill(root, C)
