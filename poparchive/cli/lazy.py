@@ -56,8 +56,13 @@ class Command(TyperCommand):
 
 def _as_query(word: str) -> str:
     """Write ``-reminder``, which is no option of ours, as the query language's other way to say it."""
-    negated = len(word) > 2 and word[0] == "-" and word[1] != "-"
+    one = word[1:2]
+    negated = word[:1] == "-" and one not in ("", "-") and (len(word) > 2 or not _is_letter(one))
     return f"NOT {word[1:]}" if negated else word
+
+
+def _is_letter(one: str) -> bool:
+    return one.isascii() and one.isalpha()
 
 
 class Group(TyperGroup):

@@ -78,6 +78,8 @@ def search(
                 f"the index cannot tell {', '.join(unknown)} yet, which finds nothing until it is made"
                 " anew: `poparchive rebuild --search-only`"
             )
+        for said in searcher.absent(text):
+            output.note(said)
         if explain:
             output.result(output.visible(searcher.explain(text), keep="\n"))
             return

@@ -128,6 +128,16 @@ class Searcher:
             # How it would be run does not matter here, and finding that out takes looks into the index.
             return plan(self._parse(query), Known(known.columns, threads=known.threads)).missing
 
+    def absent(self, query: str) -> list[str]:
+        """Say which kinds of attachments and languages a query names that no message has."""
+        if not any(one in query.lower() for one in ("filetype", "lang", "@")):
+            return []
+        from poparchive.index.absent import absent
+
+        with self._asking():
+            tree = self._parse(query)
+            return absent(tree, self._connection) if "contents" in self._known().columns else []
+
     def terms(self, query: str) -> list[Words]:
         """Return the words that a query wants in a message, in every form of those with a ``~``."""
         with self._asking():
@@ -157,7 +167,10 @@ class Searcher:
             return explained(tree, statement, lambda sql, values: self._run(sql, values).fetchall())
 
     def _parse(self, query: str) -> Node:
-        return parse(query, now=int(time.time()), saved=self._saved)
+        return parse(query, now=int(time.time()), saved=self._saved, accounts=self._accounts)
+
+    def _accounts(self) -> list[str]:
+        return [name for (name,) in self._run("SELECT name FROM cat.accounts", ())]
 
     def _plan(self, query: str, *, counting: bool = False) -> Statement:
         return plan(self._parse(query), self._known(), counting=counting)

@@ -79,7 +79,7 @@ def _period(text: str, now: int) -> tuple[int, int]:
         return start, start + _DAY_S
     found = _FORM.fullmatch(text)
     if found is None:
-        raise BadDateError(EXPECTED, _other_form(text))
+        raise BadDateError(EXPECTED, _other_form(text, now))
     year = int(found[1])
     month, day, hour, minute, second = (int(g) if g else None for g in found.group(3, 4, 5, 6, 7))
     last = _last_day(year, month)
@@ -124,8 +124,7 @@ def _ago(text: str, now: int) -> int:
     """Return the moment so long before now; months and years are those of the calendar."""
     found = _AGE.fullmatch(text)
     if found is None:
-        loose = re.fullmatch(r"(\d{1,5})[\s_-]*([hdwmy]?)\w*", text, re.ASCII | re.IGNORECASE)
-        raise BadDateError(EXPECTED_AGE, f"{loose[1]}{(loose[2] or 'd').lower()}" if loose else "")
+        raise BadDateError(EXPECTED_AGE, _other_age(text))
     number, unit = int(found[1]), found[2].lower()
     if unit in _UNITS_S:
         return now - number * _UNITS_S[unit]
@@ -141,11 +140,18 @@ def _ago(text: str, now: int) -> int:
 # ---- what was probably meant ----------------------------------------------------------------------
 
 
-def _other_form(text: str) -> str:
-    """Read other ways to write a day: 2024.3.9, 9.3.2024, and 3/9/2024 as in the United States."""
-    numbers = re.fullmatch(r"(\d{1,4})([-./ ]?)(\d{1,2})\2(\d{1,4})", text, re.ASCII)
+_MONTHS = tuple(calendar.month_name[n].lower() for n in range(1, 13))
+_AGES = {"q": (3, "m"), "s": (0, "h"), "min": (0, "h")}
+
+
+def _other_form(text: str, now: int) -> str:
+    """Read other ways to write a day: 2024.3.9, 9.3.2024, 20240309, March 2024, and 3/9/2024 as in the United
+    States."""
+    if text.isascii() and text.isdecimal():
+        return _run_together(text)
+    numbers = re.fullmatch(r"(\d{1,4})([-./ ])(\d{1,2})\2(\d{1,4})", text, re.ASCII)
     if numbers is None:
-        return ""
+        return _in_letters(text.lower(), now)
     first, mark, second, third = numbers.groups()
     if len(first) == 4 and len(third) <= 2:
         return _in_bounds(int(first), int(second), int(third))
@@ -153,6 +159,47 @@ def _other_form(text: str) -> str:
         return ""
     month, day = (first, second) if mark == "/" and int(first) <= 12 else (second, first)
     return _in_bounds(int(third), int(month), int(day))
+
+
+def _run_together(digits: str) -> str:
+    """Year, month and day without anything between them."""
+    if len(digits) == 8:
+        return _in_bounds(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    return _in_bounds(int(digits[:4]), int(digits[4:]), None) if len(digits) in (5, 6) else ""
+
+
+def _in_letters(text: str, now: int) -> str:
+    """Read a month's name, or its beginning, with a year and a day or without; the last such month then."""
+    from poparchive.query.spelling import closest
+
+    word = re.search("[a-z]{3,}", text)
+    if word is None:
+        return ""
+    names = [name for name in _MONTHS if name.startswith(word[0])]
+    name = names[0] if len(names) == 1 else closest(word[0], (*_MONTHS, "today", "yesterday"))
+    if name not in _MONTHS:
+        return name or ""
+    month = _MONTHS.index(name) + 1
+    numbers = re.findall(r"\d{1,4}", text, re.ASCII)
+    years = [int(one) for one in numbers if len(one) == 4]
+    days = [int(one) for one in numbers if len(one) < 3]
+    today = datetime.date.fromordinal(now // _DAY_S + _EPOCH)
+    year = years[0] if years else today.year - (month > today.month)
+    return _in_bounds(year, month, days[0] if days else None)
+
+
+def _other_age(text: str) -> str:
+    """Read other ways to write a distance: 3 days, week, 2q. What is less than an hour is one."""
+    loose = re.fullmatch(r"(\d{0,5})[\s_-]*([a-z]*)", text, re.ASCII | re.IGNORECASE)
+    if loose is None or not (loose[1] or len(loose[2]) > 2):
+        return ""
+    number, unit = int(loose[1] or 1), loose[2].lower()
+    for other, (times, its) in _AGES.items():
+        if unit.startswith(other):
+            return f"{max(number * times, 1)}{its}"
+    if not loose[1] and re.fullmatch("hours?|days?|weeks?|months?|years?", unit) is None:
+        return ""
+    return f"{number}{unit[:1] if unit[:1] in 'hdwmy' else 'd'}" if unit else f"{number}d"
 
 
 def _in_bounds(year: int, month: int | None, day: int | None) -> str:

@@ -27,9 +27,10 @@ class QuerySyntaxError(UsageError):
         repair: Repair | None = None,
         nearest: str | None = None,
     ) -> None:
-        lines = [what, f"  {_shown(query)}", f"  {' ' * _cells(query[:position])}^"]
+        shown, at = _window(_shown(query), position)
+        lines = [what, f"  {shown}", f"  {' ' * _cells(shown[:at])}^"]
         if nearest is not None:
-            lines.append(f"nearest valid form: {_shown(nearest)}")
+            lines.append(f"nearest valid form: {_shown(nearest, _JOINERS)}")
         super().__init__("\n".join(lines))
         self.query = query
         self.position = position
@@ -38,14 +39,37 @@ class QuerySyntaxError(UsageError):
         self.nearest = nearest
 
 
-def _shown(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)
+_JOINERS = "\u200c\u200d"
+"""They make words of some scripts, and of emoji, what they are; how wide that is nobody knows."""
+
+_AROUND = (60, 20)
+"""Of a long query so many characters before and behind the place are shown: it has to fit in a line, or the
+caret would stand below another one."""
+
+
+def _shown(text: str, keep: str = "") -> str:
+    return "".join(c if c.isprintable() or c in keep else "?" for c in text)
+
+
+def _window(text: str, position: int) -> tuple[str, int]:
+    """Return what is shown of a text, and where the position is in it."""
+    before, behind = _AROUND
+    if len(text) <= before + behind:
+        return text, position
+    start = max(min(position, len(text)) - before, 0)
+    end = position + behind
+    cut = text[start:end]
+    head = "…" if start else ""
+    return head + cut + ("…" if end < len(text) else ""), position - start + len(head)
 
 
 def _cells(text: str) -> int:
     """How wide a terminal shows it, so that the caret stands below its character."""
-    if text.isascii():
-        return len(text)
-    shown = _shown(text)
-    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in shown)
-    return len(shown) + wide - sum(unicodedata.combining(c) > 0 for c in shown)
+    return len(text) if text.isascii() else sum(map(_width, text))
+
+
+def _width(character: str) -> int:
+    # Vowels and final consonants of Hangul stand within the square of the letter before them.
+    if unicodedata.category(character) in ("Mn", "Me") or "\u1160" <= character <= "\u11ff":
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

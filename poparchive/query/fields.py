@@ -43,23 +43,24 @@ STATES = {
 SAME_ENDINGS = {"htm": "html", "jpe": "jpg", "jpeg": "jpg", "jfif": "jpg", "tiff": "tif"}
 """Endings of one kind of file. The index has one for all; a test keeps this equal to what it writes."""
 
-MEANT = {
-    "attach": "attachment",
-    "file": "filename",
-    "folder": "label",
-    "in": "label",
-    "language": "lang",
-    "mid": "msgid",
-    "mimetype": "filetype",
-    "ext": "filetype",
-    "mailbox": "account",
-    "recipient": "to",
-    "sender": "from",
-    "since": "after",
-    "tag": "label",
-    "title": "subject",
-    "type": "filetype",
-    "until": "before",
-}
-"""What people who come from other programs type, and what it is here. Not accepted: each of them means
-something a little different somewhere."""
+SAME_LANGUAGES = {"nb": "no", "nn": "no"}
+"""Codes of languages that the index has one mark for."""
+
+LANGUAGES = frozenset((
+    "af", "am", "ar", "az", "be", "bg", "bn", "bo", "ca", "cs", "cy", "da", "de", "el", "en", "es", "et",
+    "eu", "fa", "fi", "fr", "ga", "gl", "gu", "he", "hi", "hr", "hu", "hy", "id", "is", "it", "ja", "ka",
+    "kk", "km", "kn", "ko", "lo", "lt", "lv", "mk", "ml", "mr", "ms", "mt", "my", "ne", "nl", "no", "or",
+    "pa", "pl", "pt", "ro", "ru", "si", "sk", "sl", "sq", "sr", "sv", "sw", "ta", "te", "th", "tl", "tr",
+    "uk", "ur", "vi", "zh",
+))  # fmt: skip
+"""Those that can be told, by ISO 639-1. A test keeps this equal to what the index's marks can say."""
+
+EXAMPLES = {
+    "from": "anna", "to": "office", "cc": "anna", "bcc": "office", "addr": "anna@example.com",
+    "subject": "invoice", "body": "invoice", "list": "announce", "label": "work", "filename": "pdf",
+    "attachment": "figures", "has": "attachment", "is": "signed", "filetype": "pdf", "lang": "pl",
+    "before": "2024-03", "after": "2024-03", "on": "2024-03-09", "during": "2024-03",
+    "older_than": "2y", "newer_than": "3d", "larger": "5M", "smaller": "300k", "account": "anna",
+    "id": "8db05fcb86cb", "msgid": "one@example.com", "thread": "8db05fcb86cb",
+}  # fmt: skip
+"""A value of each field, for whoever left it out."""

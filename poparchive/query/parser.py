@@ -2,11 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from poparchive.query import fields
 from poparchive.query.errors import QuerySyntaxError, Repair
-from poparchive.query.tokens import Token, tokens
+from poparchive.query.tokens import Token, straight, tokens
 from poparchive.query.tree import EVERYTHING, And, Near, Node, Not, Or, Stem, Words
 from poparchive.query.values import BadValueError, value
 
@@ -26,27 +26,31 @@ DISTANCE = 10
 Saved = Callable[[], Mapping[str, str]]
 """Gives the saved searches by name. Called only for a query that names one."""
 
+Accounts = Callable[[], Collection[str]]
+"""Gives the names of the accounts that there are. Called only for a query that names one."""
+
 _SAVED_NAME = re.compile(r"@([A-Za-z0-9_-]+)")
 _A_WORD = re.compile(r"[^\W_\u0e00-\U0003ffff]+|[\u0e00-\U0003ffff]")
-_AN_ENDING = re.compile("[a-z0-9]{1,5}", re.IGNORECASE)
-_A_UNIT = re.compile("([hdwmy])(?:ours?|ays?|eeks?|onths?|ears?)?", re.IGNORECASE)
 _ONE_WORD = re.compile(r"[^\W_]+")
+_A_NUMBER = re.compile("[0-9]{1,4}")
+_ENDS = (")", "}")
 _EXPECTED = "a word, a field or a parenthesis was expected here"
 
 
-def parse(query: str, *, now: int, saved: Saved = dict) -> Node:
+def parse(query: str, *, now: int, saved: Saved = dict, accounts: Accounts | None = None) -> Node:
     """Return the tree of a query; an empty one means every message.
 
-    ``now``, in seconds since the epoch, is what ``older_than:`` counts from. Raises ``QuerySyntaxError``.
+    ``now``, in seconds since the epoch, is what ``older_than:`` counts from. Without ``accounts`` any name
+    of one will do. Raises ``QuerySyntaxError``.
     """
-    reading = _Reading(now, saved)
+    reading = _Reading(now, saved, accounts)
     try:
         return _Parser(query, reading).whole()
     except QuerySyntaxError as error:
         from poparchive.query.spelling import nearest
 
         def check(text: str) -> Node:
-            return _Parser(text, _Reading(now, reading.names)).whole()
+            return _Parser(text, _Reading(now, reading.names, accounts)).whole()
 
         found = nearest(error, check)
         raise QuerySyntaxError(error.query, error.position, error.what, nearest=found) from None
@@ -55,8 +59,10 @@ def parse(query: str, *, now: int, saved: Saved = dict) -> Node:
 class _Reading:
     """What a query and the saved searches in it share."""
 
-    def __init__(self, now: int, saved: Saved) -> None:
+    def __init__(self, now: int, saved: Saved, accounts: Accounts | None) -> None:
         self.now = now
+        self._accounts = accounts
+        self._there: Collection[str] | None = None
         self.atoms = 0
         self._saved = saved
         self._names: Mapping[str, str] | None = None
@@ -66,6 +72,12 @@ class _Reading:
             self._names = self._saved()
         return self._names
 
+    def accounts(self) -> Collection[str] | None:
+        """The accounts that there are, None where any name will do."""
+        if self._there is None and self._accounts is not None:
+            self._there = frozenset(self._accounts())
+        return self._there
+
 
 class _Parser:
     """One text. A node is None where there is no word in it to search for, as in ``&``."""
@@ -73,7 +85,7 @@ class _Parser:
     def __init__(
         self, query: str, reading: _Reading, within: tuple[str, ...] = (), depth: int = 0
     ) -> None:
-        self._query = query
+        self._query = query = straight(query)
         self._reading = reading
         self._within = within
         self._depth = depth
@@ -106,7 +118,7 @@ class _Parser:
         found = [self._not()]
         while True:
             token = self._peek()
-            if token is None or token.kind == ")" or self._keyword("OR"):
+            if token is None or token.kind in _ENDS or self._keyword("OR"):
                 break
             if self._keyword("AND"):
                 self._at += 1
@@ -114,10 +126,25 @@ class _Parser:
         kept = tuple(node for node in found if node is not None)
         return And(kept) if len(kept) > 1 else kept[0] if kept else None
 
+    def _any(self) -> Node | None:
+        """What braces hold: at least one of these, with or without OR between them."""
+        found: list[Node | None] = []
+        while not found or ((token := self._peek()) is not None and token.kind not in _ENDS):
+            if found and self._keyword("OR"):
+                self._at += 1
+            all_of = [self._not()]
+            while self._keyword("AND"):
+                self._at += 1
+                all_of.append(self._not())
+            every = tuple(node for node in all_of if node is not None)
+            found.append(And(every) if len(every) > 1 else every[0] if every else None)
+        kept = tuple(node for node in found if node is not None)
+        return Or(kept) if len(kept) > 1 else kept[0] if kept else None
+
     def _not(self) -> Node | None:
         token = self._peek()
         if token is None or not (token.kind == "-" or self._keyword("NOT")):
-            return self._atom()
+            return self._near_by()
         self._at += 1
         if self._peek() is None:
             raise self._error("what should not be there was expected here", repair=_without(token))
@@ -126,12 +153,36 @@ class _Parser:
         self._depth -= 1
         return None if inner is None else Not(inner)
 
+    def _near_by(self) -> Node | None:
+        """An atom, or two with Gmail's AROUND and a number between them."""
+        left = self._atom()
+        token = self._peek()
+        number = self._tokens[self._at + 1] if self._at + 1 < len(self._tokens) else None
+        if not self._keyword("AROUND") or token is None or number is None:
+            return left
+        if number.kind != "word" or _A_NUMBER.fullmatch(number.text) is None:
+            return left
+        self._at += 2
+        after = self._peek()
+        right = None if after is None or after.kind in _ENDS else self._atom()
+        if (
+            not (isinstance(left, Words) and isinstance(right, Words))
+            or left.field != right.field
+            or self._keyword("AROUND")
+        ):
+            raise self._error(
+                "AROUND takes a word or a phrase on either side, in one field; NEAR(a b c, 5) takes more",
+                token.start,
+                repair=Repair(token.start, number.end, ""),
+            )
+        return Near((left, right), int(number.text), left.field)
+
     def _atom(self) -> Node | None:
         token = self._peek()
-        if token is None or token.kind == ")" or self._keyword("OR") or self._keyword("AND"):
+        if token is None or token.kind in _ENDS or self._keyword("OR") or self._keyword("AND"):
             raise self._error(_EXPECTED, repair=self._unexpected())
         self._at += 1
-        if token.kind == "(":
+        if token.kind in ("(", "{"):
             return self._group(self._field, token)
         if token.kind in ("group", "field"):
             name = self._known(token)
@@ -146,6 +197,13 @@ class _Parser:
             return self._value(name, token)
         if token.kind == "near":
             return self._near(token)
+        if token.kind == "word" and token.text.startswith(("NEAR/", "ADJ/")):
+            from poparchive.query import meant
+
+            before = self._tokens[self._at - 2] if self._at > 1 else None
+            repair = meant.between(before, token, self._peek(), self._query)
+            if repair is not None:
+                raise self._error("this is written NEAR(a b, 5)", token.start, repair=repair)
         if self._field:
             return self._value(self._field, token)
         if token.kind == "word" and (found := _SAVED_NAME.fullmatch(token.text)):
@@ -155,12 +213,15 @@ class _Parser:
     def _group(self, field: str, token: Token) -> Node | None:
         outer, self._field = self._field, field
         self._deeper(token)
-        node = self._or()
+        brace = "{" in (token.kind, token.text)
+        node = self._any() if brace else self._or()
         self._depth -= 1
         self._field = outer
-        if self._peek() is None:
-            at = len(self._query)
-            raise self._error('a ")" is missing', repair=Repair(at, at, ")"))
+        closing = "}" if brace else ")"
+        after = self._peek()
+        if after is None or after.kind != closing:
+            at = len(self._query) if after is None else after.start
+            raise self._error(f'a "{closing}" is missing', at, repair=Repair(at, at, closing))
         self._at += 1
         return node
 
@@ -172,51 +233,36 @@ class _Parser:
         name = fields.SAME.get(name, name)
         if name in fields.ALL:
             return name
-        from poparchive.query.spelling import closest
+        from poparchive.query import meant
 
-        meant = fields.MEANT.get(name) or closest(name, fields.ALL)
-        end = token.start + len(token.name)
-        if meant is not None:
-            repair = Repair(token.start, end, meant)
-        else:
-            rest = self._query[end : token.end].replace('"', "").removesuffix("(")
-            repair = Repair(
-                token.start, token.end - (token.kind == "group"), f'"{token.name}{rest}"'
-            )
-        known = ", ".join(f"{one}:" for one in fields.ALL)
-        there_are = f"there is {meant}:" if meant else f"there are {known}"
-        raise self._error(
-            f'there is no field "{name}:"; {there_are}. Put it in quotes to search for the text',
-            token.start,
-            repair=repair,
-        )
+        what, repair = meant.no_field(self._query, token)
+        raise self._error(what, token.start, repair=repair)
 
     def _value(self, field: str, token: Token) -> Node | None:
         text = token.text
         if not text:
             raise self._error(
-                f"a value was expected after {field}:", token.at, repair=self._missing(token)
+                f"a value was expected after {field}:, as in {field}:{fields.EXAMPLES[field]}",
+                token.at,
+                repair=self._missing(token),
             )
         if field in fields.TEXT:
             return self._words(token, field)
         self._count(token)
+        accounts = self._reading.accounts() if field == "account" else None
         try:
+            if accounts is not None and text not in accounts:
+                from poparchive.query import meant
+
+                raise meant.no_account(text, accounts)
             return value(field, text, self._reading.now)
         except BadValueError as error:
-            meant = error.meant
-            repair = Repair(token.at, token.at + len(text), meant) if meant else None
-            repair = self._meant_otherwise(field, token) or repair
-            raise self._error(f"{field}: {error}", token.at, repair=repair) from None
+            from poparchive.query import meant
 
-    def _meant_otherwise(self, field: str, token: Token) -> Repair | None:
-        """Repair what is more than a value: has:pdf, and newer_than:3 days."""
-        after = self._peek()
-        if field == "has" and token.kind == "field" and _AN_ENDING.fullmatch(token.text):
-            return Repair(token.start, token.end, f"filetype:{token.text}")
-        if field in ("older_than", "newer_than") and token.text.isdigit() and after is not None:
-            unit = _A_UNIT.fullmatch(after.text) if after.kind == "word" else None
-            return Repair(token.at, after.end, f"{token.text}{unit[1].lower()}") if unit else None
-        return None
+            repair = meant.otherwise(field, token, self._peek()) or meant.instead(
+                token, error.meant
+            )
+            raise self._error(f"{field}: {error}", token.at, repair=repair) from None
 
     def _words(self, token: Token, field: str) -> Node | None:
         """A word, phrase or stem; None if the tokenizer will find nothing in it."""
@@ -256,9 +302,14 @@ class _Parser:
             inner, distance = words, int(last)
         found = []
         for one in tokens(inner):
-            if one.kind not in ("word", "quoted"):
+            operator = one.kind == "word" and one.text in ("AND", "OR", "NOT")
+            if operator or one.kind not in ("word", "quoted"):
                 at = token.at + one.start
-                raise self._error("NEAR takes words and phrases", at)
+                raise self._error(
+                    "NEAR takes words and phrases" + (f", not {one.text}" if operator else ""),
+                    at,
+                    repair=Repair(at, token.at + (one.at if one.kind == "field" else one.end), ""),
+                )
             node = self._words(one._replace(at=token.at + one.at), self._field)
             if isinstance(node, Stem):
                 at = token.at + one.start
@@ -337,18 +388,18 @@ class _Parser:
         """Leave out what stands at a wrong place: an operator, or parentheses around nothing."""
         token = self._peek()
         before = self._tokens[self._at - 1] if self._at else None
-        if token is not None and token.kind != ")":
+        if token is not None and token.kind not in _ENDS:
             return _without(token)
         if before is None:
             return None if token is None else _without(token)
-        if before.kind in ("(", "group") and token is not None:
+        if before.kind in ("(", "{", "group") and token is not None:
             return Repair(before.start, token.end, "")
         return _without(before)
 
     def _missing(self, token: Token) -> Repair:
         """The value is the next word, after a blank too many; else the field is left out."""
         after = self._peek()
-        if not token.quoted and after is not None and after.kind in ("word", "quoted", "("):
+        if not token.quoted and after is not None and after.kind in ("word", "quoted", "(", "{"):
             return Repair(token.end, after.start, "")
         return _without(token)
 

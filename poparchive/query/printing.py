@@ -24,7 +24,7 @@ from poparchive.query.tree import (
 )
 
 _BARE = re.compile(r"[^\W_]+")
-_KEYWORDS = ("AND", "OR", "NOT", "NEAR")
+_KEYWORDS = ("AND", "OR", "NOT", "NEAR", "AROUND")
 
 
 def query(node: Node) -> str:

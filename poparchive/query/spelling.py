@@ -24,6 +24,12 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     return best
 
 
+def nearness(name: str, known: str) -> tuple[int, int]:
+    """Return a key that sorts known names, the nearest first: 0 in front if one holds the other."""
+    a, b = name.casefold()[:100], known.casefold()[:100]
+    return int(not (a in b or b in a)), _distance(a, b)
+
+
 def _distance(a: str, b: str) -> int:
     """Letters that are missing, too many or others, and neighbours that changed places (Damerau)."""
     before: list[int] = []
@@ -48,7 +54,10 @@ def nearest(error: QuerySyntaxError, check: Callable[[str], object]) -> str | No
         if error.repair is None:
             return None
         start, end, text = error.repair
-        query = (error.query[:start] + text + error.query[end:]).strip()
+        before, behind = error.query[:start], error.query[end:]
+        if not text and before[-1:].isspace():
+            behind = behind.lstrip()
+        query = (before + text + behind).strip()
         if not query or query in seen:
             return None
         seen.add(query)

@@ -1,5 +1,6 @@
 """Cuts a query into tokens, in time linear in its length."""
 
+import functools
 import re
 from typing import NamedTuple
 
@@ -8,10 +9,11 @@ from poparchive.query.errors import QuerySyntaxError, Repair
 
 
 class Token(NamedTuple):
-    """``kind`` is one of ``( ) - word quoted field group near``.
+    """``kind`` is one of ``( ) { } - word quoted field group near``.
 
-    Of ``field`` and ``group`` (a field before a parenthesis) ``name`` is the field as it was typed, ``text``
-    the value; of ``near`` ``text`` is what the parentheses hold. ``at`` is where the text begins.
+    Of ``field`` and ``group`` (a field before a parenthesis or a brace) ``name`` is the field as it was
+    typed, ``text`` the value, or that parenthesis; of ``near`` ``text`` is what the parentheses hold. ``at``
+    is where the text begins.
     """
 
     kind: str
@@ -23,46 +25,79 @@ class Token(NamedTuple):
     quoted: bool = False
 
 
-_TOKEN = re.compile(
-    r"""(?:
-        (?P<open>\()
-      | (?P<close>\))
-      | (?P<minus>-)(?=[^\s\-)])
-      | (?P<near>NEAR\((?P<inner>(?:[^"()]|"[^"]*")*)(?P<nend>\)?))
-      | (?P<field>[A-Za-z][A-Za-z0-9_]*):(?!//)
-        (?:"(?P<fquoted>[^"]*)(?P<fend>"?)|(?P<fgroup>\()|(?P<fbare>[^\s"()]*))
-      | "(?P<quoted>[^"]*)(?P<end>"?)
-      | (?P<word>[^\s"()]+)
-    )\s*""",
-    re.VERBOSE,
-)
+_TYPOGRAPHIC = str.maketrans("“”„‟＂（）", '"""""()')
+"""Quotes that come with pasted text, and what Asian keyboards have for quotes and parentheses."""
+
+
+def straight(query: str) -> str:
+    """Return a query of the same length with quotes and parentheses as the language has them."""
+    return query if query.isascii() else query.translate(_TYPOGRAPHIC)
+
+
+def _pattern(brace: str) -> re.Pattern[str]:
+    """``brace`` is what ends braces, empty outside of them: there it is a sign like any other."""
+    return re.compile(
+        rf"""(?:
+            (?P<open>[({{])
+          | (?P<close>[){brace}])
+          | (?P<minus>-)(?=[^\s\-){brace}])
+          | (?P<near>NEAR\((?P<inner>(?:[^"()]|"[^"]*")*)(?P<nend>\)?))
+          | (?P<field>[A-Za-z][A-Za-z0-9_]*)(?P<colon>[:：])(?!//)
+            (?:"(?P<fquoted>[^"]*)(?P<fend>"?)|(?P<fgroup>[({{])|(?P<fbare>[^\s"(){brace}]*))
+          | "(?P<quoted>[^"]*)(?P<end>"?)
+          | (?P<word>[^\s"(){brace}]+)
+        )""",
+        re.VERBOSE,
+    )
+
+
+_TOKEN = _pattern("")
+_BLANKS = re.compile(r"\s*")
+
+
+@functools.cache
+def _within_braces() -> re.Pattern[str]:
+    """Most queries have none."""
+    return _pattern("}")
+
 
 _PLAIN = re.compile(r"[A-Za-z]+")
 
 
 def tokens(query: str) -> list[Token]:
     """Return a query's tokens. Raises ``QuerySyntaxError`` where a quote or ``NEAR(`` is not closed."""
-    found = []
-    at = len(query) - len(query.lstrip())
+    found: list[Token] = []
+    at = _blanks(query, 0)
+    braces = 0
     while at < len(query):
-        match = _TOKEN.match(query, at)
-        # Every character but a blank begins a token, and blanks are behind one.
+        match = (_within_braces() if braces else _TOKEN).match(query, at)
+        # Every character but a blank begins a token.
         assert match is not None
-        found.append(_token(query, match))
-        at = match.end()
+        token = _token(query, match, braces > 0)
+        if token.kind == "{" or (token.kind == "group" and token.text == "{"):
+            braces += 1
+        elif token.kind == "}":
+            braces -= 1
+        found.append(token)
+        at = _blanks(query, token.end)
     return found
 
 
-def _token(query: str, match: re.Match[str]) -> Token:
+def _blanks(query: str, at: int) -> int:
+    match = _BLANKS.match(query, at)
+    return match.end() if match else at
+
+
+def _token(query: str, match: re.Match[str], braces: bool) -> Token:
     start = match.start()
     if match["open"] or match["close"] or match["minus"]:
         return Token(query[start], start, start + 1)
     if match["near"]:
         return _near(query, match)
     name = match["field"]
-    if name and _is_name(name):
+    if name and _is_name(name, match["colon"]):
         if match["fgroup"]:
-            return Token("group", start, match.end("fgroup"), "", name)
+            return Token("group", start, match.end("fgroup"), match["fgroup"], name)
         quoted = match["fquoted"] is not None
         if quoted:
             _closed(query, match["fend"])
@@ -74,24 +109,30 @@ def _token(query: str, match: re.Match[str]) -> Token:
         text = match["quoted"]
         return Token("quoted", start, match.end("end"), text, "", match.start("quoted"), True)
     if name:
-        return _not_a_field(query, start)
+        return _not_a_field(query, start, braces)
     return Token("word", start, match.end("word"), match["word"], "", start)
 
 
 _WORD = re.compile(r'[^\s"()]+')
+_WORD_IN_BRACES = re.compile(r'[^\s"()}]+')
 
 
-def _not_a_field(query: str, start: int) -> Token:
+def _not_a_field(query: str, start: int, braces: bool) -> Token:
     """What merely has a colon is a word up to the next blank, quote or parenthesis."""
-    match = _WORD.match(query, start)
+    match = (_WORD_IN_BRACES if braces else _WORD).match(query, start)
     assert match is not None
     return Token("word", start, match.end(), match[0], "", start)
 
 
-def _is_name(name: str) -> bool:
-    """Letters before a colon are a field, be it a wrong one; with digits or ``_`` only a known one is."""
+def _is_name(name: str, colon: str) -> bool:
+    """Letters before a colon are a field, be it a wrong one; with digits or ``_`` only a known one is, and
+    before a colon of full width, which Asian text is full of."""
     lower = name.lower()
-    if _PLAIN.fullmatch(name) or lower in fields.ALL or lower in fields.SAME:
+    if lower in fields.ALL or lower in fields.SAME:
+        return True
+    if colon != ":":
+        return False
+    if _PLAIN.fullmatch(name):
         return True
     if "_" not in name:
         return False

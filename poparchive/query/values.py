@@ -1,10 +1,9 @@
 """The values of fields that do not hold words."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from poparchive.query import fields
-from poparchive.query.spelling import closest
 from poparchive.query.tree import (
     Dated,
     FileType,
@@ -42,48 +41,65 @@ def value(field: str, text: str, now: int) -> Node:
 
 
 def _has(text: str) -> Node:
-    _one_of(text, ("attachment", "attachments"), 'the only value is "attachment"')
+    if text.lower() not in ("attachment", "attachments"):
+        from poparchive.query import meant
+
+        raise BadValueError(
+            'the only value is "attachment"', meant.word(text, ("attachment", "attachments"))
+        )
     return HasAttachment()
 
 
 def _is(text: str) -> Node:
+    state = text.lower()
+    if state in fields.STATES:
+        return Is(state)
+    from poparchive.query import meant
+
     listed = ", ".join(list(fields.STATES)[:-1]) + f" or {list(fields.STATES)[-1]}"
-    return Is(_one_of(text, fields.STATES, f"{listed} was expected"))
-
-
-def _one_of(text: str, known: Iterable[str], expected: str) -> str:
-    lower = text.lower()
-    if lower not in known:
-        raise BadValueError(expected, closest(lower, known) or "")
-    return lower
+    raise BadValueError(f"{listed} was expected", meant.word(text, fields.STATES))
 
 
 def _file_type(text: str) -> Node:
     ending = text.lower().rpartition(".")[2]
-    if re.fullmatch(r"[a-z0-9]{1,16}", ending) is None:
-        meant = re.sub(r"[^a-z0-9]", "", ending.rpartition("/")[2])[:16]
-        raise BadValueError("the ending of such files, as in filetype:pdf, was expected", meant)
+    if re.fullmatch(r"[a-z0-9]{1,16}", ending) is None or ending in _NO_ENDINGS:
+        from poparchive.query import meant
+
+        expected = "the ending of such files, as in filetype:pdf, was expected"
+        raise BadValueError(expected, meant.ending(text))
     return FileType(fields.SAME_ENDINGS.get(ending, ending))
 
 
-_LANGUAGES = {
-    "arabic": "ar", "bulgarian": "bg", "chinese": "zh", "czech": "cs", "danish": "da", "dutch": "nl",
-    "english": "en", "finnish": "fi", "french": "fr", "german": "de", "greek": "el", "hebrew": "he",
-    "hungarian": "hu", "italian": "it", "japanese": "ja", "korean": "ko", "norwegian": "no",
-    "polish": "pl", "portuguese": "pt", "romanian": "ro", "russian": "ru", "spanish": "es",
-    "swedish": "sv", "thai": "th", "turkish": "tr", "ukrainian": "uk",
-}  # fmt: skip
-"""Names that people type for codes of ISO 639-1."""
+_NO_ENDINGS = frozenset(
+    f"{kind}{plural}"
+    for kind in (
+        "audio",
+        "document",
+        "image",
+        "photo",
+        "picture",
+        "presentation",
+        "spreadsheet",
+        "video",
+    )
+    for plural in ("", "s")
+)
+"""What people type for kinds of files: no file's name ends so."""
 
 
 def _language(text: str) -> Node:
     code = text.lower()
-    if re.fullmatch("[a-z]{2}", code) is None:
-        name = closest(code, _LANGUAGES)
-        tag = re.match("[a-z]{2}(?=[-_])", code)
-        meant = _LANGUAGES[name] if name else tag[0] if tag else ""
-        raise BadValueError("a code of two letters (ISO 639-1), as in lang:pl, was expected", meant)
-    return Language(code)
+    code = fields.SAME_LANGUAGES.get(code, code)
+    if code in fields.LANGUAGES:
+        return Language(code)
+    from poparchive.query import meant
+
+    expected = "a code of two letters (ISO 639-1), as in lang:pl, was expected"
+    if re.fullmatch("[a-z]{2}", code):
+        expected = (
+            f"no text is told to be in {code}; there are {', '.join(sorted(fields.LANGUAGES))}"
+        )
+    raise BadValueError(expected, meant.language(text))
 
 
 _SIZE = r"(\d{1,15})(?:\.(\d{1,6}))?\s*([kmg]?)i?b?"
@@ -96,12 +112,16 @@ def _octets(text: str) -> int:
     found = re.fullmatch(_SIZE, text, re.IGNORECASE | re.ASCII)
     if found is None:
         plain = text.replace(",", ".").lstrip("-+<>=")
-        number = re.match(r"\d{1,15}", plain, re.ASCII)
-        meant = re.match(_SIZE, plain, re.IGNORECASE | re.ASCII)
-        raise BadValueError(
-            "a size such as 300k, 1.5M or 2000000 was expected",
-            meant[0].rstrip() if meant else number[0] if number else "",
-        )
+        begins = re.match(_SIZE, plain, re.IGNORECASE | re.ASCII)
+        nearest = begins[0].rstrip() if begins else ""
+        if (
+            begins
+            and not begins[3]
+            and plain[begins.end(2 if begins[2] else 1) :].strip()[:1].isalpha()
+        ):
+            # Another unit: few look for messages of some octets, and none is of terabytes.
+            nearest += "M"
+        raise BadValueError("a size such as 300k, 1.5M or 2000000 was expected", nearest)
     whole, fraction, unit = found.groups()
     return min(int(float(f"{whole}.{fraction or 0}") * _UNITS[unit.lower()]), _MOST_BYTES)
 

@@ -71,3 +71,19 @@ def test_nothing_of_a_query_reaches_the_terminal_raw(here: Product) -> None:
     done = here.run("search", "@a", code=2)
     assert b"\x1b" not in done.stderr
     assert b'a ")" is missing' in done.stderr
+
+
+def test_what_a_dash_begins_is_left_out(here: Product) -> None:
+    """Whatever follows the dash, if it is no option of one letter."""
+    fill(here.archive, ["Subject: 語\r\n\r\n語\r\n".encode()])
+    assert here.run("search", "--count", "-語").stdout == b"3\n"
+    assert here.run("search", "--count", "-invoice").stdout == b"2\n"
+    assert "expected here" in here.run("search", "-(", code=2).stderr.decode()
+
+
+def test_what_no_message_has_is_noted(here: Product) -> None:
+    """On standard error; the search goes on."""
+    ran = here.run("search", "--count", "invoice", "-filetype:xyz")
+    assert ran.stdout == b"2\n"
+    assert b"no message has filetype:xyz" in ran.stderr
+    assert 'there are "anna"' in here.run("search", "account:bob", code=2).stderr.decode()

@@ -10,6 +10,7 @@ import pytest
 from poparchive.index.results import SearchError
 from poparchive.index.search import Searcher
 from poparchive.mime.filetypes import SAME
+from poparchive.query import QuerySyntaxError
 from poparchive.query.fields import SAME_ENDINGS
 from tests.support.archives import fill
 
@@ -48,6 +49,9 @@ def test_as_many_conditions_as_a_query_may_have(
     """Whatever the language allows can be asked: SQLite's limits are not met."""
     many = 495 if " " in one else 995
     query = operator.join(one.format(n) for n in range(1, many))
+    with contextlib.closing(sqlite3.connect(root / "catalog.sqlite")) as catalog, catalog:
+        names = [(100 + n, f"a{n}") for n in range(1, 1000)]
+        catalog.executemany("INSERT INTO accounts VALUES (?, ?, 'host', 'user')", names)
     with searching(root) as searcher:
         assert searcher.count(query) == len(searcher.search(query)) == count
         assert len(searcher.search(f"({query}) apple OR pears")) >= 1
@@ -107,3 +111,24 @@ def test_a_kind_of_file_has_one_name(tmp_path: Path, one: str, other: str) -> No
         assert searcher.count(f"filetype:{one}") == searcher.count(f"filetype:{other}") == 2
         assert [n for _, n in searcher.facets("", ["filetype"]).counts["filetype"]] == [2]
     assert SAME == SAME_ENDINGS
+
+
+def test_an_account_that_is_not_there_is_refused(root: Path) -> None:
+    """Nothing could be found by it, and all by its opposite; the error names those that are there."""
+    with searching(root) as searcher:
+        for query in ("account:ana", "-account:ana"):
+            with pytest.raises(QuerySyntaxError, match='there are "anna"'):
+                searcher.count(query)
+        assert searcher.count("account:anna") == 3
+
+
+def test_what_no_message_has_is_said(tmp_path: Path) -> None:
+    """A type of attachment or a language that nothing has is named, with those that there are."""
+    head = "Subject: x\r\nContent-Type: application/pdf; name=a.pdf\r\n\r\n%d\r\n"
+    fill(tmp_path / "archive", [(head % n).encode() for n in range(2)])
+    with searching(tmp_path / "archive") as searcher:
+        assert searcher.absent("filetype:pdf x filetypes") == []
+        assert searcher.absent("x -FILETYPE:(pdx OR pdf) @y.z") == [
+            "no message has filetype:pdx; there is pdf. Nearest: filetype:pdf"
+        ]
+        assert searcher.absent("lang:pl") == ["no message has lang:pl"]

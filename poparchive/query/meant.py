@@ -1,0 +1,269 @@
+"""What people who come from other programs type, and what it is here. Asked only for a query that is wrong.
+
+Not accepted, but suggested: each of them means something a little different somewhere.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+
+from poparchive.query import fields
+from poparchive.query.errors import Repair
+from poparchive.query.spelling import closest, nearness
+from poparchive.query.tokens import Token
+from poparchive.query.values import BadValueError
+
+_NAMED = 10
+"""So many names of accounts are listed."""
+
+NAMES = {
+    "attach": "attachment",
+    "attachments": "attachment",
+    "category": "label",
+    "contact": "addr",
+    "deliveredto": "to",
+    "embed": "attachment",
+    "ext": "filetype",
+    "file": "filename",
+    "flag": "is",
+    "folder": "label",
+    "in": "label",
+    "keyword": "label",
+    "language": "lang",
+    "mailbox": "account",
+    "messageid": "msgid",
+    "mid": "msgid",
+    "mime": "filetype",
+    "mimetype": "filetype",
+    "participants": "addr",
+    "received": "on",
+    "recip": "to",
+    "recipient": "to",
+    "sender": "from",
+    "sent": "on",
+    "since": "after",
+    "tag": "label",
+    "title": "subject",
+    "type": "filetype",
+    "until": "before",
+}
+"""Fields."""
+
+_EVERYWHERE = ("all", "anywhere")
+
+_KINDS = {
+    "archive": "(zip OR rar OR 7z)",
+    "audio": "(mp3 OR m4a OR wav)",
+    "document": "(docx OR doc OR odt)",
+    "excel": "(xlsx OR xls)",
+    "image": "(jpg OR png OR gif)",
+    "photo": "jpg",
+    "picture": "(jpg OR png OR gif)",
+    "powerpoint": "(pptx OR ppt)",
+    "presentation": "(pptx OR ppt OR odp)",
+    "spreadsheet": "(xlsx OR xls OR ods)",
+    "text": "txt",
+    "video": "(mp4 OR mov OR avi)",
+    "word": "(docx OR doc)",
+}
+"""Kinds of files, by endings."""
+
+_SUBTYPES = {
+    "calendar": "ics", "gzip": "gz", "mpeg": "mp3", "msword": "doc", "plain": "txt", "rfc822": "eml",
+    "vnd.ms-excel": "xls", "vnd.ms-powerpoint": "ppt", "x-zip-compressed": "zip",
+    "vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+    "vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+    "vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
+    "vnd.oasis.opendocument.text": "odt", "vnd.oasis.opendocument.spreadsheet": "ods",
+    "vnd.oasis.opendocument.presentation": "odp",
+}  # fmt: skip
+"""Media types that are not called like the ending."""
+
+_MARKS = {
+    "attachment": "has:attachment",
+    "chat": "label:chat",
+    "copy": "is:duplicate",
+    "draft": "label:draft",
+    "dupe": "is:duplicate",
+    "flagged": "label:starred",
+    "important": "label:important",
+    "inbox": "label:inbox",
+    "muted": "label:muted",
+    "pgp": "(is:signed OR is:encrypted)",
+    "read": "label:opened",
+    "sent": "label:sent",
+    "smime": "(is:signed OR is:encrypted)",
+    "snoozed": "label:snoozed",
+    "spam": "label:spam",
+    "starred": "label:starred",
+    "trash": "label:trash",
+    "unread": "label:unread",
+}
+"""What others have behind ``is:``. Gmail writes its own marks as labels into mail that it hands out."""
+
+_CARRIED = {
+    "drive": 'body:"drive.google.com"',
+    "encryption": "is:encrypted",
+    "file": "has:attachment",
+    "link": "body:http",
+    "signature": "is:signed",
+    "youtube": "body:youtube",
+}
+"""What others have behind ``has:`` and is no kind of file."""
+
+_LANGUAGES = {
+    "arabic": "ar", "bulgarian": "bg", "chinese": "zh", "czech": "cs", "danish": "da", "dutch": "nl",
+    "english": "en", "finnish": "fi", "french": "fr", "german": "de", "greek": "el", "hebrew": "he",
+    "hungarian": "hu", "italian": "it", "japanese": "ja", "korean": "ko", "norwegian": "no",
+    "persian": "fa", "polish": "pl", "portuguese": "pt", "romanian": "ro", "russian": "ru",
+    "spanish": "es", "swedish": "sv", "thai": "th", "turkish": "tr", "ukrainian": "uk",
+    "vietnamese": "vi", "deutsch": "de", "espanol": "es", "español": "es", "francais": "fr",
+    "français": "fr", "italiano": "it", "nederlands": "nl", "polski": "pl", "svenska": "sv",
+}  # fmt: skip
+"""Names that people type for codes of ISO 639-1."""
+
+_COUNTRIES = {
+    "at": "de", "br": "pt", "ch": "de", "cn": "zh", "cz": "cs", "deu": "de", "dk": "da", "fra": "fr",
+    "gb": "en", "gr": "el", "ie": "en", "in": "id", "iw": "he", "jp": "ja", "kr": "ko", "mx": "es",
+    "nld": "nl", "pb": "pa", "rs": "sr", "se": "sv", "ua": "uk", "us": "en", "ces": "cs",
+    "ell": "el", "zho": "zh", "fas": "fa", "ron": "ro", "nob": "no", "nor": "no", "swe": "sv",
+    "spa": "es", "tur": "tr", "ukr": "uk",
+}  # fmt: skip
+"""Countries that people type for their languages, older codes, and longer ones."""
+
+
+def no_field(query: str, token: Token) -> tuple[str, Repair]:
+    """Return what is wrong with a token whose field there is not: what to say, and a repair."""
+    name = token.name.lower()
+    if name == "in" and token.text.lower() in _EVERYWHERE:
+        what = f"there is no in:{token.text}: all of the archive is searched always"
+        return what, Repair(token.start, token.end, "")
+    meant = NAMES.get(name) or closest(name, fields.ALL)
+    end = token.start + len(token.name)
+    if meant is not None:
+        there_is = f"there is {meant}:"
+        repair = Repair(token.start, end, meant)
+    else:
+        there_is = "there are " + ", ".join(f"{one}:" for one in fields.ALL)
+        opening = token.text if token.kind == "group" else ""
+        rest = query[end : token.end - len(opening)].replace('"', "")
+        repair = Repair(token.start, token.end - len(opening), f'"{token.name}{rest}"')
+    what = f'there is no field "{name}:"; {there_is}. Put it in quotes to search for the text'
+    return what, repair
+
+
+def no_account(name: str, known: Collection[str]) -> BadValueError:
+    """Return the error of an account that there is not; it names those that there are, the nearest first."""
+    ordered = sorted(known, key=lambda one: (*nearness(name, one), one))
+    listed = ", ".join(f'"{one}"' for one in ordered[:_NAMED]) or "none yet"
+    more = f" and {len(ordered) - _NAMED} more" if len(ordered) > _NAMED else ""
+    best = ordered[0] if ordered else ""
+    near = best and (
+        nearness(name, best)[0] == 0
+        or closest(name.casefold(), [best.casefold()]) is not None
+        or len(ordered) == 1
+    )
+    return BadValueError(
+        f"no mail came from such an account; there are {listed}{more}", best if near else ""
+    )
+
+
+def instead(token: Token, meant: str) -> Repair | None:
+    """Write another value in the place of a token's. ``meant`` may be several in parentheses."""
+    if not meant:
+        return None
+    if meant.startswith("("):
+        return Repair(token.at - token.quoted, token.at + len(token.text) + token.quoted, meant)
+    if not token.quoted and re.search(r'[\s"()]', meant):
+        meant = f'"{meant}"'
+    return Repair(token.at, token.at + len(token.text), meant)
+
+
+def otherwise(field: str, token: Token, after: Token | None) -> Repair | None:
+    """Repair what is more than a value: has:pdf, is:starred, and newer_than:3 days."""
+    text = token.text.lower()
+    if token.kind == "field" and field == "is" and text in _MARKS:
+        return Repair(token.start, token.end, _MARKS[text])
+    if token.kind == "field" and field == "has":
+        singular = text.removesuffix("s")
+        other = _CARRIED.get(text) or _CARRIED.get(singular)
+        if kinds := _KINDS.get(text) or _KINDS.get(singular):
+            other = f"filetype:{kinds}"
+        elif text in _COMMON or text in fields.SAME_ENDINGS:
+            other = f"filetype:{text}"
+        return Repair(token.start, token.end, other) if other else None
+    if field in ("older_than", "newer_than") and text.isdecimal() and after is not None:
+        unit = _A_UNIT.fullmatch(after.text) if after.kind == "word" else None
+        return Repair(token.at, after.end, f"{text}{unit[1].lower()}") if unit else None
+    return None
+
+
+_A_UNIT = re.compile("([hdwmy])(?:ours?|ays?|eeks?|onths?|ears?)?", re.IGNORECASE)
+_COMMON = frozenset((
+    "7z", "avi", "bmp", "csv", "doc", "docx", "eml", "gif", "gz", "heic", "htm", "html", "ics", "jpg",
+    "json", "m4a", "mov", "mp3", "mp4", "msg", "odp", "ods", "odt", "pages", "pdf", "png", "ppt", "pptx",
+    "rar", "rtf", "svg", "tar", "tif", "txt", "vcf", "wav", "webp", "xls", "xlsx", "xml", "zip",
+))  # fmt: skip
+
+
+def between(before: Token | None, token: Token, after: Token | None, query: str) -> Repair | None:
+    """Write NEAR for what notmuch and Xapian have between two words: a NEAR/5 b, a ADJ/5 b."""
+    number = token.text.partition("/")[2]
+    if before is None or after is None or not number.isdecimal():
+        return None
+    if not {before.kind, after.kind} <= {"word", "quoted"}:
+        return None
+    words = query[before.start : token.start] + query[after.start : after.end]
+    return Repair(before.start, after.end, f"NEAR({words}, {number[:4]})")
+
+
+def ending(text: str) -> str:
+    """Return the value of ``filetype:`` that was meant, or nothing."""
+    lower = text.lower().strip("*. ")
+    several = [one.strip("*. ") for one in re.split(r"[,;|+/\s]+", lower) if one.strip("*. ")]
+    if "/" in lower:
+        kind, _, subtype = lower.partition("/")
+        if subtype in _SUBTYPES:
+            return _SUBTYPES[subtype]
+        if kind in _KINDS and not re.fullmatch("[a-z0-9]{2,5}", subtype):
+            return _KINDS[kind]
+    elif len(several) > 1 and all(map(_ENDING.fullmatch, several)):
+        return f"({' OR '.join(several)})"
+    return _KINDS.get(lower) or _KINDS.get(lower.removesuffix("s")) or _only_ending(lower)
+
+
+_ENDING = re.compile("[a-z0-9]{1,16}")
+
+
+def _only_ending(text: str) -> str:
+    plain = re.sub(r"[^a-z0-9]", "", text.rpartition("/")[2])
+    return plain if _ENDING.fullmatch(plain) else ""
+
+
+def is_kind(text: str) -> bool:
+    """Whether it names a kind of files, and so is no ending."""
+    return text in _KINDS or (text.endswith("s") and text[:-1] in _KINDS)
+
+
+def language(text: str) -> str:
+    """Return the value of ``lang:`` that was meant, or nothing."""
+    lower = text.lower()
+    several = [one for one in re.split(r"[,;|+\s]+", lower) if one]
+    if len(several) > 1:
+        codes = [one if one in fields.LANGUAGES else language(one) for one in several]
+        return f"({' OR '.join(codes)})" if all(codes) else ""
+    if lower in _COUNTRIES:
+        return _COUNTRIES[lower]
+    if tag := re.match("([a-z]{2,3})[-_]", lower):
+        return tag[1] if tag[1] in fields.LANGUAGES else language(tag[1])
+    beginning = [
+        code for name, code in _LANGUAGES.items() if len(lower) > 2 and name.startswith(lower)
+    ]
+    if beginning:
+        return beginning[0]
+    name = closest(lower, _LANGUAGES)
+    return _LANGUAGES[name] if name else ""
+
+
+def word(text: str, known: Iterable[str]) -> str:
+    """Return the nearest of some words, or nothing."""
+    return closest(text.lower(), known) or ""
