@@ -12,6 +12,8 @@ import functools
 import re
 import unicodedata
 
+from poparchive.query.letters import APOSTROPHES, DROPPED, is_loose, is_new_sign
+
 _LETTERS = {
     "ß": "ss", "ẞ": "ss", "æ": "ae", "Æ": "ae", "œ": "oe", "Œ": "oe", "þ": "th", "Þ": "th",
     "ð": "d", "Ð": "d", "đ": "d", "Đ": "d", "ı": "i", "ŋ": "n", "Ŋ": "n", "ĸ": "k", "ŀ": "l", "Ŀ": "l",
@@ -21,11 +23,10 @@ _LETTERS = {
     "ς": "σ", "ё": "е", "Ё": "е", "ґ": "г", "Ґ": "г",
     # Arabic and Persian: the forms of alef and ya, ta marbuta; kaf and ya of either keyboard
     "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ی": "ي", "ې": "ي", "ة": "ه", "ە": "ه", "ہ": "ه",
-    "ھ": "ه", "ۀ": "ه", "ۂ": "ه", "ک": "ك", "ـ": "",
-    # Devanagari: without nukta, and one sign for a nasal vowel
-    "\u093c": "", "\u0901": "\u0902",
-    # Apostrophes that count as letters, which other writers' do not
-    **dict.fromkeys("ʹʻʼʽʾʿˈˊꞌ", "'"),
+    "ھ": "ه", "ۀ": "ه", "ۂ": "ه", "ک": "ك",
+    # Devanagari: one sign for a nasal vowel
+    "\u0901": "\u0902", **dict.fromkeys(DROPPED, ""),
+    **dict.fromkeys(APOSTROPHES, "'"),
     "\0": " ", "⁄": "/",
 }  # fmt: skip
 """Letters that no decomposition makes plain. What is not here follows from Unicode's data."""
@@ -34,15 +35,6 @@ _KEPT = frozenset("йЙўЎїЇѓЃќЌ")
 """Letters of their own in Cyrillic alphabets, although Unicode takes them apart: every keyboard has them."""
 
 _NAMED = re.compile(r"LATIN (?:SMALL|CAPITAL) LETTER ([A-Z])(?: BAR| WITH .*)?")
-_LOOSE_MARKS = (
-    *((0x0300, 0x036F), (0x0483, 0x0489), (0x0591, 0x05BD), (0x05BF, 0x05BF), (0x05C1, 0x05C2)),
-    *((0x05C4, 0x05C5), (0x05C7, 0x05C7), (0x0610, 0x061A), (0x064B, 0x065F), (0x0670, 0x0670)),
-    *((0x06D6, 0x06DC), (0x06DF, 0x06E4), (0x06E7, 0x06E8), (0x06EA, 0x06ED), (0x1AB0, 0x1AFF)),
-    *((0x1DC0, 0x1DFF), (0x20D0, 0x20FF), (0xFE00, 0xFE0F), (0xFE20, 0xFE2F)),
-)
-"""Marks that are left out: accents, stress, vowel points of Arabic and Hebrew, variation selectors. The
-vowels of Indian and other scripts are marks too, and belong to their words."""
-
 _UNSTABLE = (
     "\u0300-\u036f\u0653-\u0655\u093c\u09bc\u09be\u09d7\u0a3c\u0b3c\u0b3e\u0b56\u0b57\u0bbe\u0bd7"
 )
@@ -64,6 +56,9 @@ _JOINED = _CJK + (
 )
 """Scripts that do not part their words: Chinese, Japanese, Korean; Thai, Lao, Khmer, Burmese."""
 
+_NEW_CAPITALS = (0x037F, 0x0528, 0x052A, 0x052C, 0x052E)
+"""Their small letters FTS5's tables do not have; nor those of Cherokee and what is behind it."""
+
 _ASCII = bytes(range(128))
 _FEW = 24
 """So many passes take as long as one over a table of all characters."""
@@ -80,6 +75,11 @@ def _run() -> re.Pattern[str]:
 @functools.cache
 def _unstable() -> re.Pattern[str]:
     return re.compile(f"[{_UNSTABLE}]")
+
+
+def is_joined(character: str) -> bool:
+    """Whether it is of a script that does not part its words, or becomes one in folding."""
+    return _run().match(character) is not None or _run().fullmatch(_PLAIN[character]) is not None
 
 
 class _Plain(dict[str, str]):
@@ -140,8 +140,7 @@ def _plain(character: str) -> str:
     if character in _KEPT:
         return character
     category = unicodedata.category(character)
-    code = ord(character)
-    if category == "Cf" or any(first <= code <= last for first, last in _LOOSE_MARKS):
+    if category == "Cf" or is_loose(character):
         return ""  # soft hyphens, joiners and directions stand inside words
     if category == "Co":
         return " "  # an index's own marks begin so; in mail they are icons
@@ -159,7 +158,11 @@ def _plain(character: str) -> str:
     named = _NAMED.fullmatch(unicodedata.name(character, ""))
     if named:
         return named[1].lower()
-    return character.lower() if code >= 0x1C80 and len(character.lower()) == 1 else character
+    if is_new_sign(character, category):
+        return " "
+    code = ord(character)
+    lower = character.lower() if code >= 0x13A0 or code in _NEW_CAPITALS else character
+    return lower if len(lower) == 1 else character
 
 
 def _normalized(text: str) -> str:

@@ -7,10 +7,11 @@ Words are compared as the index has them, and marked where they stand in the tex
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Final, NamedTuple
 
-from poparchive.index.fold import fold, fold_query
+from poparchive.index.fold import fold, fold_query, is_joined
+from poparchive.query.letters import has_word
 from poparchive.query.tree import Words
 
 WIDTH: Final = 160
@@ -18,30 +19,58 @@ _BLANKS: Final = re.compile(r"\s+")
 _MAX_CHARACTERS: Final = 200_000
 _MAX_HITS: Final = 200
 
-_UNSPACED: Final = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\ua960-\ua97f\ua9e0-\ua9ff\uaa60-\uaa7f"
-    "\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
-)
-"""Scripts that do not part their words: a run of them is several of the index's words."""
-_MARKS: Final = (
-    "\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0dff"
-    "\u1ab0-\u1aff\u1dc0-\u1dff\ufe20-\ufe2f"
-)
-"""Accents, points and vowel signs, which belong to the letter before them."""
+_WRITTEN: Final = re.compile("[wm][wxm]*|u[ux]*")
+"""A word as it is written, by the kinds of its characters: see ``_Kinds``."""
+
+_SEVERAL_DOTS: Final = re.compile("(?<=[lLŀĿłŁĺĹļĻľĽ])·(?=[lLŀĿłŁĺĹļĻľĽ])")
+"""Catalan's l·l, of which the index makes ll."""
+
+_SOUND_MARKS: Final = "\u3099\u309a\uff9e\uff9f"
+"""They become one with the kana before them."""
 
 
-@cache
-def _word() -> re.Pattern[str]:
-    """A word as it is written. Compiled when text is met that is not plain: it takes 10 ms."""
-    return re.compile(
-        rf"[^\W_{_UNSPACED}](?:[^\W_{_UNSPACED}]|[{_MARKS}])*|[{_UNSPACED}][{_UNSPACED}{_MARKS}]*"
-    )
+class _Kinds(dict[int, str]):
+    """What kind of character each is, found out when it is first met.
+
+    ``w`` is part of a word, ``u`` a character of a script that does not part its words, of which a run is
+    several words; ``x`` belongs to what is before it; ``m`` stands for several characters; a blank is none
+    of these.
+    """
+
+    def __missing__(self, code: int) -> str:
+        self[code] = kind = _kind(chr(code))
+        return kind
 
 
-@cache
-def _folded_word() -> re.Pattern[str]:
-    return re.compile(rf"(?:[^\W_]|[{_MARKS}{_UNSPACED}])+")
+def _kind(character: str) -> str:
+    if character.isascii():
+        return "w" if character.isalnum() else " "
+    if character in _SOUND_MARKS or "\u1160" <= character <= "\u11ff":
+        return "x"
+    folded = fold(character)
+    if not folded:
+        return "x"
+    if is_joined(character):
+        return "u"
+    words = _plain(folded)
+    if not words:
+        return " "
+    return "w" if len(folded) == 1 or words == [folded] else "m"
 
+
+_KINDS: Final = _Kinds()
+
+
+class _OfFolded(dict[int, str]):
+    """The characters of a folded text in small letters, with a blank for what is no part of a word."""
+
+    def __missing__(self, code: int) -> str:
+        one = chr(code)
+        self[code] = part = one.lower() if has_word(one) else " "
+        return part
+
+
+_OF_FOLDED: Final = _OfFolded()
 
 _ASCII_WORD: Final = re.compile("[0-9A-Za-z]+")
 
@@ -103,27 +132,31 @@ def _term(term: Words) -> _Term:
 
 def _plain(folded: str) -> list[str]:
     """Return what FTS5's tokenizer makes of a text that is folded."""
-    folded = folded.lower()
     if folded.isascii():
-        return _ASCII_WORD.findall(folded)
-    return _folded_word().findall(folded.replace("ς", "σ"))
+        return _ASCII_WORD.findall(folded.lower())
+    return folded.translate(_OF_FOLDED).replace("ς", "σ").split()
 
 
 def _words(text: str) -> Iterator[tuple[str, int, int]]:
     """Yield each of the index's words in a text: the word, and the range of characters that it is."""
-    for match in _word().finditer(text):
-        word = match[0]
+    text = _SEVERAL_DOTS.sub("\u00ad", text)
+    kinds = text.translate(_KINDS)
+    for match in _WRITTEN.finditer(kinds):
+        start, end = match.span()
+        word = text[start:end]
         if word.isascii():
-            yield word.lower(), match.start(), match.end()
+            yield word.lower(), start, end
             continue
         pieces = _pieces(word)
-        start, end = match.span()
         if len(pieces) == 1:
             yield pieces[0], start, end
-        elif len(pieces) == end - start:
+            continue
+        begins = [at for at in range(start, end) if kinds[at] == "u"]
+        if len(pieces) == len(begins):
             # A pair for each character, and the last one alone.
-            for at, piece in enumerate(pieces, start):
-                yield piece, at, min(at + len(piece), end)
+            begins += [end, end]
+            for at, piece in enumerate(pieces):
+                yield piece, begins[at], begins[at + len(piece)]
         else:
             for piece in pieces:
                 yield piece, start, end
@@ -172,13 +205,16 @@ def _ends_here(words: Sequence[tuple[str, int, int]], term: _Term) -> bool:
 def _letter_by_letter(text: str) -> str | None:
     """Return a text of the same length as the index has it, with blanks for what no ASCII word is part of;
     None if a letter of it stands for several, or for none."""
+    if _SEVERAL_DOTS.search(text):
+        return None
     table: dict[int, str] = {}
     for one in set(text):
         if one.isascii():
             continue
         folded = fold(one)
         if len(folded) == 1:
-            table[ord(one)] = folded
+            # A vowel sign of India is part of a word, which a regular expression does not know.
+            table[ord(one)] = folded if folded.isalnum() or not has_word(folded) else "ˣ"
         elif " " in folded:
             table[ord(one)] = " "
         else:

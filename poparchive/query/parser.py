@@ -1,11 +1,11 @@
 """Text becomes a tree, by recursive descent: or, and, not, atom. Linear in the text; nesting is bounded."""
 
 import re
-import unicodedata
 from collections.abc import Callable, Collection, Mapping
 
 from poparchive.query import fields
 from poparchive.query.errors import QuerySyntaxError, Repair
+from poparchive.query.letters import has_word
 from poparchive.query.tokens import Token, straight, tokens
 from poparchive.query.tree import EVERYTHING, And, Near, Node, Not, Or, Stem, Words
 from poparchive.query.values import BadValueError, value
@@ -406,15 +406,3 @@ class _Parser:
 
 def _without(token: Token) -> Repair:
     return Repair(token.start, token.end, "")
-
-
-def has_word(text: str) -> bool:
-    """Whether the tokenizer finds a word in a text: letters, digits and characters of private use, but the
-    one that begins the index's marks."""
-    if text.isascii():
-        return any(map(str.isalnum, text))
-    plain = unicodedata.normalize("NFKC", text)
-    return any(
-        (category := unicodedata.category(c))[0] in "LN" or (category == "Co" and c != "\ue000")
-        for c in plain
-    )

@@ -1,11 +1,16 @@
 """Snippets: what was found is marked where it stands in the text as it was written."""
 
+import sqlite3
+from collections.abc import Callable, Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from poparchive.index.fold import fold
+from poparchive.index.fulltext import OPTIONS
 from poparchive.index.snippet import _densest, plain_words, snippet
+from poparchive.query.letters import has_word
 from poparchive.query.tree import Words
 
 
@@ -113,3 +118,65 @@ def test_many_hits_of_few_places_are_looked_at_once() -> None:
     hits = Seen((n, n + 1, n % 3) for n in range(2_000))
     _densest(hits, 3_000)
     assert hits.looks <= 5 * len(hits)
+
+
+Tokens = Callable[[str], list[str]]
+
+
+@pytest.fixture(scope="module")
+def indexed() -> Iterator[Tokens]:
+    """Gives the words that the index has of a text, in their order."""
+    memory = sqlite3.connect(":memory:")
+    memory.execute(f"CREATE VIRTUAL TABLE mail USING fts5({OPTIONS})")
+    memory.execute("CREATE VIRTUAL TABLE words USING fts5vocab('mail', 'instance')")
+
+    def tokens(text: str) -> list[str]:
+        memory.execute("INSERT INTO mail(mail) VALUES ('delete-all')")
+        memory.execute("INSERT INTO mail(rowid, body) VALUES (1, ?)", (fold(text),))
+        return [term for (term,) in memory.execute("SELECT term FROM words ORDER BY offset")]
+
+    yield tokens
+    memory.close()
+
+
+# Vowels of Hangul and sound marks alone, which are part of what is before them, are nobody's words.
+_ANY = st.characters(exclude_categories=["Cs"]).filter(
+    lambda c: c not in "\u3099\u309a\uff9e\uff9f" and not "\u1160" <= c <= "\u11ff"
+)
+_RARE = st.sampled_from(
+    "abLŀĹ \u0301\u0306\u00ad\u200bиИйьⲀꭰᎠՀ१कषि्\u093cมาก็ดี日本語ｶがか한국㌔™½ŉ₽🙂🚀👍🏽ـعَرَביְ˙ʼꞋﳲﬁ"
+)
+_TEXTS = st.lists(_RARE | st.just("l·l"), max_size=20).map("".join)
+
+
+@given(st.text(_ANY, max_size=20).filter(lambda text: "·" not in text) | _TEXTS)
+def test_words_are_those_of_the_index(indexed: Tokens, text: str) -> None:
+    """A text's words, and whether there are any, are what the tokenizer makes of it, whatever is in it."""
+    assert plain_words(text) == indexed(text)
+    assert has_word(text) == bool(indexed(text))
+
+
+@given(st.lists(_TEXTS.filter(bool), min_size=1, max_size=5), st.data())
+def test_a_hit_is_marked_where_the_index_found_it(
+    indexed: Tokens, words: list[str], data: st.DataObject
+) -> None:
+    """Whatever word of a text is looked for, what is marked has it."""
+    text = " ".join(words)
+    wanted = data.draw(st.sampled_from(words))
+    if indexed(wanted):
+        assert any(set(indexed(wanted)) & set(indexed(one)) for one in marked(text, wanted))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("nice🙂", ["nice"]),
+        ("hmm🤔so", ["hmm", "so"]),
+        ("👍🏽", []),
+        ("5₽", ["5"]),
+        ("Ꭰ Ԩ", ["ꭰ", "ԩ"]),
+    ],
+)
+def test_signs_are_no_letters(indexed: Tokens, text: str, words: list[str]) -> None:
+    """Pictures and signs of currencies separate words, those too that FTS5's tables are too old for."""
+    assert indexed(text) == words
