@@ -24,6 +24,9 @@ _FIELDS: Final = re.compile(
     re.I,
 )
 _BOUNDARY: Final = re.compile(rb'[; \t]boundary[ \t]*=[ \t]*(?:"([^"]*)"?|([^;"\s]+))', re.I)
+_BOUNDARY_PIECE: Final = re.compile(
+    rb'[; \t]boundary\*(?:(\d{1,3})(\*)?|(?=[ \t]*=))[ \t]*=[ \t]*(?:"([^"]*)"?|([^;"\s]+))', re.I
+)
 _NAME_PARAMETER: Final = re.compile(
     rb"[; \t](file)?name(?:\*(\d{1,3}))?(\*)?[ \t]*=[ \t]*"
     rb'(?:"((?:[^"\\]|\\.)*+)"|([^;"][^;]*)|"([^;]*))',
@@ -112,11 +115,26 @@ def _about(media_type: str, content_type: bytes, disposition: bytes) -> About:
 
 
 def boundary_of(value: bytes) -> bytes | None:
-    """The boundary parameter of a Content-Type's value."""
+    """The boundary parameter of a Content-Type's value, in pieces and percent-encoded too (RFC 2231)."""
     found = _BOUNDARY.search(value)
-    if not found:
+    if found:
+        return found[1].rstrip() if found[1] is not None else found[2]
+    if b"boundary*" not in value.lower():
         return None
-    return found[1].rstrip() if found[1] is not None else found[2]
+    pieces: dict[int, bytes] = {}
+    for count, piece in enumerate(_BOUNDARY_PIECE.finditer(value)):
+        if count >= _MAX_PIECES:
+            break
+        number = int(piece[1] or 0)
+        octets = piece[3] if piece[3] is not None else piece[4]
+        if piece[1] is None or piece[2] is not None:
+            if number == 0 and octets.count(b"'") >= 2:
+                octets = octets.split(b"'", 2)[2]
+            octets = _PERCENT.sub(lambda code: binascii.unhexlify(code[1]), octets)
+        pieces.setdefault(number, octets)
+    # RFC 2231 section 3: they are counted from 0 without a gap.
+    whole = b"".join(pieces[number] for number in range(len(pieces)) if number in pieces)
+    return whole.rstrip() or None
 
 
 def name_parameter(value: bytes) -> str | None:

@@ -47,6 +47,16 @@ def test_defaults(block: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    "parameter", [b"boundary*=us-ascii''a%2Db", b'boundary*0="a"; boundary*1="-b"']
+)
+def test_a_multipart_is_walked_by_a_boundary_in_pieces(parameter: bytes) -> None:
+    """Its parts are found as those of any other."""
+    head = b"Content-Type: multipart/mixed;\r\n " + parameter + b"\r\n\r\n"
+    body = b"--a-b\r\n\r\none\r\n--a-b\r\nContent-Type: text/html\r\n\r\ntwo\r\n--a-b--\r\n"
+    assert [leaf.type for leaf in parse(head + body).leaves()] == ["text/plain", "text/html"]
+
+
+@pytest.mark.parametrize(
     ("parameter", "boundary"),
     [
         (b"boundary=abc", b"abc"),
@@ -54,10 +64,20 @@ def test_defaults(block: bytes) -> None:
         (b'charset=x; boundary="a b "', b"a b"),
         (b'boundary="unclosed', b"unclosed"),
         (b"xboundary=abc", None),
+        (b"boundary*=us-ascii'en'a%20b%3D", b"a b="),
+        (b"BOUNDARY*=''abc; x=y", b"abc"),
+        (b'boundary*0=abc; boundary*1="d e"; x=y', b"abcd e"),
+        (b'boundary*1=d; boundary*0="ab"; boundary*2*=%65', b"abde"),
+        (b"boundary*0*=us-ascii''a%2Bb; boundary*1=c%20", b"a+bc%20"),
+        (b"boundary*0=a; boundary*2=c", b"a"),
+        (b"boundary*=''; x=y", None),
+        (b"boundary*0=abc; boundary=d", b"d"),
+        (b"boundary*x=abc", None),
     ],
 )
 def test_boundary(parameter: bytes, boundary: bytes | None) -> None:
-    """Quoted, bare and unclosed boundaries; trailing blanks are not part of one (RFC 2046)."""
+    """Quoted, bare and unclosed boundaries, in pieces or encoded (RFC 2231); trailing blanks are not part of
+    one (RFC 2046)."""
     assert headers.boundary_of(b"multipart/mixed; " + parameter) == boundary
 
 
