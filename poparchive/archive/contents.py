@@ -6,6 +6,7 @@ the next goes on. Memory is that of one message, the contents that workers hold,
 """
 
 import contextlib
+import sqlite3
 import time
 from array import array
 from collections import Counter
@@ -139,6 +140,7 @@ class _Run:
         self._going = True
         self._complete = 0
         self._waiting: set[int] = set()
+        self._told_later = 0
 
     def go(self) -> None:
         """Read and index until nothing is missing, or it is to stop."""
@@ -147,8 +149,10 @@ class _Run:
         self._again = set(RETRIED) if self._wish.retry else set()
         if not self.report.index_older:
             self._store.forget_replaced(self._layout.search)
+            self._store.forget_looked()
         self._can(likely(self._wish.limits))
         if not self._missing():
+            self.report.left = self.report.waiting = self._told_later
             return
         abilities = self._pool.abilities()
         self._can(abilities)
@@ -171,6 +175,9 @@ class _Run:
         if not self._again:
             self.report.left = len(self._missing())
         self.report.waiting = len(self._waiting)
+        if self.report.index_older:
+            self.report.left = len(self._missing()) + self._told_later
+            self.report.waiting = self._told_later
         self._merge()
 
     def _can(self, abilities: Abilities) -> None:
@@ -185,9 +192,7 @@ class _Run:
         stored first, and those of a pack in its order."""
         with contextlib.closing(open_read_only(self._layout.catalog)) as run:
             if self.report.index_older:
-                # What its numbers mean is not known here. Contents that are known are not read again.
-                query = "SELECT DISTINCT message FROM parts WHERE name IS NOT NULL"
-                return array("q", [key for (key,) in run.execute(f"{query} ORDER BY message DESC")])
+                return self._unknown(run)
             run.execute("ATTACH ? AS search", (uri(self._layout.search),))
             query = (
                 "SELECT p.message FROM parts p WHERE p.name IS NOT NULL AND p.segment = 0 GROUP BY p.message"
@@ -212,6 +217,27 @@ class _Run:
                 if key in found
             ]
         return array("q", [key for *_, key in sorted(order)])
+
+    def _unknown(self, run: sqlite3.Connection) -> "array[int]":
+        """Return the messages whose contents are not all known, as far as can be told without an index:
+        those that no run has looked at."""
+        looked = self._store.looked(self._terms) if not self._again else set()
+        keys = array("q")
+        self._told_later = 0
+        for key, sha256 in run.execute(
+            "SELECT id, sha256 FROM messages WHERE id IN"
+            " (SELECT message FROM parts WHERE name IS NOT NULL) ORDER BY id DESC"
+        ):
+            if _number(sha256) in looked:
+                self._told_later += 1
+            else:
+                keys.append(key)
+        return keys
+
+    @property
+    def _terms(self) -> str:
+        """On what it depends whether a content has to be read again."""
+        return f"{VERSION} {' '.join(self._able)} {self._wish.limits.content_bytes}"
 
     def _held_up(self) -> "array[int]":
         """Return the messages that are read and that the index has, in the order of ``_missing``."""
@@ -336,7 +362,9 @@ class _Run:
         self._chars = 0
         if rows:
             self._store.add(rows)
-        if ready and not self.report.index_older:
+        if ready and self.report.index_older:
+            self._store.note_looked(self._terms, (_number(message.located.id) for message in ready))
+        elif ready:
             with (
                 contextlib.suppress(LockedError),
                 self._index.writing(patience_s or LOCK_S) as index,
@@ -380,6 +408,11 @@ class _Run:
             while not merged and self._going:
                 with self._index.writing(LOCK_S) as index:
                     merged = index.merge(_MERGE_S)
+
+
+def _number(sha256: bytes) -> int:
+    """Stands for a message, whatever its row id: an index that is made anew may come with another catalog."""
+    return int.from_bytes(sha256[:8], "big", signed=True)
 
 
 def _is_still(lookup: Lookup, located: Located) -> bool:

@@ -38,6 +38,12 @@ CREATE TABLE contents(
 );
 CREATE INDEX ix_contents_sha256 ON contents(sha256);
 """
+_LOOKED = (
+    "CREATE TABLE IF NOT EXISTS looked(message INTEGER PRIMARY KEY)",
+    "CREATE TABLE IF NOT EXISTS looked_by(terms TEXT NOT NULL)",
+)
+"""Messages whose contents are known and that no index could be told of: only while one of an earlier version
+is there. Files of this version may lack the tables."""
 _CHUNK = 500
 
 
@@ -175,6 +181,31 @@ class ContentStore:
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 contents,
             )
+
+    def looked(self, terms: str) -> set[int]:
+        """Return the messages of which all contents are known, looked at on these terms."""
+        if not self._ask("SELECT 1 FROM sqlite_master WHERE name = 'looked_by'"):
+            return set()
+        if self._ask("SELECT terms FROM looked_by") != [(terms,)]:
+            return set()
+        return {number for (number,) in self._ask("SELECT message FROM looked")}
+
+    def note_looked(self, terms: str, messages: Iterable[int]) -> None:
+        """Add to these; those that were looked at on other terms are forgotten."""
+        with self._writing() as run:
+            for table in _LOOKED:
+                run.execute(table)
+            if run.execute("SELECT terms FROM looked_by").fetchall() != [(terms,)]:
+                run.execute("DELETE FROM looked")
+                run.execute("DELETE FROM looked_by")
+                run.execute("INSERT INTO looked_by VALUES (?)", (terms,))
+            run.executemany("INSERT OR IGNORE INTO looked VALUES (?)", ((one,) for one in messages))
+
+    def forget_looked(self) -> None:
+        """The index can be told again."""
+        with self._writing() as run:
+            for table in ("looked", "looked_by"):
+                run.execute(f"DROP TABLE IF EXISTS {table}")
 
     def forget_replaced(self, search: Path) -> int:
         """Remove rows that a newer one replaces and no document in the index ``search`` is made of."""

@@ -370,6 +370,42 @@ def test_an_index_of_an_earlier_version(archive: Path) -> None:
     assert not status(archive).attachments.index_older
 
 
+def test_beside_an_older_index_it_is_remembered_how_far_it_came(archive: Path) -> None:
+    """A run looks only at messages that none has looked at on the same terms, one that is stopped too; a pull
+    that makes the index anew has all of it."""
+    with sqlite3.connect(archive / "search.sqlite") as run:
+        run.execute("PRAGMA user_version = 1")
+        run.execute("DROP TABLE carried")
+
+    def looked_at(wish: Wish, most: int = 99) -> tuple[int, Report]:
+        seen: list[int] = []
+
+        def see(done: int, *_: int) -> bool:
+            seen.append(done)
+            return done < most
+
+        report = read_contents(archive, wish, see)
+        return len(seen), report
+
+    first, report = looked_at(Wish(), most=1)
+    assert (first, report.left, report.index_older) == (1, 4, True)
+    rest, report = looked_at(Wish())
+    assert rest in (3, 4)
+    assert (report.left, report.waiting) == (4, 4)
+    nothing, report = looked_at(Wish())
+    assert (nothing, report.contents, report.left, report.waiting) == (0, 0, 4, 4)
+    assert looked_at(Wish(Limits(content_bytes=1000)))[0] == 4
+    assert looked_at(Wish(retry=True))[0] == 4
+    fill(archive, [mail("more")])
+    assert found(archive, "wombat") == {"one", "two"}
+    go(archive)
+    with sqlite3.connect(archive / "attachments.sqlite") as run:
+        assert not run.execute(
+            "SELECT name FROM sqlite_master WHERE name LIKE 'looked%'"
+        ).fetchall()
+    assert damages(archive) == []
+
+
 def test_a_retry_that_is_stopped_says_what_is_left(archive: Path) -> None:
     """Messages whose contents were not read again are left, although an earlier text of theirs is there."""
     go(archive)
