@@ -155,7 +155,7 @@ class MessageCheck:
             wrong.append("parts")
         if wrong:
             yield Damage(
-                f"the catalog has another {', '.join(wrong)} than the message;"
+                f"the catalog has another {', '.join(wrong)} than this version finds in the message;"
                 " `poparchive rebuild` makes it anew",
                 located,
                 tuple(self._reader.lookup.accounts_of(located.key)),
