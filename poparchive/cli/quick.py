@@ -86,5 +86,5 @@ def _valued(options: dict[str, Any], name: str, value: str | None) -> bool:
     if name not in NUMBERS or not (value.isascii() and value.isdigit() and len(value) < 12):
         return False
     key, least = NUMBERS[name]
-    options[key] = int(value)
-    return least <= options[key] <= MOST
+    number = options[key] = int(value)
+    return least <= number <= MOST

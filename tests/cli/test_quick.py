@@ -16,10 +16,11 @@ from poparchive.cli import app, lazy, quick
 from poparchive.cli.main import main
 
 MAIL = (
-    b"From: Ann <ann@example.com>\r\nSubject: report %d\r\nMessage-ID: <%d@example.com>\r\n\r\nmeeting %d\r\n"
+    b"From: Ann <ann@example.com>\r\nSubject: report %d\r\n"
+    b"Message-ID: <%d@example.com>\r\n\r\nmeeting %d\r\n"
 )
 
-READ = (
+READ: tuple[list[str], ...] = (
     [],
     ["report"],
     ["report", "meeting"],
@@ -41,7 +42,7 @@ READ = (
     ["subject:("],
 )
 
-LEFT = (
+LEFT: tuple[list[str], ...] = (
     ["--help"],
     ["-h"],
     ["--"],
@@ -157,6 +158,25 @@ def test_a_search_imports_neither_typer_nor_dataclasses(archive: Path) -> None:
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 3
     heavy = {"typer", "inspect", "dataclasses", "json", "tomllib", "hashlib", "zstandard"}
+    assert not heavy & set(done.stderr.split())
+
+
+def test_json_reads_messages_with_little(archive: Path) -> None:
+    """What shows texts imports no parser of command lines or of TOML, and nothing of those who write."""
+    code = (
+        "import sys; from poparchive.cli.main import main\n"
+        "try: main(sys.argv[1:])\nfinally: print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *line_of(archive, ["--json", "report"])],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=dict(os.environ),
+    )
+    assert '"snippet": "meeting 2"' in done.stdout
+    heavy = {"typer", "inspect", "dataclasses", "tomllib", "socket", "tempfile", "sqlalchemy"}
+    heavy |= {"poparchive.store.journal", "poparchive.index.fulltext", "poparchive.mime.language"}
     assert not heavy & set(done.stderr.split())
 
 

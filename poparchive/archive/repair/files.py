@@ -5,7 +5,6 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -225,7 +224,7 @@ def _make_journal(
 ) -> list[Path] | None:
     """Put journal files that are ``made`` in place, if the chain proves them."""
     scratch = layout.spool / "journal-repair"
-    trial = replace(layout, root=scratch)
+    trial = layout._replace(root=scratch)
     with writing(scratch):
         shutil.rmtree(scratch, ignore_errors=True)
         trial.journal(1).parent.mkdir(mode=0o700, parents=True)
