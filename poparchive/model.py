@@ -3,10 +3,9 @@
 import enum
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from operator import lt
-from typing import NamedTuple, NewType, Self, overload
+from typing import Final, NamedTuple, NewType, Self, overload
 
 MessageId = NewType("MessageId", bytes)
 """SHA-256 (32 octets) of a message's octets: the message's identity everywhere."""
@@ -63,7 +62,6 @@ def ascend(values: Sequence[int]) -> bool:
     return all(map(lt, values, islice(values, 1, None)))
 
 
-@dataclass(frozen=True, slots=True)
 class Listing(Sequence[Listed]):
     """A server's listing in columns of equal length, whose rows are made when they are asked for.
 
@@ -71,9 +69,27 @@ class Listing(Sequence[Listed]):
     ``Listed`` of its own would take 150.
     """
 
-    numbers: "array[int]" = field(default_factory=column)
-    uidls: list[bytes] = field(default_factory=list)
-    sizes: "array[int]" = field(default_factory=column)
+    # No dataclass: a search waits for this module, and that one takes longer to import than a search to run.
+    __slots__ = ("numbers", "sizes", "uidls")
+
+    def __init__(
+        self,
+        numbers: "array[int] | None" = None,
+        uidls: list[bytes] | None = None,
+        sizes: "array[int] | None" = None,
+    ) -> None:
+        self.numbers: Final = column() if numbers is None else numbers
+        self.uidls: Final = [] if uidls is None else uidls
+        self.sizes: Final = column() if sizes is None else sizes
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Listing):
+            return NotImplemented
+        mine = (self.numbers, self.uidls, self.sizes)
+        return mine == (other.numbers, other.uidls, other.sizes)
+
+    def __repr__(self) -> str:
+        return f"Listing({self.numbers!r}, {self.uidls!r}, {self.sizes!r})"
 
     @classmethod
     def of(cls, entries: Iterable[Listed]) -> Self:

@@ -8,15 +8,17 @@ import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from poparchive.index.carried import Carried
 from poparchive.index.contents import ContentsError, ContentStore
-from poparchive.index.terms import IndexProof
 from poparchive.mime import transfer
 from poparchive.mime.structure import Octets, Part, parse
 from poparchive.store import codec
 from poparchive.store.digest import sha256
+
+if TYPE_CHECKING:
+    from poparchive.index.terms import IndexProof
 
 MESSAGE_CHARS = 8 << 20
 """Characters of attachments' text that go into one document."""
@@ -169,7 +171,7 @@ def text_of(
 class MadeOf:
     """What the documents of an index that is held still are made of, for whoever proves it."""
 
-    def __init__(self, proof: IndexProof, path: Path) -> None:
+    def __init__(self, proof: "IndexProof", path: Path) -> None:
         """``path`` is where the texts are. Raises ``ContentsError``."""
         self._proof = proof
         self._store = ContentStore.read(path)

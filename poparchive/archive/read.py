@@ -5,14 +5,11 @@ A ``Reader`` needs no lock and never waits; it sees what was committed when it l
 
 import contextlib
 import hashlib
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
-from poparchive.archive.spool import SpoolWriter
 from poparchive.index.lookup import Located, Lookup
 from poparchive.mime import transfer
 from poparchive.mime.structure import Octets, header_end, parse
@@ -28,8 +25,7 @@ IN_MEMORY_BYTES = 32 << 20
 """Larger messages are hashed in a first reading and served in a second, so that memory stays small."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A leaf part with its content decoded; ``name`` is None unless it is an attachment."""
 
     number: int
@@ -102,6 +98,11 @@ class Reader:
         if message.size_bytes <= IN_MEMORY_BYTES:
             yield self.raw(message)
             return
+        # Here, because few are so large, and people wait for what this module imports.
+        import tempfile
+
+        from poparchive.archive.spool import SpoolWriter
+
         with tempfile.TemporaryDirectory(prefix="poparchive-") as directory:
             writer = SpoolWriter(Path(directory) / "message")
             for piece in self.octets(message):

@@ -1,11 +1,10 @@
 """Lists of messages that were found, with the piece of each that shows why: for a terminal, and as JSON."""
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from poparchive.archive.known import Inside
 from poparchive.archive.read import Reader
 from poparchive.cli import output
 from poparchive.errors import PoparchiveError
@@ -14,6 +13,9 @@ from poparchive.index.snippet import Snippet, snippet
 from poparchive.mime.structure import Octets
 from poparchive.mime.text import Extract, extract
 from poparchive.query.tree import Words
+
+if TYPE_CHECKING:
+    from poparchive.archive.known import Inside
 
 _SENDER_CELLS = 20
 _ID_DIGITS = 10
@@ -138,11 +140,11 @@ def _with_text(
     """Read the messages found, and take from each what shows best why it was."""
     if not hits:
         return
-    with Reader(root) as reader, contextlib.closing(Inside(reader.layout.contents)) as inside:
+    with Reader(root) as reader, _Attachments(reader.layout.contents) as inside:
         for hit in hits:
             try:
                 with reader.whole(reader.lookup.by_key(hit.key)) as octets:
-                    text = extract(octets)
+                    text = extract(octets, judge=False)
                     shown = _best(octets, text, wanted, piece, inside)
             except PoparchiveError as error:
                 # One damaged message must not hide the others that were found.
@@ -152,8 +154,31 @@ def _with_text(
             yield hit, text, shown
 
 
+class _Attachments:
+    """Texts inside attachments, whose reading is imported for the first message that needs it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._inside: Inside | None = None
+
+    def __enter__(self) -> "_Attachments":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._inside is not None:
+            self._inside.close()
+
+    def texts(self, octets: Octets) -> Iterator[tuple[str, str]]:
+        """Yield name and text of each that was read."""
+        if self._inside is None:
+            from poparchive.archive.known import Inside
+
+            self._inside = Inside(self._path)
+        return self._inside.texts(octets)
+
+
 def _best(
-    octets: Octets, text: Extract, wanted: Sequence[Words], piece: "_Piece", inside: Inside
+    octets: Octets, text: Extract, wanted: Sequence[Words], piece: "_Piece", inside: "_Attachments"
 ) -> Snippet:
     """Take it from the text, or from an attachment where only that has what is wanted."""
     own = piece(text.body, _in(wanted, "body"))

@@ -61,9 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(arguments: Sequence[str]) -> None:
     try:
         try:
-            from poparchive.cli.app import run
+            if not _searched(arguments):
+                from poparchive.cli.app import run
 
-            run(arguments)
+                run(arguments)
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -75,6 +76,24 @@ def _run(arguments: Sequence[str]) -> None:
         # The last boundary: what no part foresaw is told as a bug, in a line instead of a traceback.
         sys.exit(_report(error))
     sys.exit(0)
+
+
+def _searched(arguments: Sequence[str]) -> bool:
+    """Run the command line if it is a search that can be read without typer; else return False."""
+    if "search" not in arguments:
+        return False
+    from poparchive.cli import quick
+
+    asked = quick.read(arguments)
+    if asked is None:
+        return False
+    from poparchive.cli.find import find
+    from poparchive.cli.output import set_verbosity
+
+    set_verbosity(0)
+    gc.enable()
+    find(asked.settings, asked.query, **asked.options)
+    return True
 
 
 def _let_go_of_output() -> None:

@@ -132,6 +132,22 @@ def fold(text: str) -> str:
     return text
 
 
+@functools.cache
+def letter(character: str) -> str:
+    """Return what ``fold`` makes of one character that stands alone: a blank if no word goes on through it,
+    nothing if it is left out. Without the patterns of ``fold``, which take as long to compile as a search."""
+    plain = _PLAIN[character]
+    apart = " " in plain or any(low <= one <= high for one in plain for low, high in _joined())
+    return " " if apart else plain
+
+
+@functools.cache
+def _joined() -> list[tuple[str, str]]:
+    """The ranges in ``_JOINED``."""
+    found = re.findall("(.)(?:-(.))?", _JOINED)
+    return [(low, high or low) for low, high in found]
+
+
 def _beyond_ascii(text: str) -> str:
     octets = text.encode("utf-8", "surrogatepass").translate(None, _ASCII)
     return octets.decode("utf-8", "surrogatepass")

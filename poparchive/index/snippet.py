@@ -5,12 +5,13 @@ Words are compared as the index has them, and marked where they stand in the tex
 """
 
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from poparchive.index.fold import fold, fold_query, is_joined
+from poparchive.index.fold import fold, fold_query, is_joined, letter
 from poparchive.query.letters import has_word
 from poparchive.query.tree import Words
 
@@ -172,9 +173,14 @@ def _hits(text: str, terms: Sequence[_Term]) -> list[tuple[int, int, int]]:
     if not terms:
         return []
     if all(word.isascii() for term in terms for word in term.words):
-        plain = text if text.isascii() else _letter_by_letter(text)
-        if plain is not None:
-            return _plain_hits(plain, terms)
+        if text.isascii():
+            return _plain_hits(text, terms)
+        if (plain := _letter_by_letter(text)) is not None:
+            places = _places(text, plain)
+            return [
+                (places[start], places[end], number)
+                for start, end, number in _plain_hits("".join(map(plain.__getitem__, text)), terms)
+            ]
     words: list[tuple[str, int, int]] = []
     found: list[tuple[int, int, int]] = []
     longest = max(len(term.words) for term in terms)
@@ -202,24 +208,30 @@ def _ends_here(words: Sequence[tuple[str, int, int]], term: _Term) -> bool:
     return all(a == b[0] for a, b in zip(whole, words[-len(whole) - 1 : -1], strict=True))
 
 
-def _letter_by_letter(text: str) -> str | None:
-    """Return a text of the same length as the index has it, with blanks for what no ASCII word is part of;
-    None if a letter of it stands for several, or for none."""
+def _letter_by_letter(text: str) -> dict[str, str] | None:
+    """Return what the index has for each character of a text, with a blank for what no ASCII word is part of;
+    None if one of them means nothing by itself, as a soft hyphen does."""
     if _SEVERAL_DOTS.search(text):
         return None
-    table: dict[int, str] = {}
+    found = {}
     for one in set(text):
-        if one.isascii():
-            continue
-        folded = fold(one)
-        if len(folded) == 1:
-            # A vowel sign of India is part of a word, which a regular expression does not know.
-            table[ord(one)] = folded if folded.isalnum() or not has_word(folded) else "ˣ"
-        elif " " in folded:
-            table[ord(one)] = " "
-        else:
+        found[one] = one if one.isascii() else "".join(map(_part_of_word, letter(one)))
+        if not found[one] and unicodedata.category(one)[0] != "M":
             return None
-    return text.translate(table)
+    return found
+
+
+def _part_of_word(character: str) -> str:
+    """A vowel sign of India is part of a word, which a regular expression does not know."""
+    return "ˣ" if not character.isalnum() and has_word(character) else character
+
+
+def _places(text: str, plain: Mapping[str, str]) -> Sequence[int]:
+    """Return where in a text each character of what the index has for it comes from, and the text's end."""
+    if all(len(one) == 1 for one in plain.values()):
+        return range(len(text) + 1)
+    found = [at for at, one in enumerate(text) for _ in plain[one]]
+    return [*found, len(text)]
 
 
 def _plain_hits(text: str, terms: Sequence[_Term]) -> list[tuple[int, int, int]]:

@@ -6,9 +6,8 @@ takes time linear in the block. A block is the octets before the empty line, of 
 
 import binascii
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from .charset import decode
 from .words import decode_field, one_line
@@ -83,8 +82,7 @@ def _unfolded(value: bytes) -> bytes:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(NamedTuple):
     """What a leaf part's fields say of it.
 
     ``charset`` is the label, ``placed`` is ``attachment`` or ``inline`` or what else the disposition

@@ -10,7 +10,6 @@ which no library gives, and one walk for both costs less than half of two.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from poparchive.mime import headers
@@ -38,7 +37,6 @@ class Octets(Protocol):
     def find(self, needle: bytes, start: int, end: int, /) -> int: ...
 
 
-@dataclass(slots=True)
 class Part:
     """A part, or the message itself, as ranges of the message.
 
@@ -48,14 +46,19 @@ class Part:
     encoding, ``block`` the fields of the header.
     """
 
-    head: int
-    start: int
-    end: int
-    type: str
-    encoding: bytes
-    block: Block
-    number: int = 0
-    parts: list["Part"] = field(default_factory=list)
+    __slots__ = ("block", "encoding", "end", "head", "number", "parts", "start", "type")
+
+    def __init__(
+        self, head: int, start: int, end: int, kind: str, encoding: bytes, block: Block
+    ) -> None:
+        self.head = head
+        self.start = start
+        self.end = end
+        self.type = kind
+        self.encoding = encoding
+        self.block = block
+        self.number = 0
+        self.parts: list[Part] = []
 
     @property
     def about(self) -> About:

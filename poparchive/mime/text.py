@@ -14,7 +14,6 @@ from . import dates
 from .body import TEXT_BYTES, read
 from .charset import clean, decode
 from .headers import Block
-from .language import language
 from .structure import Octets, Part, parse
 from .words import decode_field
 
@@ -90,8 +89,9 @@ class Extract(NamedTuple):
     references: tuple[str, ...] = ()
 
 
-def extract(message: Octets, root: Part | None = None) -> Extract:
-    """Read a message; ``root`` is what ``parse`` gave for it, if that is at hand."""
+def extract(message: Octets, root: Part | None = None, *, judge: bool = True) -> Extract:
+    """Read a message; ``root`` is what ``parse`` gave for it, if that is at hand. Without ``judge`` its
+    language is not asked, which takes tables of words."""
     if root is None:
         root = parse(message)
     if root.start in (0, len(message)):
@@ -127,8 +127,15 @@ def extract(message: Octets, root: Part | None = None) -> Extract:
         signed=found.signed,
         encrypted=found.encrypted,
         references=_references(block, message_id, f"{sender} {recipients}"),
-        language=language(body, subject, block.first(b"content-language").decode("latin-1")),
+        language=_language(block, body, subject) if judge else "",
     )
+
+
+def _language(block: Block, body: str, subject: str) -> str:
+    # Here, because a search that shows messages waits for what this module imports.
+    from .language import language
+
+    return language(body, subject, block.first(b"content-language").decode("latin-1"))
 
 
 def effective_date(extract: Extract, retrieved: int) -> int:

@@ -12,7 +12,6 @@ import sys
 import zlib
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from poparchive.store.codec import Dictionary, compress, compress_tightly, decompress
@@ -61,8 +60,7 @@ class Object(NamedTuple):
     octets: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of a frame's table, with its place in the decoded payload."""
 
     kind: ObjectKind
@@ -71,8 +69,7 @@ class Entry:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """A frame's header, checked against its CRC."""
 
     version: int
@@ -80,7 +77,7 @@ class Header:
     codec: Codec
     dictionary: int
     """Where in the pack the frame begins whose payload is the dictionary; 0 for none."""
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple's method of that name is not missed
     extra_length: int
     table_length: int
     raw_length: int

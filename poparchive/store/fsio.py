@@ -6,9 +6,7 @@ Every error of the operating system on the writing side becomes a ``WriteError``
 import contextlib
 import errno
 import fcntl
-import json
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -134,6 +132,10 @@ class Lock:
         self._path = path
         self._wait_s = wait_s
         self._given_up = given_up or (lambda: False)
+        # Here, as below, because readers take no lock and wait for what is imported.
+        import json
+        import socket
+
         with writing(path):
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -209,6 +211,9 @@ def is_locked(path: Path) -> bool:
 def _worth_waiting_s(held: bytes) -> float:
     """How long to wait for who wrote its name into the lock: it ran here and does not any more, or it
     said that it soon lets go."""
+    import json
+    import socket
+
     if not held:
         # Its holder is about to write its name, or to let go.
         return _NAMELESS_S
@@ -227,6 +232,8 @@ def _worth_waiting_s(held: bytes) -> float:
 
 def _holder(held: bytes) -> str:
     """Say who holds the lock, from what the holder wrote into it."""
+    import json
+
     try:
         who = json.loads(held)
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(who["since"]))

@@ -8,7 +8,6 @@ import contextlib
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +18,6 @@ from poparchive.store.errors import DamageError, FormatError, MissingObjectError
 from poparchive.store.frame import HEADER_BYTES, Codec, Entry, Header, Kind
 from poparchive.store.fsio import read_exactly
 from poparchive.store.layout import Layout
-from poparchive.store.pack import PACK_HEADER_BYTES, check_header
 
 _CACHE_BYTES = 16 << 20
 _OPEN_PACKS = 16
@@ -30,8 +28,7 @@ _WHOLE_BYTES = 1 << 20
 """Frames up to here are decoded whole at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """A frame as read: where it is, its table and its decoded payload."""
 
     pack: int
@@ -119,6 +116,9 @@ class PackReader:
 
     def frames(self, pack: int, start: int, end: int, *, decoded: bool = True) -> Iterator[Frame]:
         """Yield the frames of a pack between two octet offsets, which must be frame boundaries."""
+        # Here, because who shows a message waits for what it imports, and needs none of it.
+        from poparchive.store.pack import PACK_HEADER_BYTES, check_header
+
         if start < PACK_HEADER_BYTES:
             head = read_exactly(self._fd(pack), PACK_HEADER_BYTES, 0, self._path(pack))
             check_header(self._layout, pack, head, self._path(pack))
@@ -132,6 +132,8 @@ class PackReader:
 
     def count(self, pack: int, end: int) -> int:
         """Return how many frames a pack has up to ``end``, by their headers alone."""
+        from poparchive.store.pack import PACK_HEADER_BYTES
+
         at, found = PACK_HEADER_BYTES, 0
         while at < end:
             octets = read_exactly(self._fd(pack), HEADER_BYTES, at, self._path(pack))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poparchive.index.fold import fold, fold_query
+from poparchive.index.fold import fold, fold_query, letter
 from poparchive.index.fulltext import OPTIONS
 
 
@@ -137,3 +137,10 @@ def test_many_different_characters_take_the_other_way() -> None:
     """A text with more letters to change than are replaced one by one comes out the same."""
     letters = "łøđßæœþħŧŋıƀɨʉɓɗƙƴǥȼəɛɔğışçöüżźćńéèêëàâ"
     assert fold(" ".join(letters)) == " ".join(fold(one) for one in letters)
+
+
+def test_a_character_alone_is_the_same_without_patterns() -> None:
+    """Whatever the character: what it becomes, and whether it stands apart from its neighbours."""
+    for code in (*range(128, 0xD800), *range(0xE000, 0x11000), *range(0x1D400, 0x1FB00)):
+        folded = fold(chr(code))
+        assert letter(chr(code)) == (" " if " " in folded else folded), hex(code)

@@ -81,15 +81,15 @@ def test_a_word_of_the_text_is_found_in_it(text: str) -> None:
 
 
 @given(
-    st.text(alphabet="abcżółÉя日 ,._-\u0301", max_size=60),
+    st.text(alphabet="abcżółÉя日ß…½ ,._-\u0301", max_size=60),
     st.lists(st.text(alphabet="abcz ", max_size=5), min_size=1, max_size=2),
 )
 def test_the_quick_way_finds_the_same(text: str, terms: list[str]) -> None:
-    """A text that can be compared letter by letter gives what a text gives that cannot: one with a ß."""
+    """A text that can be compared letter by letter gives what one with a soft hyphen does, which cannot."""
     text = " ".join(text.split())
     given = [Words(term) for term in terms] + [Words("abc", prefix=True)]
     _, quick = snippet(text, given, width=500)
-    _, slow = snippet(f"{text} ß", given, width=500)
+    _, slow = snippet(f"{text} \u00ad", given, width=500)
     assert quick == slow
 
 

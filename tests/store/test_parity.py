@@ -306,7 +306,7 @@ def test_missing(archive: layout.Layout) -> None:
 def test_a_stale_sidecar_is_missing_parity(archive: layout.Layout, tmp_path: Path) -> None:
     """One made of another pack of this number does not count; damage to the pack changes nothing."""
     one = sealed(archive, 900, block=256)
-    other = replace(layout.create(tmp_path / "other"), id=archive.id)
+    other = layout.create(tmp_path / "other")._replace(id=archive.id)
     one.put(sidecar=sealed(other, 900, block=256, seed=1).sidecar)
     assert parity.missing(archive, [1]) == [1]
     parity.make(archive, 1, block=256)

@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -234,7 +233,7 @@ def _make_journal(
 ) -> list[Path] | None:
     """Put journal files that are ``made`` in place, if the chain proves them."""
     scratch = layout.spool / "journal-repair"
-    trial = replace(layout, root=scratch)
+    trial = layout._replace(root=scratch)
     with writing(scratch):
         shutil.rmtree(scratch, ignore_errors=True)
         trial.journal(1).parent.mkdir(mode=0o700, parents=True)

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -63,7 +62,7 @@ class MessageCheck:
         self._bad = bad
         self._directory = tempfile.TemporaryDirectory(prefix="poparchive-")
         # Large messages go to a place of our own: the archive's is its writer's.
-        self._own = replace(reader.layout, root=Path(self._directory.name))
+        self._own = reader.layout._replace(root=Path(self._directory.name))
         self._own.spool.mkdir()
 
     def close(self) -> None:

@@ -1,0 +1,148 @@
+"""What ``poparchive search`` does. Imports only what it uses: people wait for it."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from poparchive.cli import output
+from poparchive.cli.paths import Settings
+from poparchive.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from poparchive.index.facets import Facets
+
+_SORTS = {"date": "newest", "relevance": "relevance", "size": "size"}
+
+
+def find(
+    settings: Settings,
+    query: "Sequence[str]",
+    *,
+    sort: str = "date",
+    limit: int = 20,
+    offset: int = 0,
+    count: bool = False,
+    as_json: bool = False,
+    ids: bool = False,
+    facets: str | None = None,
+    all_copies: bool = False,
+    explain: bool = False,
+    save: str | None = None,
+    saved: bool = False,
+    forget: str | None = None,
+) -> None:
+    """Print what a query finds, or what the options ask of it instead."""
+    from poparchive.archive import searches
+    from poparchive.index.search import Searcher
+    from poparchive.store.format import check_format
+
+    if sort not in _SORTS:
+        raise UsageError(f"--sort {sort!r}: there are {', '.join(_SORTS)}")
+    if save is not None and forget is not None:
+        raise UsageError("--save and --forget: give one of them")
+    if explain and as_json:
+        raise UsageError("--explain is text for people: leave --json out")
+    root = settings.archive_dir()
+    check_format(root)
+    text = " ".join(query)
+    if save is not None or forget is not None or saved:
+        _keep(root, text, save, forget)
+        return
+    with Searcher(
+        root / "catalog.sqlite", root / "search.sqlite", saved=partial(searches.load, root)
+    ) as searcher:
+        if unknown := searcher.missing(text):
+            output.note(
+                f"the index cannot tell {', '.join(unknown)} yet, which finds nothing until it is made"
+                " anew: `poparchive rebuild --search-only`"
+            )
+        for said in searcher.absent(text):
+            output.note(said)
+        if explain:
+            output.result(output.visible(searcher.explain(text), keep="\n"))
+            return
+        if count:
+            output.result(str(searcher.count(text)))
+            return
+        if facets is not None:
+            _print_facets(searcher.facets(text, _kinds(facets)), as_json, limit)
+            return
+        hits = searcher.search(
+            text, limit=limit, offset=offset, sort=_SORTS[sort], fold=not all_copies
+        )
+        wanted = searcher.terms(text) if as_json or output.on_terminal() else []
+    if ids:
+        for hit in hits:
+            output.result(hit.id.hex())
+    elif as_json:
+        from poparchive.cli.found import print_json
+
+        print_json(root, hits, wanted)
+    elif output.on_terminal():
+        from poparchive.cli.found import print_list
+
+        print_list(root, hits, wanted)
+    else:
+        for hit in hits:
+            cells = (output.rfc3339(hit.date), hit.id.hex()[:12], hit.sender, hit.subject)
+            output.result("\t".join(output.visible(cell) for cell in cells))
+    if not hits:
+        output.note("nothing found")
+    elif len(hits) == limit and not (as_json or ids):
+        output.note(f"the first {limit}; --limit and --offset show more, --count counts")
+
+
+def _kinds(given: str) -> list[str]:
+    from poparchive.index.facets import KINDS
+
+    kinds = list(dict.fromkeys(one.strip() for one in given.split(",")))
+    if wrong := [one for one in kinds if one not in KINDS]:
+        raise UsageError(f"--facets {wrong[0]!r}: there are {', '.join(KINDS)}")
+    return kinds
+
+
+def _keep(root: "Path", query: str, save: str | None, forget: str | None) -> None:
+    """Save or remove a search; list all without either."""
+    import time
+
+    from poparchive.archive import searches
+
+    if save is not None:
+        searches.save(root, save, query, now=int(time.time()))
+        output.note(f"saved; `poparchive search @{save}` runs it")
+    if forget is not None:
+        searches.forget(root, forget)
+        output.note(f"@{forget} is forgotten")
+    if save is None and forget is None:
+        for name, text in sorted(searches.load(root).items()):
+            output.result(f"@{name}\t{output.visible(text)}")
+
+
+def _print_facets(found: "Facets", as_json: bool, limit: int) -> None:
+    if as_json:
+        row: dict[str, object] = {"looked_at": found.looked_at, "whole": found.whole}
+        for kind, values in found.counts.items():
+            row[kind] = [
+                {"value": value, "count": count}
+                | ({"name": found.names.get(value, "")} if kind == "from" else {})
+                for value, count in values
+            ]
+        output.result(output.json_line(row))
+        return
+    for number, (kind, values) in enumerate(found.counts.items()):
+        shown = [
+            (str(count), f"{name} <{value}>" if kind == "from" and name else value)
+            for value, count in values[:limit]
+            for name in [found.names.get(value, "")]
+        ]
+        if not output.on_terminal():
+            for count, value in shown:
+                output.result("\t".join(map(output.visible, (kind, value, count))))
+            continue
+        if number:
+            output.result("")
+        output.table(("messages", kind), shown, right={0})
+    if not found.whole:
+        output.note(f"\nof the newest {found.looked_at:,} messages found; --count counts all")

@@ -1,0 +1,190 @@
+"""Command lines that are read without typer mean what they mean with it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from poparchive.archive import create
+from poparchive.archive.writer import Writer
+from poparchive.cli import app, lazy, quick
+from poparchive.cli.main import main
+
+MAIL = (
+    b"From: Ann <ann@example.com>\r\nSubject: report %d\r\n"
+    b"Message-ID: <%d@example.com>\r\n\r\nmeeting %d\r\n"
+)
+
+READ: tuple[list[str], ...] = (
+    [],
+    ["report"],
+    ["report", "meeting"],
+    ["--json", "report"],
+    ["report", "--limit", "1"],
+    ["report", "--limit=1", "--offset", "1", "--offset=2"],
+    ["report", "--sort", "size", "--ids"],
+    ["report", "--sort", "age"],
+    ["", "report"],
+    ["--count", "report", "--count"],
+    ["--explain", "from:ann"],
+    ["--explain", "--json", "report"],
+    ["--facets", "from,year", "report"],
+    ["--facets=what", "report"],
+    ["--all-copies", "report"],
+    ["--saved"],
+    ["--forget", "nothing"],
+    ["--save", "a b", "report"],
+    ["subject:("],
+)
+
+LEFT: tuple[list[str], ...] = (
+    ["--help"],
+    ["-h"],
+    ["--"],
+    ["--", "report"],
+    ["-report", "meeting"],
+    ["-"],
+    ["--limit"],
+    ["--limit", "0", "report"],
+    ["--limit", "x", "report"],
+    ["--limit", "9999999999", "report"],
+    ["--limit", " 1", "report"],
+    ["--limit", "\u0663", "report"],
+    ["--sort", "--json", "report"],
+    ["--json=yes", "report"],
+    ["--jso", "report"],
+    ["-q", "report"],
+)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("quick") / "archive"
+    create(root)
+    with Writer(root) as writer:
+        account = writer.account("box", "localhost", "box")
+        mails = [MAIL % (n, n, n) for n in range(3)]
+        pairs = [(b"%d" % n, len(mail)) for n, mail in enumerate(mails)]
+        for number, mail in zip(writer.listed(account, pairs), mails, strict=True):
+            writer.keep(number, mail)
+        writer.flush().result()
+    return root
+
+
+def line_of(archive: Path, rest: Sequence[str]) -> list[str]:
+    return ["--archive", str(archive), "search", *rest]
+
+
+def ended(run: Any, line: Sequence[str]) -> object:
+    """How a call ends: the exit code, or the error that it raises."""
+    try:
+        run(line)
+    except SystemExit as end:
+        return end.code or 0
+    except Exception as error:
+        return type(error), str(error)
+    return 0
+
+
+@pytest.mark.parametrize("rest", READ, ids=" ".join)
+def test_a_line_means_the_same_with_and_without_typer(
+    archive: Path, rest: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is printed, and how it ends, does not depend on who read the line."""
+    line = line_of(archive, rest)
+
+    def without(given: Sequence[str]) -> None:
+        from poparchive.cli.find import find
+
+        asked = quick.read(given)
+        assert asked is not None
+        find(asked.settings, asked.query, **asked.options)
+
+    first = ended(without, line), capsys.readouterr()
+    assert first == (ended(app.run, line), capsys.readouterr())
+
+
+@pytest.mark.parametrize("rest", LEFT, ids=" ".join)
+def test_what_may_be_misunderstood_is_left_to_typer(archive: Path, rest: list[str]) -> None:
+    """Help, mistakes, and words that look like options."""
+    assert quick.read(line_of(archive, rest)) is None
+
+
+def test_other_lines_are_left_to_typer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other commands, other options before it, and a shell that completes a line."""
+    assert quick.read(["status"]) is None
+    assert quick.read(["--archive", "search", "status"]) is None
+    assert quick.read(["-v", "search", "report"]) is None
+    assert quick.read(["show", "search"]) is None
+    assert quick.read(["search", "report"]) is not None
+    monkeypatch.setenv("_POPARCHIVE_COMPLETE", "complete_bash")
+    assert quick.read(["search", "report"]) is None
+
+
+def test_every_option_of_the_command_is_known() -> None:
+    """The tables are the command's own options, with their names and limits."""
+    entry = next(entries["search"] for _, entries in app.SECTIONS if "search" in entries)
+    command = lazy._build("search", entry)
+    context = typer.Context(command)
+    found: dict[str, tuple[str, bool]] = {}
+    for param in command.get_params(context):
+        for name in param.opts:
+            if name.startswith("--") and name != "--help":
+                found[name] = (param.name, bool(getattr(param, "is_flag", False)))
+    flags = {name: (key, True) for name, key in quick.FLAGS.items()}
+    texts = {name: (key, False) for name, key in quick.TEXTS.items()}
+    numbers = {name: (key, False) for name, (key, _) in quick.NUMBERS.items()}
+    assert found == flags | texts | numbers
+
+
+def test_a_search_imports_neither_typer_nor_dataclasses(archive: Path) -> None:
+    """What takes longer to import than a search takes to run stays out of it."""
+    code = (
+        "import sys; from poparchive.cli.main import main\n"
+        "try: main(sys.argv[1:])\nfinally: print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *line_of(archive, ["report"])],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=dict(os.environ),
+    )
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 3
+    heavy = {"typer", "inspect", "dataclasses", "json", "tomllib", "hashlib", "zstandard"}
+    assert not heavy & set(done.stderr.split())
+
+
+def test_json_reads_messages_with_little(archive: Path) -> None:
+    """What shows texts imports no parser of command lines or of TOML, and nothing of those who write."""
+    code = (
+        "import sys; from poparchive.cli.main import main\n"
+        "try: main(sys.argv[1:])\nfinally: print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *line_of(archive, ["--json", "report"])],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=dict(os.environ),
+    )
+    assert '"snippet": "meeting 2"' in done.stdout
+    heavy = {"typer", "inspect", "dataclasses", "tomllib", "socket", "tempfile", "sqlalchemy"}
+    heavy |= {"poparchive.store.journal", "poparchive.index.fulltext", "poparchive.mime.language"}
+    assert not heavy & set(done.stderr.split())
+
+
+def test_a_mistake_in_a_query_has_its_exit_code(
+    archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Errors reach the one boundary that prints them."""
+    with pytest.raises(SystemExit) as caught:
+        main(line_of(archive, ["subject:("]))
+    assert caught.value.code == 2
+    assert "was expected here" in capsys.readouterr().err

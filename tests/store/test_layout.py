@@ -1,0 +1,40 @@
+"""The archive's description, read with and without a parser of TOML."""
+
+from pathlib import Path
+
+import pytest
+
+from poparchive.store.errors import FormatError
+from poparchive.store.layout import create, open_layout
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    """As it was made, and as somebody may have edited it."""
+    made = create(tmp_path / "a")
+    path = tmp_path / "a" / "archive.toml"
+    assert open_layout(made.root) == made
+    text = path.read_text()
+    for edited in (text.replace(" = ", "="), f"{text}# a note\n", text.replace("Z\n", "+00:00\n")):
+        assert edited != text
+        path.write_text(edited)
+        assert open_layout(made.root) == made
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("format = 1", "format = 2"),
+        ("format = 1", "format = one"),
+        ('id = "', 'id = "0'),
+        ("-", "x"),
+        ("T", "T9"),
+        ("created = 2", "created = 2026-13-01T00:00:00Z #"),
+    ],
+)
+def test_what_is_not_right_is_refused(tmp_path: Path, before: str, after: str) -> None:
+    """A newer format, or values that are none: the error names the file."""
+    made = create(tmp_path / "a")
+    path = tmp_path / "a" / "archive.toml"
+    path.write_text(path.read_text().replace(before, after))
+    with pytest.raises(FormatError, match=str(tmp_path)):
+        open_layout(made.root)
