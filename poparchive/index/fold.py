@@ -124,7 +124,9 @@ def fold(text: str) -> str:
         for character, plain in changed:
             text = text.replace(character, plain)
     if "·" in text and "l·l" in text.lower():
-        text = re.sub("([lL])·(?=[lL])", r"\1", text)  # Catalan; behind the rest, which makes l of ŀ and Ĺ
+        text = re.sub(
+            "([lL])·(?=[lL])", r"\1", text
+        )  # Catalan; behind the rest, which makes l of ŀ and Ĺ
     if _run().search(beyond) or _run().search("".join([plain for _, plain in changed])):
         text = _run().sub(_pairs, text)
     return text
