@@ -4,7 +4,8 @@ FTS5's own table of its vocabulary is asked for one word behind the other: 20 to
 behind a word that a million messages have, whose places it reads on the way. So the pages of FTS5 that begin
 words are read as they lie in its tables, as the head of SQLite's ``fts5_index.c`` describes them: 10 us a
 page and 1 us a word. Words of erased messages may be among them until FTS5 merges; they find nothing.
-An index in a format that is not known here is asked by the table.
+What the same connection wrote and did not commit is in no page yet. An index in a format that is not known
+here is asked by the table.
 """
 
 import sqlite3
