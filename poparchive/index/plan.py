@@ -139,9 +139,10 @@ def plan(
     languages = languages_of(tree)
     # FTS5 reads all that a beginning finds before it gives a row. One after the other the words give
     # the first rows at once, and all rows more slowly.
-    beginnings = {True: known.beginning, False: _at_most(FEW_WORDS, known.beginning)}
+    few_words = at_most(FEW_WORDS, known.beginning)
+    beginnings = {True: few_words if narrow else known.beginning, False: few_words}
     if counting:
-        beginnings = dict.fromkeys((True, False), _at_most(COUNTED_WORDS, known.beginning))
+        beginnings = dict.fromkeys((True, False), at_most(COUNTED_WORDS, known.beginning))
     matchers = {
         wanted: Matcher(known.columns, languages, known.forms, beginning)
         for wanted, beginning in beginnings.items()
@@ -150,9 +151,9 @@ def plan(
     return planner.statement(planner.normal(tree, wanted=True))
 
 
-def _at_most(
-    most: int, words: Callable[[str], tuple[str, ...]]
-) -> Callable[[str], tuple[str, ...]]:
+def at_most(most: int, words: Callable[[str], tuple[str, ...]]) -> Callable[[str], tuple[str, ...]]:
+    """Leave beginnings of more words to FTS5."""
+
     def few(beginning: str) -> tuple[str, ...]:
         found = words(beginning)
         return found if len(found) <= most else ()

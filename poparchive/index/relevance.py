@@ -129,9 +129,7 @@ class Ranking:
         prefix = any(word.prefix for word in words) or (isinstance(node, Words) and node.prefix)
         if not match or not match.expression or prefix:
             expression = match.expression if match else ""
-            # It may be given as the words that begin so.
-            asked_for = max(len(tokens), match.words if match else 0)
-            return _Word(expression, asked_for, OCCURRENCES + 1, self._total, True, frozenset())
+            return _Word(expression, len(tokens), OCCURRENCES + 1, self._total, True, frozenset())
         # What a phrase costs is reading its words one by one.
         asked = [f'"{one.replace(chr(34), " ")}"' for one in tokens] if len(tokens) > 1 else None
         counts = [self._occurrences(one) for one in asked or [match.expression]]

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Self
 
 from poparchive.index import results
 from poparchive.index.keys import GRANULE_S
-from poparchive.index.known import Known
+from poparchive.index.known import FEW_WORDS, Known
 from poparchive.index.lookup import open_read_only, uri
 from poparchive.index.matching import Matcher
-from poparchive.index.plan import Statement, languages_of, plan
+from poparchive.index.plan import Statement, at_most, languages_of, plan
 from poparchive.index.results import Hit, SearchError
 from poparchive.index.versions import refuse_newer_catalog, refuse_newer_index
 from poparchive.query.parser import Saved, parse
@@ -213,7 +213,9 @@ class Searcher:
         statement = plan(tree, known)
         if not statement.streams[0].match:
             return self._newest(statement, CANDIDATES)
-        matcher = Matcher(known.columns, languages_of(tree), known.forms, known.beginning)
+        # All of what is looked for in subjects and addresses is read.
+        beginning = at_most(FEW_WORDS, known.beginning)
+        matcher = Matcher(known.columns, languages_of(tree), known.forms, beginning)
         columns = [row[1] for row in self._run("PRAGMA main.table_info(mail)", ())]
         narrow = plan(tree, known, narrow=True)
         return Ranking(self._run, (statement, narrow), tree, matcher, columns).keys()
