@@ -119,6 +119,14 @@ def driving(node: Node) -> Sql:
     return _condition(node)
 
 
+def among(node: Node) -> Sql:
+    """Return the condition that a message is one of those of a size, which are found once, before."""
+    assert isinstance(node, Sized)
+    of = of_size(node)
+    # The plus keeps FTS5 from being asked once for each row id.
+    return Sql(f"+{{id}} IN ({of.text})", of.values)
+
+
 def _identified(node: Identified | HasMessageId) -> Sql:
     """Select the row ids of the messages that are called so, by an index of the catalog."""
     if isinstance(node, HasMessageId):

@@ -7,6 +7,9 @@ from poparchive.query.explain import explain
 from poparchive.query.printing import query
 from poparchive.query.tree import Node
 
+LONGEST = 1_000
+"""So many characters of a line are shown, and how many more there are."""
+
 Run = Callable[[str, tuple[object, ...]], list[tuple[object, ...]]]
 
 
@@ -15,15 +18,26 @@ def explained(tree: Node, statement: Statement, run: Run) -> str:
     lines = [f"query: {query(tree)}", "", "finds messages:", *_indented(explain(tree))]
     if statement.missing:
         lines += ["", f"not in the index yet, finds nothing: {', '.join(statement.missing)}"]
-    lines += ["", "is read newest first from:", *_indented("\n".join(described(statement)))]
+    lines += ["", "is read newest first from:", *map(_cut, _described(statement))]
     sql = statement.newest()
     lines += ["", "SQL:", *_indented(sql)]
     values = statement.parameters
-    lines += [f"  ?{n} = {_shown(value)}" for n, value in enumerate(values, 1)]
+    lines += [_cut(f"  ?{n} = {_shown(value)}") for n, value in enumerate(values, 1)]
     # It prepares the statement and reads no row.
     steps = run(f"EXPLAIN QUERY PLAN {sql}", values)
     lines += ["", "steps of SQLite:", *(f"  {step[-1]}" for step in steps)]
     return "\n".join(lines)
+
+
+def _described(statement: Statement) -> list[str]:
+    return _indented("\n".join(described(statement)))
+
+
+def _cut(line: str) -> str:
+    """A beginning may be asked as thousands of words."""
+    if len(line) <= LONGEST:
+        return line
+    return f"{line[:LONGEST]}… ({len(line) - LONGEST:,} characters more)"
 
 
 def _indented(text: str) -> list[str]:

@@ -35,6 +35,11 @@ class Match(Frozen):
     negated: bool = False
     missing: tuple[str, ...] = ()
 
+    @property
+    def words(self) -> int:
+        """How many words and phrases FTS5 looks up."""
+        return self.expression.count('"') // 2
+
     def opposite(self) -> "Match":
         return Match(self.expression, not self.negated)
 

@@ -12,8 +12,17 @@ The statement's tables are ``mail`` (the index) and ``cat`` (the catalog, attach
 from collections.abc import Callable, Iterator
 
 from poparchive.index import conditions, normal
-from poparchive.index.columns import COLUMNS
 from poparchive.index.conditions import Sql
+from poparchive.index.known import (
+    COUNTED_WORDS,
+    FEW,
+    FEW_WORDS,
+    MANY,
+    MANY_COUNTED,
+    SIZES,
+    SIZES_COUNTED,
+    Known,
+)
 from poparchive.index.matching import Match, Matcher, all_of
 from poparchive.index.normal import All, Any, Leaf, Normal, Row
 from poparchive.query.frozen import Frozen
@@ -31,40 +40,6 @@ from poparchive.query.tree import (
     Or,
     Sized,
 )
-
-FEW = 1_000
-"""Up to so many messages of a rare kind are found first and the rest of the query tried on each: a MATCH for
-one row takes up to 25 us."""
-
-MANY = 20_000
-"""A condition is tried on each of so many matches (0.7 us each); where there are more, streams are merged."""
-
-
-def _no_forms(word: str, languages: tuple[str, ...]) -> tuple[str, ...]:
-    return ()
-
-
-def _no_words(beginning: str) -> tuple[str, ...]:
-    return ()
-
-
-def _never(select: str, values: tuple[object, ...], limit: int) -> bool:
-    return False
-
-
-class Known(Frozen):
-    """What there is to ask.
-
-    ``forms`` gives the words of the index with the stem of a word in some languages, or in those of the
-    archive; ``beginning`` all words of the index that begin so, or none if they are many; ``few`` tells
-    whether a SELECT gives at most so many rows; ``threads`` whether conversations are known.
-    """
-
-    columns: frozenset[str] = frozenset(COLUMNS)
-    forms: Callable[[str, tuple[str, ...]], tuple[str, ...]] = _no_forms
-    beginning: Callable[[str], tuple[str, ...]] = _no_words
-    few: Callable[[str, tuple[object, ...], int], bool] = _never
-    threads: bool = True
 
 
 class Stream(Frozen):
@@ -89,6 +64,7 @@ class Stream(Frozen):
 
 
 _MAIL = Stream("mail", "mail.rowid")
+_MATCHES = "SELECT 1 FROM mail WHERE mail MATCH ?"
 _CATALOG = Stream("cat.messages AS m", "m.id")
 
 
@@ -151,18 +127,38 @@ class Statement(Frozen):
         return self.rows(columns) + order
 
 
-def plan(tree: Node, known: Known | None = None, *, counting: bool = False) -> Statement:
+def plan(
+    tree: Node, known: Known | None = None, *, counting: bool = False, narrow: bool = False
+) -> Statement:
     """Return the statement that finds what a tree means.
 
-    ``counting``: all rows will be read, so that the first ones need not come at once.
+    ``counting``: all rows will be read, so that the first ones need not come at once. ``narrow``: FTS5 will
+    be asked for more besides, so that it gives few rows, on each of which conditions are tried.
     """
     known = known or Known()
+    languages = languages_of(tree)
     # FTS5 reads all that a beginning finds before it gives a row. One after the other the words give
     # the first rows at once, and all rows more slowly.
-    beginning = _no_words if counting else known.beginning
-    matcher = Matcher(known.columns, languages_of(tree), known.forms, beginning)
-    planner = _Planner(matcher, known, counting)
+    few_words = at_most(FEW_WORDS, known.beginning)
+    beginnings = {True: few_words if narrow else known.beginning, False: few_words}
+    if counting:
+        beginnings = dict.fromkeys((True, False), at_most(COUNTED_WORDS, known.beginning))
+    matchers = {
+        wanted: Matcher(known.columns, languages, known.forms, beginning)
+        for wanted, beginning in beginnings.items()
+    }
+    planner = _Planner(matchers, known, counting, narrow)
     return planner.statement(planner.normal(tree, wanted=True))
+
+
+def at_most(most: int, words: Callable[[str], tuple[str, ...]]) -> Callable[[str], tuple[str, ...]]:
+    """Leave beginnings of more words to FTS5."""
+
+    def few(beginning: str) -> tuple[str, ...]:
+        found = words(beginning)
+        return found if len(found) <= most else ()
+
+    return few
 
 
 def languages_of(tree: Node) -> tuple[str, ...]:
@@ -178,10 +174,14 @@ def languages_of(tree: Node) -> tuple[str, ...]:
 
 
 class _Planner:
-    def __init__(self, matcher: Matcher, known: Known, counting: bool) -> None:
-        self._matcher = matcher
+    def __init__(
+        self, matchers: dict[bool, Matcher], known: Known, counting: bool, narrow: bool
+    ) -> None:
+        """``matchers`` are that of what is wanted, and that of what is not."""
+        self._matchers = matchers
         self._known = known
         self._counting = counting
+        self._narrow = narrow
         self._missing: dict[str, None] = {}
 
     def normal(self, node: Node, *, wanted: bool) -> Normal:
@@ -192,7 +192,7 @@ class _Planner:
             inner = node.all if isinstance(node, And) else node.any
             parts = (self.normal(one, wanted=wanted) for one in inner)
             return normal.every(parts) if isinstance(node, And) == wanted else normal.some(parts)
-        match = self._matcher.match(node)
+        match = self._matchers[wanted].match(node)
         if match is not None:
             if match.expression:
                 return match if wanted else match.opposite()
@@ -223,11 +223,14 @@ class _Planner:
         dates = tuple(_sql(one) for one in rest if _is_dated(one))
         if ids:
             return (self._stream(leaves),), ()
+        among = [one for one in rest if self._is_noted(one, match)]
+        rest = [one for one in rest if one not in among]
         own = [one for one in rest if self._has_stream(one, match)][: normal.MAX_ARMS]
         without = [one for one in rest if self._counting and _leaves_out_account(one)][
             : normal.MAX_ARMS
         ]
         others = tuple(_sql(one) for one in rest if one not in own and one not in without)
+        others += tuple(conditions.among(one.node) for one in among if isinstance(one, Row))
         streams = [_on_streams(one, dates) for one in own]
         if match:
             streams.insert(0, Stream(_MAIL.table, _MAIL.key, others, match.expression))
@@ -242,6 +245,21 @@ class _Planner:
             joins.append("EXCEPT")
         return tuple(streams), tuple(joins)
 
+    def _is_noted(self, leaf: "Leaf", match: Match | None) -> bool:
+        """Whether the messages that a condition is true of are had first, and each match looked for there."""
+        if (
+            self._narrow
+            or not match
+            or not isinstance(leaf, Row)
+            or not isinstance(leaf.node, Sized)
+        ):
+            return False
+        few = self._known.few
+        if few(_MATCHES, (match.expression,), MANY):
+            return False
+        select = conditions.of_size(leaf.node)
+        return few(select.text, select.values, SIZES_COUNTED if self._counting else SIZES)
+
     def _has_stream(self, leaf: "Leaf", match: Match | None) -> bool:
         """Whether a condition is better asked by itself than of each row of the others."""
         if not isinstance(leaf, Row) or not leaf.wanted:
@@ -254,8 +272,10 @@ class _Planner:
             return False
         if match is None:
             return True
-        select = "SELECT 1 FROM mail WHERE mail MATCH ?"
-        return not self._known.few(select, (match.expression,), MANY)
+        if self._narrow:
+            return False
+        many = MANY_COUNTED if self._counting and isinstance(node, Sized) else MANY
+        return not self._known.few(_MATCHES, (match.expression,), many)
 
     def _stream(self, leaves: "list[Leaf]") -> Stream:
         """Return one conjunction as one stream."""
@@ -281,16 +301,18 @@ class _Planner:
         unwanted: Match | None = None
         if match is not None and match.negated:
             match, unwanted = None, match
-        ids = [one for one in rows if self._gives_few(one)]
+        ids = [one for one in rows if self._gives_few(one, match)]
         return match, unwanted, ids, [one for one in rows if one not in ids]
 
-    def _gives_few(self, leaf: "Leaf") -> bool:
+    def _gives_few(self, leaf: "Leaf", match: Match | None) -> bool:
         if not isinstance(leaf, Row) or not leaf.wanted:
             return False
         if isinstance(leaf.node, Identified | HasMessageId | InThread) or leaf.node == Is(
             "quarantined"
         ):
             return True
+        if match is not None and match.words > FEW_WORDS:
+            return False
         if isinstance(leaf.node, InAccount):
             select = conditions.of_account(leaf.node)
         elif isinstance(leaf.node, Sized):

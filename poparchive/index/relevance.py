@@ -70,13 +70,19 @@ class _Word(NamedTuple):
 
 
 class Ranking:
-    """Ranks for one query. ``columns`` are those of the index."""
+    """Ranks for one query. ``columns`` are those of the index, ``statements`` that of the query and the one
+    that finds the same where FTS5 is asked for more besides."""
 
     def __init__(
-        self, run: Run, statement: Statement, tree: Node, matcher: Matcher, columns: Sequence[str]
+        self,
+        run: Run,
+        statements: tuple[Statement, Statement],
+        tree: Node,
+        matcher: Matcher,
+        columns: Sequence[str],
     ) -> None:
         self._run = run
-        self._statement = statement
+        self._statement, self._narrow = statements
         self._columns = columns
         self._all_wanted = _conjunctive(tree)
         self._text = _subject(tree)
@@ -192,11 +198,11 @@ class Ranking:
 
     def _narrowed(self, expression: str, limit: int) -> list[int]:
         """Return the newest that the query finds and that match another expression as well."""
-        first, *others = self._statement.streams
+        first, *others = self._narrow.streams
         both = Stream(
             first.table, first.key, first.where, f"({first.match}) AND {expression}", first.tail
         )
-        statement = Statement((both, *others), self._statement.joins, self._statement.missing)
+        statement = Statement((both, *others), self._narrow.joins, self._narrow.missing)
         return self._found(f"{statement.newest()} LIMIT {limit}", statement.parameters)
 
     def _scores(self, candidates: set[int]) -> dict[int, float]:

@@ -4,14 +4,28 @@ Copies are messages that differ only in what servers wrote on the way: same Mess
 other octets. A list shows one of them for all.
 """
 
+# ruff: noqa: S608 - what stands in the statements are numbers and names of columns.
+
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from poparchive.errors import PoparchiveError
 
 MANY_COPIES: Final = 100
 """No more copies of one message are looked up: broken mailers give all their messages one id."""
+
+_TOGETHER: Final = 100
+"""So many messages are looked up in one statement: a statement for each takes longer to begin than to run."""
+
+_LISTED: Final = "(SELECT value FROM json_each(?))"
+"""The numbers are a parameter, so that SQLite has the statement ready from one search to the next."""
+
+_COPIES: Final = (
+    "(SELECT group_concat(id) FROM (SELECT c.id FROM cat.messages c"
+    " WHERE c.message_id_hash = m.message_id_hash AND m.message_id_hash <> 0 AND c.subject = m.subject"
+    f" AND c.sender = m.sender AND c.id <> m.id LIMIT {MANY_COPIES}))"
+)
 
 Run = Callable[[str, tuple[object, ...]], sqlite3.Cursor]
 
@@ -41,71 +55,116 @@ class Hit(NamedTuple):
     together: int = 1
 
 
-def once(run: Run, keys: Iterable[int]) -> Iterator[int]:
+def once(run: Run, keys: Sequence[int]) -> Iterator[int]:
     """Leave out each message of which a copy came before."""
     seen: set[tuple[object, ...]] = set()
-    for key in keys:
-        row = run(
-            "SELECT message_id_hash, subject, sender FROM cat.messages WHERE id = ?", (key,)
-        ).fetchone()
-        if row is None or not row[0] or row not in seen:
-            yield key
-            if row and row[0]:
-                seen.add(row)
+    for some in _pieces(keys):
+        columns = "id, message_id_hash, subject, sender"
+        rows = {row[0]: row[1:] for row in _messages(run, columns, some)}
+        for key in some:
+            row = rows.get(key)
+            if row is None or not row[0] or row not in seen:
+                yield key
+                if row and row[0]:
+                    seen.add(row)
 
 
 def hits(run: Run, keys: Sequence[int], *, threads: bool, fold: bool) -> list[Hit]:
     """Return what is to be shown of messages; with ``fold``, each for its copies as well."""
-    return [_hit(run, key, threads=threads, fold=fold) for key in keys]
+    found = []
+    for some in _pieces(keys):
+        found += _hits(run, some, threads=threads, fold=fold)
+    return found
 
 
-def _hit(run: Run, key: int, *, threads: bool, fold: bool) -> Hit:
-    query = (
-        "SELECT id, sha256, date, sender, subject, size_bytes, message_id_hash"
-        " FROM cat.messages WHERE id = ?"
-    )
-    row = run(query, (key,)).fetchone()
-    if row is None:
+def _hits(run: Run, keys: Sequence[int], *, threads: bool, fold: bool) -> list[Hit]:
+    columns = f"id, sha256, date, sender, subject, size_bytes, {_COPIES if fold else 'NULL'}"
+    rows = {row[0]: row for row in _messages(run, columns, keys)}
+    if not all(key in rows for key in keys):
         raise SearchError(
             "the search index names a message that the catalog does not have;"
             " `poparchive rebuild` makes both anew"
         )
-    *shown, message_id = row
-    copies = _copies(run, key, message_id, shown[4], shown[3]) if fold and message_id else []
-    listed = ",".join(str(one) for one, _ in [(key, b""), *copies])
-    accounts = run(
-        "SELECT DISTINCT a.name FROM cat.uidls u JOIN cat.accounts a ON a.id = u.account"  # noqa: S608
-        f" WHERE u.message IN ({listed}) ORDER BY a.name",
-        (),
+    copies = {key: sorted(map(int, row[6].split(","))) for key, row in rows.items() if row[6]}
+    together = _threads(run, keys) if threads else {}
+    others = {one for some in copies.values() for one in some}
+    accounts = _accounts(run, {*keys, *others})
+    attachments = _attachments(run, keys)
+    ids = {key: row[1] for key, row in rows.items()}
+    others.update(oldest for oldest, _ in together.values())
+    ids.update(_messages(run, "id, sha256", others - ids.keys()))
+    found = []
+    for key in keys:
+        more = copies.get(key, [])
+        named = sorted({name for one in (key, *more) for name in accounts.get(one, ())})
+        oldest, many = together.get(key, (key, 1))
+        values: tuple[Any, ...] = (
+            *rows[key][:6],
+            tuple(named),
+            tuple(attachments.get(key, ())),
+            tuple(ids[one] for one in more),
+            ids.get(oldest) if threads else None,
+            many,
+        )
+        found.append(Hit(*values))
+    return found
+
+
+def _pieces(keys: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (keys[at : at + _TOGETHER] for at in range(0, len(keys), _TOGETHER))
+
+
+def _listed(keys: Iterable[int]) -> tuple[object, ...]:
+    """Return the value for ``_LISTED``."""
+    return (f"[{','.join(map(str, keys))}]",)
+
+
+def _messages(run: Run, columns: str, keys: Collection[int]) -> Iterable[tuple[Any, ...]]:
+    """Select columns of these messages, in any order."""
+    if not keys:
+        return ()
+    query = f"SELECT {columns} FROM cat.messages AS m WHERE m.id IN {_LISTED}"
+    return run(query, _listed(keys))
+
+
+def _accounts(run: Run, keys: Iterable[int]) -> dict[int, list[str]]:
+    rows = run(
+        # The message first, whatever SQLite thinks of the number of accounts.
+        "SELECT u.message, a.name FROM cat.uidls u CROSS JOIN cat.accounts a ON a.id = u.account"
+        f" WHERE u.message IN {_LISTED}",
+        _listed(keys),
     )
-    attachments = run(
-        "SELECT name, type, size_bytes FROM cat.parts"
-        " WHERE message = ? AND segment = 0 AND name IS NOT NULL ORDER BY number",
-        (key,),
+    return _grouped(rows)
+
+
+def _attachments(run: Run, keys: Iterable[int]) -> dict[int, list[tuple[str, str, int]]]:
+    rows = run(
+        "SELECT message, name, type, size_bytes FROM cat.parts"
+        f" WHERE message IN {_LISTED} AND segment = 0 AND name IS NOT NULL"
+        " ORDER BY message, number",
+        _listed(keys),
     )
-    named = tuple(name for (name,) in accounts)
-    files = tuple((name, kind, size) for name, kind, size in attachments)
-    thread, together = _thread(run, key) if threads else (None, 1)
-    others = tuple(one for _, one in copies)
-    values: tuple[Any, ...] = (*shown, named, files, others, thread, together)
-    return Hit(*values)
+    return _grouped((message, one) for message, *some in rows for one in (tuple(some),))
 
 
-def _copies(
-    run: Run, key: int, message_id: int, subject: str, sender: str
-) -> list[tuple[int, bytes]]:
-    query = (
-        "SELECT id, sha256 FROM cat.messages WHERE message_id_hash = ? AND subject = ?"
-        " AND sender = ? AND id <> ? LIMIT ?"
+def _grouped(rows: Iterable[tuple[int, Any]]) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = {}
+    for key, value in rows:
+        found.setdefault(key, []).append(value)
+    return found
+
+
+def _threads(run: Run, keys: Iterable[int]) -> dict[int, tuple[int, int]]:
+    """Return the oldest message of each message's thread, and how many are in it; of those that are not
+    alone."""
+    query = f"SELECT message, thread FROM threads WHERE message IN {_LISTED}"
+    thread_of = dict(run(query, _listed(keys)).fetchall())
+    if not thread_of:
+        return {}
+    rows = run(
+        "SELECT thread, min(message), count(*) FROM threads"
+        f" WHERE thread IN {_LISTED} GROUP BY thread",
+        _listed(set(thread_of.values())),
     )
-    return run(query, (message_id, subject, sender, key, MANY_COPIES)).fetchall()
-
-
-def _thread(run: Run, key: int) -> tuple[bytes | None, int]:
-    oldest, together = run(
-        "SELECT ifnull(min(message), ?1), max(count(*), 1) FROM threads"
-        " WHERE thread = (SELECT thread FROM threads WHERE message = ?1)",
-        (key,),
-    ).fetchone()
-    row = run("SELECT sha256 FROM cat.messages WHERE id = ?", (oldest,)).fetchone()
-    return (row[0] if row else None), together
+    threads = {thread: (oldest, many) for thread, oldest, many in rows}
+    return {key: threads[thread] for key, thread in thread_of.items()}

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poparchive.index.keys import hash_of
-from poparchive.index.plan import Known, plan
+from poparchive.index.known import FEW, MANY, MANY_COUNTED, SIZES, SIZES_COUNTED, Known
+from poparchive.index.plan import plan
 from poparchive.query import parse
 from poparchive.query.tree import And, Node, Not, Or, Words
 from tests.support.queries import ACCOUNTS, COLUMNS, FORMS, TEXTS, WORDS, Mail, found, mails, trees
@@ -79,10 +80,29 @@ def forms(word: str, languages: tuple[str, ...]) -> tuple[str, ...]:
     return FORMS[word]
 
 
+rows = st.sampled_from([0, FEW + 1, SIZES + 1, MANY + 1, SIZES_COUNTED + 1, MANY_COUNTED + 1])
+"""How many rows there are said to be: on each side of what decides."""
+
+
 @settings(max_examples=200, deadline=None)
-@given(tree=trees, mail=mails(), few=st.booleans(), counting=st.booleans())
+@given(
+    tree=trees,
+    mail=mails(),
+    few=st.booleans(),
+    matches=rows,
+    others=rows,
+    counting=st.booleans(),
+    narrow=st.booleans(),
+)
 def test_a_statement_finds_what_its_tree_means(
-    database: Database, tree: Node, mail: list[Mail], few: bool, counting: bool
+    database: Database,
+    tree: Node,
+    mail: list[Mail],
+    few: bool,
+    matches: int,
+    others: int,
+    counting: bool,
+    narrow: bool,
 ) -> None:
     """Equal to looking at each message, whichever way is thought the shorter one, newest first."""
     database.hold(mail)
@@ -90,9 +110,9 @@ def test_a_statement_finds_what_its_tree_means(
         frozenset(COLUMNS),
         forms,
         beginnings if few else lambda beginning: (),
-        lambda select, values, limit: few,
+        lambda select, values, limit: (matches if "MATCH" in select else others) <= limit,
     )
-    statement = plan(tree, known, counting=counting)
+    statement = plan(tree, known, counting=counting, narrow=narrow)
     run = database.connection.execute
     expected = found(tree, mail)
     rows = [row[0] for row in run(statement.rows(), statement.parameters)]
@@ -185,12 +205,29 @@ def test_what_is_rare_drives() -> None:
     assert streams("a larger:5M", few=True) == ["cat.messages"]
 
 
+def test_a_size_of_few_among_many_matches_is_noted_first() -> None:
+    """The sizes of all matches are not looked up one by one, nor all messages read."""
+    known = Known(
+        frozenset(COLUMNS), few=lambda select, values, limit: "MATCH" not in select and limit > FEW
+    )
+    (one,) = plan(parse("a larger:5M", now=0), known).streams
+    assert one.match == '"a"'
+    assert (
+        "+mail.rowid IN (SELECT z.id FROM cat.messages z WHERE z.size_bytes > ?)" in one.sql().text
+    )
+
+
 def test_a_beginning_of_few_words_is_these_words() -> None:
-    """FTS5 would read all that it finds first. To count them all is quicker so, and so is a phrase's."""
+    """FTS5 would read all that it finds first. A phrase's is its own, and one of many words where all it
+    finds may have to be read."""
     known = Known(frozenset(COLUMNS), beginning=lambda text: (text, f"{text}x"))
     tree = parse('subject:AB* "c d" c-d*', now=0)
     assert plan(tree, known).match == '((subject : ("ab" OR "abx")) AND "c d" AND "c-d"*)'
-    assert plan(tree, known, counting=True).match == '((subject : "AB"*) AND "c d" AND "c-d"*)'
+    assert plan(tree, known, counting=True).match == plan(tree, known).match
+    many = Known(frozenset(COLUMNS), beginning=lambda text: tuple(f"{text}{n}" for n in range(201)))
+    assert plan(parse("a*", now=0), many).match.startswith('("a0" OR "a1" OR')
+    assert plan(parse("a*", now=0), many, counting=True).match == '"a"*'
+    assert plan(parse("b -a*", now=0), many).match == '("b" NOT "a"*)'
 
 
 def test_a_message_that_came_twice_counts_once(database: Database) -> None:

@@ -144,6 +144,16 @@ def test_explain_says_what_is_asked_and_how(
         assert line in text
 
 
+def test_explain_cuts_what_is_very_long(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A beginning may be asked as thousands of words: their number of characters is said."""
+    monkeypatch.setattr("poparchive.index.explaining.LONGEST", 60)
+    text = searcher.explain(" ".join(f"word{n}" for n in range(100)))
+    assert " characters more)" in text
+    assert 'word99" AND' not in text
+
+
 def test_beginnings_of_few_and_of_many_words(
     searcher: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,8 @@ def make(marks: tuple[str, ...] = ()) -> sqlite3.Connection:
     for key, mark in enumerate(marks, 2):
         flag = f"\ue000lang{mark}"
         connection.execute("INSERT INTO mail(rowid, flags) VALUES (?, ?)", (key, flag))
+    # What a transaction under way has written is in no page yet; a search reads what is committed.
+    connection.commit()
     return connection
 
 
