@@ -60,6 +60,7 @@ _BASE64_LINES: Final = re.compile(rb"(?:[A-Za-z0-9+/]+=*[ \t]*(?:\r?\n|\Z)|[ \t]
 _NOT_BASE64: Final = bytes(
     o for o in range(256) if not ((chr(o).isalnum() and o < 128) or o in b"+/")
 )
+_BASE64_OR_LINE_END: Final = bytes(o for o in range(256) if o not in _NOT_BASE64) + b"\r\n"
 _ENCODED_EXCESS: Final = 4
 """Text takes no more than so many times its octets in any transfer encoding."""
 
@@ -230,7 +231,10 @@ class _Reading:
 
     def _base64(self, octets: bytes) -> bytes:
         """Decode what is base64, and leave what follows it as text."""
-        encoded = _BASE64_LINES.match(octets)
+        last = octets.rstrip(b"\r\n").rfind(b"\n") + 1
+        clean = not octets[:last].translate(None, _BASE64_OR_LINE_END)
+        # All lines but the last are as good as read then.
+        encoded = _BASE64_LINES.match(octets, last if clean else 0)
         end = encoded.end() if encoded else 0
         letters = octets[:end].translate(None, _NOT_BASE64)
         odd = len(letters) % 4 == 1
@@ -279,7 +283,7 @@ def _add_text(octets: bytes, kind: str, label: str, found: Body) -> None:
         text = decode(octets, label)
         if "-----BEGIN PGP " in text:
             _note_inline(text, found)
-        if "begin " in text:
+        if "\nbegin " in text or text.startswith("begin "):
             text = _without_uuencoded(text, found)
     found.texts.append(text)
 

@@ -56,14 +56,17 @@ class Part:
     block: Block
     number: int = 0
     parts: list["Part"] = field(default_factory=list)
+    _about: About | None = None
 
     @property
     def about(self) -> About:
         """What its fields say of it."""
-        block = self.block
-        return headers.about(
-            self.type, block.first(b"content-type"), block.first(b"content-disposition")
-        )
+        if self._about is None:
+            block = self.block
+            self._about = headers.about(
+                self.type, block.first(b"content-type"), block.first(b"content-disposition")
+            )
+        return self._about
 
     @property
     def attachment_name(self) -> str | None:
