@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 _WORD: Final = re.compile(r"[^\W_]+")
-_SENTENCE_END: Final = re.compile(r"(?<=[.!?:;\u3002\uff01\uff1f])\s*")
+_TO_BLANKS: Final = bytes(o if o > 127 or chr(o).isalnum() else 0x20 for o in range(256))
+_SENTENCE_END: Final = re.compile(r"\s(?<=[.!?:;]\s)")
 _LONG_LINE: Final = 200
 """In characters; a page without blocks is one line."""
 _RUN: Final = re.compile(
@@ -25,26 +26,28 @@ _BETWEEN: Final = re.compile(r"[\s>]+")
 
 def new_lines(said: Sequence[str], other: Sequence[str]) -> list[str]:
     """The lines of ``other`` with a word that ``said`` has not."""
-    # What stands between blanks is cheaper to compare than words, and mostly the same.
-    known = set(" ".join(said).lower().split())
-    if known.issuperset(" ".join(other).lower().split()):
+    # What stands between blanks and signs of ASCII is cheaper to find than words, and mostly the same.
+    known = set(_rough(" ".join(said)))
+    if known.issuperset(_rough(" ".join(other))):
         return []
     words = _Words("\n".join(said))
     found: dict[str, None] = {}
     for text in other:
-        for line in _lines(text):
-            lower = line.lower()
-            if not known.issuperset(lower.split()) and not words.have(lower):
-                found[line] = None
+        for line in text.split("\n"):
+            if known.issuperset(_rough(line)):
+                continue
+            for sentence in _sentences(line):
+                if not known.issuperset(_rough(sentence)) and not words.have(sentence.lower()):
+                    found[sentence] = None
     return list(found)
 
 
-def _lines(text: str) -> Iterator[str]:
-    for line in text.split("\n"):
-        if len(line) <= _LONG_LINE:
-            yield line
-        else:
-            yield from _SENTENCE_END.split(line)
+def _rough(text: str) -> list[bytes]:
+    return text.lower().encode("utf-8", "replace").translate(_TO_BLANKS).split()
+
+
+def _sentences(line: str) -> list[str]:
+    return [line] if len(line) <= _LONG_LINE else _SENTENCE_END.split(line)
 
 
 class _Words:
