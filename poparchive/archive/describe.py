@@ -54,7 +54,7 @@ def document(key: int, facts: MessageFacts, text: Extract) -> Document:
     """Return what the search index takes in for the message with row id ``key``."""
     return Document(
         id=key,
-        body=text.body,
+        body=text.searched,
         subject=text.subject,
         sender=text.sender,
         recipients=text.recipients,

@@ -20,7 +20,7 @@ def mail(content: bytes, within: Within) -> None:
     said = extract(content, root)
     fields = [said.subject, said.sender, said.recipients, said.copies]
     within.found.add("\n".join([field for field in fields if field]))
-    within.found.add(said.body)
+    within.found.add(said.searched)
     within.found.add("\n".join([name for name in said.attachment_names if name]))
     for leaf in root.leaves():
         name = leaf.attachment_name

@@ -181,7 +181,7 @@ def _best(
     octets: Octets, text: Extract, wanted: Sequence[Words], piece: "_Piece", inside: "_Attachments"
 ) -> Snippet:
     """Take it from the text, or from an attachment where only that has what is wanted."""
-    own = piece(text.body, _in(wanted, "body"))
+    own = piece(text.searched, _in(wanted, "body"))
     attached = _in(wanted, "attachment")
     if own.marks or not attached or not text.attachment_names:
         return own

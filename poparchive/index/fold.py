@@ -60,6 +60,8 @@ _NEW_CAPITALS = (0x037F, 0x0528, 0x052A, 0x052C, 0x052E)
 """Their small letters FTS5's tables do not have; nor those of Cherokee and what is behind it."""
 
 _ASCII = bytes(range(128))
+_ASCII_TABLE = {code: chr(code) for code in range(128)}
+"""For ``str.translate``, which takes ten times as long for a character that its table has not."""
 _FEW = 24
 """So many passes take as long as one over a table of all characters."""
 
@@ -97,16 +99,6 @@ class _Plain(dict[str, str]):
 _PLAIN = _Plain(_LETTERS)
 
 
-class _Table(dict[int, str]):
-    """The same by code point, for ``str.translate``."""
-
-    def __missing__(self, code: int) -> str:
-        return _PLAIN[chr(code)] if code > 127 or not code else chr(code)
-
-
-_TABLE = _Table()
-
-
 def fold(text: str) -> str:
     """Return text for the tokenizer. Text in ASCII comes back as it is."""
     if text.isascii():
@@ -117,9 +109,12 @@ def fold(text: str) -> str:
         beyond = _beyond_ascii(text)
     if "\0" in text:
         text = text.replace("\0", " ")
-    changed = [(one, plain) for one in set(beyond) if (plain := _PLAIN[one]) != one]
+    characters = set(beyond)
+    changed = [(one, plain) for one in characters if (plain := _PLAIN[one]) != one]
     if len(changed) > _FEW:
-        text = text.translate(_TABLE)
+        table = dict(zip(map(ord, characters), characters, strict=True))
+        table.update((ord(one), plain) for one, plain in changed)
+        text = text.translate(_ASCII_TABLE | table)
     else:
         for character, plain in changed:
             text = text.replace(character, plain)

@@ -19,6 +19,7 @@ import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -140,6 +141,11 @@ def subject_mark(subject: str) -> str:
     text = base(subject).text
     if not text:
         return ""
+    return _mark(text)
+
+
+@lru_cache(maxsize=2048)
+def _mark(text: str) -> str:
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
     return MARK + base64.b32encode(digest[:5]).decode().lower()
 

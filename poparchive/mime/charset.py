@@ -93,9 +93,11 @@ _SAMPLE_OCTETS: Final = 4_000
 """What is looked at to tell charsets apart."""
 _C1: Final = bytes(range(0x80, 0xA0))
 _UNDEFINED_1252: Final = b"\x81\x8d\x8f\x90\x9d"
+_ESCAPE: Final = 0x1B
 _JAPANESE_SHIFT: Final = re.compile(rb"\x1b\$[@B]|\x1b\(J")
 _JIS_RUN: Final = re.compile(rb"\x1b\$[@B]((?:[\x21-\x7e][\x21-\x7e])*)")
 _JIS_HALF: Final = re.compile(rb"\x1b\(I([\x21-\x5f]*)")
+_UTF8_C1_LEAD: Final = 0xC2
 _UTF8_C1: Final = re.compile(rb"\xc2[\x80-\x9f]")
 _UNWANTED: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _STRAY: Final = re.compile("[\udc80-\udcff]+")
@@ -124,7 +126,7 @@ def decode(octets: bytes, label: str = "") -> str:
     Line ends become LF.
     """
     name = codec(label) if label else None
-    if name in _SHIFTED or (b"\x1b" in octets and _JAPANESE_SHIFT.search(octets)):
+    if name in _SHIFTED or (_ESCAPE in octets and _JAPANESE_SHIFT.search(octets)):
         name = name if name in _SHIFTED else "iso2022_jp_ext"
         text = octets.decode(name, "replace")
         if "\ufffd" in text and name == "iso2022_jp_ext":
@@ -146,7 +148,7 @@ def decode(octets: bytes, label: str = "") -> str:
         text = octets.decode("utf-8")
     except UnicodeDecodeError:
         return _not_utf8(octets, name)
-    return clean(text) if b"\xc2" in octets and _UTF8_C1.search(octets) else text
+    return clean(text) if _UTF8_C1_LEAD in octets and _UTF8_C1.search(octets) else text
 
 
 def clean(text: str) -> str:

@@ -14,16 +14,18 @@ from html import unescape
 from typing import Final
 
 _UNSEEN: Final = re.compile(
-    r"<(?:!--(?:-?>|.*?(?:--!?>|\Z))"
+    r"<(?=[!stST])(?:!--(?:-?>|.*?(?:--!?>|\Z))"
     r"|(script|style|title|template)(?![a-z0-9:-]).*?(?:</\1(?![a-z0-9:-])[^<>]*>?|\Z))",
     re.DOTALL | re.IGNORECASE,
 )
 _PREFORMATTED: Final = re.compile(r"(?<=<pre)([^<>]*>)(.*?)(?=</pre|\Z)", re.DOTALL | re.IGNORECASE)
 _TAG: Final = re.compile(
-    r"<(/?[a-zA-Z!?][^\s<>/]*+)"
-    r"(?:(?:[^<>\"']++|\"[^\"<]*+\"|'[^'<]*+')*+>|[^<>]*+(?:>|(?=<)))"
+    r"<(/?[a-zA-Z!?][^\s<>/]*+)(?:"
+    r">|[^<>\"']*+(?:\"[^\"<]*+\"[^<>\"']*+)*+(?:>|(?:'[^'<]*+'[^<>\"']*+(?:\"[^\"<]*+\"[^<>\"']*+)*+)++>)"
+    r"|[^<>]*+(?:>|(?=<)))"
 )
-"""A tag; one with odd quotes ends at the next ``>``, and one without an end at the next tag."""
+"""A tag; one with odd quotes ends at the next ``>``, and one without an end at the next tag. What most tags
+are stands first: this takes two thirds of the time of one alternative for each sort of value."""
 
 _CONCEALING: Final = (
     *("display:none", "display: none", "visibility:hidden", "visibility: hidden", " hidden"),
@@ -31,6 +33,8 @@ _CONCEALING: Final = (
 )
 """What may conceal an element, in its tag. Not ``mso-hide:all``: it hides from Outlook alone what the others
 see, as buttons that Outlook has its own drawing of."""
+_MAY_CONCEAL: Final = re.compile(": ?(?:none|hidden|0)", re.IGNORECASE)
+"""What all of these have but the attribute. It saves most pages twelve searches."""
 _HIDDEN: Final = re.compile(
     r"<[^\s<>]+(?:\s++(?!hidden[\s=/>])[^\s=<>\"'/]++(?:\s*+=\s*+(?:\"[^\"<>]*+\"|'[^'<>]*+'|[^\s\"'<>]++))?+)*+"
     r"\s++hidden[\s=/>]"
@@ -92,14 +96,15 @@ def text_of(source: str) -> str:
     if "<!--" in source:
         source = _comments_ended(source)
     source = _UNSEEN.sub("", source)
-    lower = source.lower()
-    if len(lower) != len(source):
-        lower = source  # İ is two characters in lower case, and places would differ
-    marks = _marks(lower)
-    if marks:
-        seen = _text(_without_concealed(source, lower, marks))
-        if seen:
-            return seen  # where everything is concealed, finding it matters more
+    if _MAY_CONCEAL.search(source) or "idden" in source or "IDDEN" in source:
+        lower = source.lower()
+        if len(lower) != len(source):
+            lower = source  # İ is two characters in lower case, and places would differ
+        marks = _marks(lower)
+        if marks:
+            seen = _text(_without_concealed(source, lower, marks))
+            if seen:
+                return seen  # where everything is concealed, finding it matters more
     return _text(source)
 
 
@@ -118,7 +123,9 @@ def _text(source: str) -> str:
     pieces[1::2] = [_SEPARATORS[tag] for tag in pieces[1::2]]
     text = "".join(pieces)
     if "&" in text:
-        text = _unescaped(text)
+        text = text.replace("&nbsp;", " ")  # most entities are this one
+        if "&" in text:
+            text = _unescaped(text)
     if not text.isascii():
         for character in _INVISIBLE:
             text = text.replace(character, "")

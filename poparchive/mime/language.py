@@ -45,7 +45,7 @@ _KANA_SHARE: Final = 20
 
 
 _CODES: Final = tuple(WORDS)
-_NUMBERS: Final = f"<{len(_CODES)}H"
+_SCORES: Final = struct.Struct(f"<{len(_CODES)}H")
 _FIELD_BITS: Final = 16
 _WHOLE: Final = 240
 """What a word weighs that one language alone has."""
@@ -84,8 +84,9 @@ def language(text: str, subject: str = "", hint: str = "") -> str:
     """
     sample = text[:SAMPLE_CHARS]
     sample = f"{subject[:_MAX_SUBJECT_CHARS]}\n{sample}".lower()
-    hint = hint[:2].lower() if hint[2:3] in ("", "-", ",", " ") else ""
-    hint = _OTHER_CODES.get(hint, hint)
+    if hint:
+        hint = hint[:2].lower() if hint[2:3] in ("", "-", ",", " ") else ""
+        hint = _OTHER_CODES.get(hint, hint)
     if sample.isascii():
         return _by_words(sample, "", hint)
     beyond = sample.encode("utf-8", "replace").translate(None, _ASCII).decode("utf-8", "replace")
@@ -118,11 +119,12 @@ def _by_words(sample: str, beyond: str, hint: str) -> str:
     total = words.sum(sample.split())
     if beyond:
         total += letters.sum(beyond)
-    if hint in _CODES:
+    if hint and hint in _CODES:
         total += _WHOLE << _FIELD_BITS * _CODES.index(hint)
-    octets = total.to_bytes(len(_CODES) * _FIELD_BITS // 8, "little")
-    scores = struct.unpack(_NUMBERS, octets)
+    scores = list(_SCORES.unpack(total.to_bytes(_SCORES.size, "little")))
     best = max(scores)
+    if best < _MIN_SCORE:
+        return ""
     at = scores.index(best)
-    second = max(scores[:at] + scores[at + 1 :])
-    return _CODES[at] if best >= _MIN_SCORE and best - second >= _MARGIN else ""
+    scores[at] = 0
+    return _CODES[at] if best - max(scores) >= _MARGIN else ""

@@ -46,7 +46,7 @@ class Part:
     encoding, ``block`` the fields of the header.
     """
 
-    __slots__ = ("block", "encoding", "end", "head", "number", "parts", "start", "type")
+    __slots__ = ("_about", "block", "encoding", "end", "head", "number", "parts", "start", "type")
 
     def __init__(
         self, head: int, start: int, end: int, kind: str, encoding: bytes, block: Block
@@ -59,14 +59,17 @@ class Part:
         self.block = block
         self.number = 0
         self.parts: list[Part] = []
+        self._about: About | None = None
 
     @property
     def about(self) -> About:
         """What its fields say of it."""
-        block = self.block
-        return headers.about(
-            self.type, block.first(b"content-type"), block.first(b"content-disposition")
-        )
+        if self._about is None:
+            block = self.block
+            self._about = headers.about(
+                self.type, block.first(b"content-type"), block.first(b"content-disposition")
+            )
+        return self._about
 
     @property
     def attachment_name(self) -> str | None:

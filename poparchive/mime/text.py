@@ -67,6 +67,7 @@ class Extract(NamedTuple):
     ``attachment_types`` has what they are known as, once each: ``pdf``. ``blind`` is Bcc, ``lists`` the
     mailing list's name and address, ``labels`` what other programs filed the message under, comma
     separated. ``signed`` and ``encrypted`` say that a part claims to be so; nothing is checked.
+    ``beside`` are lines of HTML versions of the text, where they have words that the plain one has not.
     """
 
     subject: str
@@ -87,6 +88,12 @@ class Extract(NamedTuple):
     encrypted: bool = False
     language: str = ""
     references: tuple[str, ...] = ()
+    beside: str = ""
+
+    @property
+    def searched(self) -> str:
+        """All text that a search finds: what is shown, and behind it what other versions say besides."""
+        return f"{self.body}\n{self.beside}" if self.beside else self.body
 
 
 def extract(message: Octets, root: Part | None = None, *, judge: bool = True) -> Extract:
@@ -99,7 +106,7 @@ def extract(message: Octets, root: Part | None = None, *, judge: bool = True) ->
     block = root.block
     label = "" if block.is_ascii else _label(root)
     found = read(message, root)
-    body = found.text()
+    body, other = found.text(), found.text_beside()
     status = ParseStatus.OK if found.whole else ParseStatus.PARTIAL
     if not block and not _FIELD.search(message[root.head : root.start]):
         status = ParseStatus.RAW
@@ -128,12 +135,13 @@ def extract(message: Octets, root: Part | None = None, *, judge: bool = True) ->
         encrypted=found.encrypted,
         references=_references(block, message_id, f"{sender} {recipients}"),
         language=_language(block, body, subject) if judge else "",
+        beside=other,
     )
 
 
 def _language(block: Block, body: str, subject: str) -> str:
     # Here, because a search that shows messages waits for what this module imports.
-    from .language import language
+    from poparchive.mime.language import language
 
     return language(body, subject, block.first(b"content-language").decode("latin-1"))
 

@@ -268,9 +268,8 @@ class Reading:
         theirs = text.partition("\0")[0]
         if kind == "text/html":
             tagless = without_tags(text).partition("\0")[0]
-            shown = None if alternative else visible(text)[0]
             where = "html beside plain" if alternative else "html"
-            yield Piece(where, "", shown, tagless, octets, label)
+            yield Piece(where, "", visible(text)[0], tagless, octets, label)
         elif kind in ("text/enriched", "text/richtext"):
             yield Piece("enriched", "", visible(text)[0], theirs, octets, label)
         elif kind == "text/calendar":

@@ -74,8 +74,6 @@ class Difference:
         for piece in self.pieces:
             if piece.ours is not None and piece.theirs is not None:
                 yield piece.ours, piece.theirs
-            elif piece.where == "html beside plain":
-                yield piece.shown, piece.theirs or ""  # as a whole where the plain one is a stub
 
     def headers(self) -> Iterator[str]:
         """The header fields that are asked, as they are written."""
@@ -208,7 +206,16 @@ def field_forms(it: Difference) -> bool:
     )
 
 
-only_theirs("HTML beside plain text", "html beside plain")
+@rule("HTML beside plain text")
+def beside_plain(it: Difference) -> bool:
+    """A line without a word of its own is not read."""
+    return (
+        not it.ours
+        and it.atom.form == "phrase"
+        and any(it.they(piece.theirs) for piece in it.among("html beside plain"))
+    )
+
+
 only_ours("enclosed headers", "enclosed header")
 only_ours("lists and labels", "list", "label")
 only_ours("Sender", "sender")
@@ -244,7 +251,8 @@ def smime(it: Difference) -> bool:
 
 @rule("hidden in HTML")
 def hidden(it: Difference) -> bool:
-    return not it.ours and any(it.they(piece.hidden) for piece in it.among("html"))
+    places = ("html", "html beside plain")
+    return not it.ours and any(it.they(piece.hidden) for piece in it.among(*places))
 
 
 @rule("entities")
