@@ -1,8 +1,11 @@
-"""How hypothesis looks for examples, and a certificate for the TLS tests, made once.
+"""How hypothesis looks for examples, logging as each test found it, a certificate for the TLS tests.
 
 ``make test`` tries the same examples every time, so that what it finds is due to the change; ``make
 properties`` looks for others, many times as many.
 """
+
+import logging
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,3 +24,18 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     if reason := certificate_missing():
         pytest.skip(reason)
     return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """A command that runs in this process sets logging up for the process, and another test reads records."""
+    root, ours = logging.getLogger(), logging.getLogger("poparchive")
+    handlers, levels = list(root.handlers), (root.level, ours.level)
+    yield
+    root.handlers[:] = [one for one in root.handlers if one in handlers or not is_ours(one)]
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
+
+
+def is_ours(handler: logging.Handler) -> bool:
+    return type(handler).__module__.startswith("poparchive.")
