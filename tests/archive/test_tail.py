@@ -1,8 +1,10 @@
 """What lies behind the committed length of the open pack: never destroyed while it may be all there is."""
 
 import errno
+import hashlib
 import os
 import shutil
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,8 +18,10 @@ from poparchive.archive.writer import Writer
 from poparchive.model import Fate
 from poparchive.store import layout
 from poparchive.store.errors import StoreError
+from poparchive.store.frame import HEADER_BYTES, NEWEST
 from poparchive.store.journal import JournalEntry, JournalWriter
-from poparchive.store.records import Record
+from poparchive.store.pack import cut_tail
+from poparchive.store.records import PackRecord, Record, Sealed
 from tests.archive.test_repair import repair
 from tests.archive.test_verify import change, frames
 from tests.support.archives import damages, fill, octets_of, put, rows
@@ -282,3 +286,56 @@ def test_its_dictionary_is_damaged(root: Path, monkeypatch: pytest.MonkeyPatch) 
     assert sorted(octets_of(root)) == sorted([*A, *B, *mails(40, 41)])
     assert damages(root) == []
     fill(root, C)
+
+
+@pytest.mark.parametrize("damaged", ["first frame", "header", "dictionary", "newer"])
+def test_what_cannot_be_read_is_not_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch, damaged: str
+) -> None:
+    """A pack that no entry names goes only if all that is in it is known: not when its first octets are
+    damaged, nor when no frame in it can be read, and they are whole."""
+    there = layout.open_layout(root)
+    monkeypatch.setattr("poparchive.archive.writer.due", lambda *_: damaged == "dictionary")
+    monkeypatch.setattr(
+        "poparchive.archive.writer.dictionary_for", lambda *_: b"".join(mails(50, 60))
+    )
+    fill(root, mails(40, 41))
+    number = max(there.packs()) if damaged == "dictionary" else 1
+    if damaged != "dictionary":
+        shutil.rmtree(root.with_name("backup"))
+        shutil.copytree(root, root.with_name("backup"))
+    before = there.pack(number).stat().st_size
+    fill(root, B)
+    put_back(root, databases=True)
+    if damaged != "dictionary":
+        cut_tail(there, PackRecord(number, before, Sealed.NO))
+        number = max(there.packs())
+    held = frames(root, number)
+    if damaged == "first frame":
+        change(there.pack(number), held[0][0] + 150)
+    elif damaged == "header":
+        change(there.pack(number), 30)
+    elif damaged == "dictionary":
+        for start, _ in held[:2]:
+            change(there.pack(number), start + 100)
+    else:
+        octets = bytearray(there.pack(number).read_bytes())
+        for start, end in held:
+            octets[start : start + HEADER_BYTES] = newer(bytes(octets[start:end]))
+        there.pack(number).write_bytes(octets)
+    octets = there.pack(number).read_bytes()
+    for _ in range(2):
+        fill(root, C)
+        cut(root, C, monkeypatch)
+        optimize(root, Limits(), lambda *_: None)
+        repair(root)
+        assert there.pack(number).read_bytes() == octets
+    missed = set(B) - set(octets_of(root))
+    assert len(missed) < len(B) if damaged in ("first frame", "header") else missed == set(B)
+
+
+def newer(octets: bytes) -> bytes:
+    """The header of a frame as a later version writes it."""
+    head = octets[:4] + bytes([NEWEST + 1]) + octets[5 : HEADER_BYTES - 36]
+    head += zlib.crc32(head).to_bytes(4, "little")
+    return head + hashlib.sha256(head + octets[HEADER_BYTES:]).digest()

@@ -15,10 +15,10 @@ from poparchive.archive import packlist
 from poparchive.archive.ingest import GROUP_MESSAGES
 from poparchive.archive.read import Reader
 from poparchive.archive.storer import BATCH_MESSAGES
-from poparchive.archive.verify.findings import DATABASE_ERRORS, Counts, Damage, Kind
+from poparchive.archive.verify.findings import DATABASE_ERRORS, Bad, Counts, Damage, Kind
 from poparchive.archive.verify.packs import PackWalk
 from poparchive.errors import PoparchiveError
-from poparchive.store import journal, recipe
+from poparchive.store import journal, recipe, tail
 from poparchive.store.digest import sha256
 from poparchive.store.errors import DamageError, FormatError, MissingObjectError, StoreError
 from poparchive.store.frame import Entry, ObjectKind
@@ -48,14 +48,14 @@ class Unnamed:
     """Objects that cannot be read from anywhere else."""
     has_parity: bool = False
     damaged: bool = False
-    """Octets that are no frame lie before others, and not only at its end, as a crash leaves them."""
+    """Octets that are no frame lie before others, and not only at its end, as a crash leaves them. What they
+    were is not known, so they stay, whether or not others can be read."""
     unreadable: bool = False
     """The device does not give all of it back."""
 
     @property
     def may_go(self) -> bool:
-        missed = self.objects and (self.unknown or self.damaged)
-        return not missed and not self.unreadable
+        return not (self.unknown or self.damaged or self.unreadable)
 
 
 def told(packs: Iterable[Unnamed]) -> tuple[list[Unnamed], list[Unnamed]]:
@@ -92,6 +92,9 @@ def look(
             for bad in walk.walk(at, 1 if briefly else _ALL, seen):
                 found.damaged |= bad.end < size
                 found.unreadable = found.unreadable or not is_readable(layout, number)
+                lost = closed(layout, number, bad)
+                found.objects += lost
+                found.unknown += lost
             at = walk.end
     return found
 
@@ -102,9 +105,25 @@ def is_readable(layout: Layout, number: int) -> bool:
         with layout.pack(number).open("rb") as file:
             while file.read(_PIECE_BYTES):
                 pass
+    except FileNotFoundError:
+        # Who pulls beside has removed it.
+        raise
     except OSError:
         return False
     return True
+
+
+def closed(layout: Layout, number: int, bad: Bad) -> int:
+    """Return how many objects stand in frames that are whole among the bad octets of a pack, and cannot be
+    read: a newer version wrote them, or their dictionary is damaged. One, where that cannot be told."""
+    path = layout.pack(number)
+    try:
+        with path.open("rb") as file:
+            return tail.survey(
+                file.fileno(), bad.start, min(bad.end, path.stat().st_size), path
+            ).objects
+    except (OSError, StoreError):
+        return 1
 
 
 def _is_elsewhere(archive: Reader | None, one: Frame, entry: Entry) -> bool:
@@ -143,6 +162,11 @@ def kept(layout: Layout, one: Unnamed) -> str:
         return (
             f"{where}no entry of the journal names it, and the device does not give all of it back, so what"
             " it holds is not known; it was kept. Look at the disk"
+        )
+    if not one.unknown and one.start:
+        return (
+            f"{where}some of the octets are no frame; all else there stands elsewhere too. The next pull puts"
+            " it into a pack of its own"
         )
     if not one.unknown:
         return (
@@ -227,6 +251,9 @@ def _tails(
             if sealed or layout.pack(number).stat().st_size <= length:
                 continue
             one = look(layout, number, archive, start=length)
+            if not one.objects:
+                # Nothing that anybody could read: it is cut off.
+                continue
             # A pull that runs beside appends before it names, and the catalog follows later.
             if one.may_go or is_locked(layout.lock) or _length(archive, number) > length:
                 continue
