@@ -319,10 +319,10 @@ def test_what_cannot_be_read_is_not_nothing(
         for start, _ in held[:2]:
             change(there.pack(number), start + 100)
     else:
-        octets = bytearray(there.pack(number).read_bytes())
+        whole = bytearray(there.pack(number).read_bytes())
         for start, end in held:
-            octets[start : start + HEADER_BYTES] = newer(bytes(octets[start:end]))
-        there.pack(number).write_bytes(octets)
+            whole[start : start + HEADER_BYTES] = newer(bytes(whole[start:end]))
+        there.pack(number).write_bytes(whole)
     octets = there.pack(number).read_bytes()
     for _ in range(2):
         fill(root, C)
@@ -339,3 +339,32 @@ def newer(octets: bytes) -> bytes:
     head = octets[:4] + bytes([NEWEST + 1]) + octets[5 : HEADER_BYTES - 36]
     head += zlib.crc32(head).to_bytes(4, "little")
     return head + hashlib.sha256(head + octets[HEADER_BYTES:]).digest()
+
+
+def test_a_device_that_fails_behind_the_end(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be read now is not cut off: pulls go on in a new pack, and a repair takes it in when the
+    device gives it back."""
+    there = layout.open_layout(root)
+    before = there.pack(1).stat().st_size
+    fill(root, B)
+    put_back(root, databases=True)
+    octets = there.pack(1).read_bytes()
+    here = os.pread
+
+    def failing(fd: int, length: int, at: int) -> bytes:
+        if os.path.samestat(os.fstat(fd), there.pack(1).stat()) and at + length > before:
+            raise OSError(errno.EIO, "Input/output error")
+        return here(fd, length, at)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.pread", failing)
+        fill(root, [])
+        fill(root, C[:1])
+        optimize(root, Limits(), lambda *_: None)
+        repair(root)
+        fill(root, C[1:])
+        assert there.pack(1).read_bytes() == octets
+    assert sorted(octets_of(root)) == sorted([*A, *C])
+    repair(root)
+    assert sorted(octets_of(root)) == sorted([*A, *B, *C])
+    assert notes(root) == ""
