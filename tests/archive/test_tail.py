@@ -368,3 +368,27 @@ def test_a_device_that_fails_behind_the_end(root: Path, monkeypatch: pytest.Monk
     repair(root)
     assert sorted(octets_of(root)) == sorted([*A, *B, *C])
     assert notes(root) == ""
+
+
+def test_a_batch_that_was_cut_twice(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same mail in a copy and behind the end is no more than a batch, and so no damage."""
+    monkeypatch.setattr("poparchive.archive.verify.unnamed._AT_MOST", len(B))
+    for _ in range(2):
+        cut(root, B, monkeypatch)
+    assert len(layout.open_layout(root).packs()) == 2
+    assert "verify --repair" in notes(root)
+    cut(root, mails(18, 20), monkeypatch)
+    assert {one.kind for one in damages(root)} == {Kind.PACK}
+
+
+def test_known_mail_behind_the_end(root: Path) -> None:
+    """Where all that can be read behind the end is known and some octets are no frame, nobody is told that
+    the pack, which holds the archive's mail, may be removed."""
+    path = layout.open_layout(root).pack(1)
+    (start, end), *_ = frames(root, 1)
+    octets = path.read_bytes()[start:end]
+    path.write_bytes(path.read_bytes() + octets + bytes(90) + octets)
+    assert "some of the octets are no frame" in notes(root)
+    assert "by hand" not in notes(root)
+    fill(root, C)
+    assert sorted(octets_of(root)) == sorted([*A, *C])

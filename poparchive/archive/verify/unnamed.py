@@ -9,7 +9,7 @@ as somebody appends to that (``store.pack.keep_tail``).
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from poparchive.archive import packlist
 from poparchive.archive.ingest import GROUP_MESSAGES
@@ -21,7 +21,7 @@ from poparchive.errors import PoparchiveError
 from poparchive.store import journal, recipe, tail
 from poparchive.store.digest import sha256
 from poparchive.store.errors import DamageError, FormatError, MissingObjectError, StoreError
-from poparchive.store.frame import Entry, ObjectKind
+from poparchive.store.frame import SHORT_PREFIX_BYTES, Entry, ObjectKind
 from poparchive.store.fsio import is_locked
 from poparchive.store.layout import Layout
 from poparchive.store.packread import Frame, PackReader
@@ -44,6 +44,8 @@ class Unnamed:
     start: int = 0
     objects: int = 0
     messages: int = 0
+    some: set[bytes] = field(default_factory=set)
+    """What their ids begin with: of all, or of more than a batch."""
     unknown: int = 0
     """Objects that cannot be read from anywhere else."""
     has_parity: bool = False
@@ -66,7 +68,9 @@ def told(packs: Iterable[Unnamed]) -> tuple[list[Unnamed], list[Unnamed]]:
     """
     missed = list(packs)
     many = [one for one in missed if one.unknown]
-    if sum(one.messages for one in many) <= _AT_MOST and not any(one.has_parity for one in many):
+    # A pull that was cut again has left the same mail again.
+    some = set[bytes]().union(*(one.some for one in many))
+    if len(some) <= _AT_MOST and not any(one.has_parity for one in many):
         return missed, []
     return [one for one in missed if not one.unknown], many
 
@@ -83,7 +87,10 @@ def look(
         def seen(one: Frame) -> None:
             for entry in one.entries:
                 found.objects += 1
-                found.messages += entry.kind is ObjectKind.RECIPE
+                if entry.kind is ObjectKind.RECIPE:
+                    found.messages += 1
+                    if len(found.some) <= _AT_MOST:
+                        found.some.add(entry.prefix[:SHORT_PREFIX_BYTES])
                 found.unknown += not _is_elsewhere(archive, one, entry)
 
         walk = PackWalk(layout, reader, Counts(), number, size, lambda *_: None)
