@@ -79,7 +79,7 @@ class Writer:
             self._packs = PackWriter(self.layout, open_pack(self._catalog), pack_bytes=pack_bytes)
             stack.callback(self._packs.close)
             # What cannot be removed or looked at now is by the next pull.
-            with contextlib.suppress(StoreError, FileNotFoundError):
+            with contextlib.suppress(StoreError, OSError):
                 remove_copies(self.layout, self._named())
             self._began = self._packs.number, self._packs.length
             self._journal = JournalWriter(self.layout, position)
@@ -153,7 +153,7 @@ class Writer:
     def _clear(self) -> None:
         """Remove what pulls that were cut have left, if what it holds was fetched again."""
         # The same.
-        with contextlib.suppress(StoreError):
+        with contextlib.suppress(StoreError, OSError):
             remove_left(
                 self.layout,
                 self._named(),

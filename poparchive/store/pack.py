@@ -17,7 +17,7 @@ from pathlib import Path
 
 from poparchive.model import Location
 from poparchive.store import frame, journal, tail, twin
-from poparchive.store.errors import DamageError, FormatError, WriteError
+from poparchive.store.errors import DamageError, FormatError, UnreadableError, WriteError
 from poparchive.store.frame import HEADER_BYTES, Kind, Object
 from poparchive.store.fsio import read_exactly, sync_directory, write_all, writing
 from poparchive.store.layout import Layout
@@ -177,8 +177,13 @@ class PackWriter:
             check_header(self._layout, last.number, head, path)
             self.dictionary, self._begin_of_objects = _first_dictionary(self._fd, path)
             if size > last.length:
-                with self._dying():
+                with writing(path):
                     cut_tail(self._layout, last)
+        except UnreadableError:
+            # It stays, and who appends goes on in a new pack: the disk may be better another day.
+            self.close()
+            self._number = self._length = 0
+            return
         except BaseException:
             self.close()
             raise
@@ -246,12 +251,19 @@ def keep_tail(layout: Layout, last: PackRecord, source: Path, whole: Path) -> in
     names, if a frame in it is whole. Return its number, else 0. Durable when it returns.
 
     ``whole`` has the pack's dictionary. Octets between whole frames come along as they are. Raises
-    ``DamageError`` if the frames need a dictionary that cannot be read.
+    ``DamageError`` if the frames need a dictionary that cannot be read, ``UnreadableError`` if the device
+    does not give all octets back.
     """
     with contextlib.ExitStack() as stack:
         fd = os.open(source, os.O_RDONLY)
         stack.callback(os.close, fd)
-        found = tail.survey(fd, last.length, os.fstat(fd).st_size, source)
+        size = os.fstat(fd).st_size
+        if not tail.is_readable(fd, last.length, size):
+            raise UnreadableError(
+                f"{source}: the device does not give back what stands behind octet {last.length}, which may"
+                " be mail that is nowhere else; nothing was cut off. Look at the disk"
+            )
+        found = tail.survey(fd, last.length, size, source)
         if not found.objects:
             return 0
         dictionary = _dictionary_of(whole)

@@ -6,6 +6,7 @@ it. Nothing in a pack tells one from the other. So only what was being written i
 frame whose end is missing, or octets among which no frame is whole.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,18 @@ def survey(fd: int, start: int, size: int, path: Path) -> Tail:
         else:
             at = _next_whole(fd, at + 1, size, path)
     return found
+
+
+def is_readable(fd: int, start: int, size: int) -> bool:
+    """Whether the device gives these octets back, good or bad. Later it may give what it does not now."""
+    at = start
+    try:
+        # Before a sector that cannot be read, fewer octets come than were asked for.
+        while at < size and (piece := os.pread(fd, min(_WINDOW_BYTES, size - at), at)):
+            at += len(piece)
+    except OSError:
+        return False
+    return True
 
 
 def _header(fd: int, at: int, path: Path) -> Header | None:

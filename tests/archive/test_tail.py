@@ -1,8 +1,10 @@
 """What lies behind the committed length of the open pack: never destroyed while it may be all there is."""
 
 import errno
+import hashlib
 import os
 import shutil
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,8 +18,10 @@ from poparchive.archive.writer import Writer
 from poparchive.model import Fate
 from poparchive.store import layout
 from poparchive.store.errors import StoreError
+from poparchive.store.frame import HEADER_BYTES, NEWEST
 from poparchive.store.journal import JournalEntry, JournalWriter
-from poparchive.store.records import Record
+from poparchive.store.pack import cut_tail
+from poparchive.store.records import PackRecord, Record, Sealed
 from tests.archive.test_repair import repair
 from tests.archive.test_verify import change, frames
 from tests.support.archives import damages, fill, octets_of, put, rows
@@ -282,3 +286,109 @@ def test_its_dictionary_is_damaged(root: Path, monkeypatch: pytest.MonkeyPatch) 
     assert sorted(octets_of(root)) == sorted([*A, *B, *mails(40, 41)])
     assert damages(root) == []
     fill(root, C)
+
+
+@pytest.mark.parametrize("damaged", ["first frame", "header", "dictionary", "newer"])
+def test_what_cannot_be_read_is_not_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch, damaged: str
+) -> None:
+    """A pack that no entry names goes only if all that is in it is known: not when its first octets are
+    damaged, nor when no frame in it can be read, and they are whole."""
+    there = layout.open_layout(root)
+    monkeypatch.setattr("poparchive.archive.writer.due", lambda *_: damaged == "dictionary")
+    monkeypatch.setattr(
+        "poparchive.archive.writer.dictionary_for", lambda *_: b"".join(mails(50, 60))
+    )
+    fill(root, mails(40, 41))
+    number = max(there.packs()) if damaged == "dictionary" else 1
+    if damaged != "dictionary":
+        shutil.rmtree(root.with_name("backup"))
+        shutil.copytree(root, root.with_name("backup"))
+    before = there.pack(number).stat().st_size
+    fill(root, B)
+    put_back(root, databases=True)
+    if damaged != "dictionary":
+        cut_tail(there, PackRecord(number, before, Sealed.NO))
+        number = max(there.packs())
+    held = frames(root, number)
+    if damaged == "first frame":
+        change(there.pack(number), held[0][0] + 150)
+    elif damaged == "header":
+        change(there.pack(number), 30)
+    elif damaged == "dictionary":
+        for start, _ in held[:2]:
+            change(there.pack(number), start + 100)
+    else:
+        whole = bytearray(there.pack(number).read_bytes())
+        for start, end in held:
+            whole[start : start + HEADER_BYTES] = newer(bytes(whole[start:end]))
+        there.pack(number).write_bytes(whole)
+    octets = there.pack(number).read_bytes()
+    for _ in range(2):
+        fill(root, C)
+        cut(root, C, monkeypatch)
+        optimize(root, Limits(), lambda *_: None)
+        repair(root)
+        assert there.pack(number).read_bytes() == octets
+    missed = set(B) - set(octets_of(root))
+    assert len(missed) < len(B) if damaged in ("first frame", "header") else missed == set(B)
+
+
+def newer(octets: bytes) -> bytes:
+    """The header of a frame as a later version writes it."""
+    head = octets[:4] + bytes([NEWEST + 1]) + octets[5 : HEADER_BYTES - 36]
+    head += zlib.crc32(head).to_bytes(4, "little")
+    return head + hashlib.sha256(head + octets[HEADER_BYTES:]).digest()
+
+
+def test_a_device_that_fails_behind_the_end(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be read now is not cut off: pulls go on in a new pack, and a repair takes it in when the
+    device gives it back."""
+    there = layout.open_layout(root)
+    before = there.pack(1).stat().st_size
+    fill(root, B)
+    put_back(root, databases=True)
+    octets = there.pack(1).read_bytes()
+    here = os.pread
+
+    def failing(fd: int, length: int, at: int) -> bytes:
+        if os.path.samestat(os.fstat(fd), there.pack(1).stat()) and at + length > before:
+            raise OSError(errno.EIO, "Input/output error")
+        return here(fd, length, at)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.pread", failing)
+        fill(root, [])
+        fill(root, C[:1])
+        optimize(root, Limits(), lambda *_: None)
+        repair(root)
+        fill(root, C[1:])
+        assert there.pack(1).read_bytes() == octets
+    assert sorted(octets_of(root)) == sorted([*A, *C])
+    repair(root)
+    assert sorted(octets_of(root)) == sorted([*A, *B, *C])
+    assert notes(root) == ""
+
+
+def test_a_batch_that_was_cut_twice(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same mail in a copy and behind the end is no more than a batch, and so no damage."""
+    monkeypatch.setattr("poparchive.archive.verify.unnamed._AT_MOST", len(B))
+    for _ in range(2):
+        cut(root, B, monkeypatch)
+    assert len(layout.open_layout(root).packs()) == 2
+    assert "verify --repair" in notes(root)
+    cut(root, mails(18, 20), monkeypatch)
+    assert {one.kind for one in damages(root)} == {Kind.PACK}
+
+
+def test_known_mail_behind_the_end(root: Path) -> None:
+    """Where all that can be read behind the end is known and some octets are no frame, nobody is told that
+    the pack, which holds the archive's mail, may be removed."""
+    path = layout.open_layout(root).pack(1)
+    (start, end), *_ = frames(root, 1)
+    octets = path.read_bytes()[start:end]
+    path.write_bytes(path.read_bytes() + octets + bytes(90) + octets)
+    assert "some of the octets are no frame" in notes(root)
+    assert "by hand" not in notes(root)
+    fill(root, C)
+    assert sorted(octets_of(root)) == sorted([*A, *C])

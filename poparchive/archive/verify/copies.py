@@ -10,7 +10,7 @@ from contextlib import closing
 from poparchive.archive import packlist
 from poparchive.archive.verify.findings import Counts
 from poparchive.archive.verify.packs import PackWalk
-from poparchive.archive.verify.unnamed import is_readable, without_parity
+from poparchive.archive.verify.unnamed import closed, is_readable, without_parity
 from poparchive.store import frame
 from poparchive.store.digest import sha256
 from poparchive.store.layout import Layout
@@ -57,5 +57,5 @@ def _objects(layout: Layout, number: int) -> set[tuple[int, bytes]] | None:
         walk = PackWalk(layout, reader, Counts(), number, size, lambda *_: None)
         bad = list(walk.walk(0, size, seen))
     # Bad octets at its end are of a frame that was being written.
-    torn = all(one.end == size for one in bad) and is_readable(layout, number)
-    return found if alone and (torn or not bad) else None
+    torn = all(one.end == size and not closed(layout, number, one) for one in bad)
+    return found if alone and torn and (not bad or is_readable(layout, number)) else None

@@ -9,19 +9,19 @@ as somebody appends to that (``store.pack.keep_tail``).
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from poparchive.archive import packlist
 from poparchive.archive.ingest import GROUP_MESSAGES
 from poparchive.archive.read import Reader
 from poparchive.archive.storer import BATCH_MESSAGES
-from poparchive.archive.verify.findings import DATABASE_ERRORS, Counts, Damage, Kind
+from poparchive.archive.verify.findings import DATABASE_ERRORS, Bad, Counts, Damage, Kind
 from poparchive.archive.verify.packs import PackWalk
 from poparchive.errors import PoparchiveError
-from poparchive.store import journal, recipe
+from poparchive.store import journal, recipe, tail
 from poparchive.store.digest import sha256
 from poparchive.store.errors import DamageError, FormatError, MissingObjectError, StoreError
-from poparchive.store.frame import Entry, ObjectKind
+from poparchive.store.frame import SHORT_PREFIX_BYTES, Entry, ObjectKind
 from poparchive.store.fsio import is_locked
 from poparchive.store.layout import Layout
 from poparchive.store.packread import Frame, PackReader
@@ -44,18 +44,20 @@ class Unnamed:
     start: int = 0
     objects: int = 0
     messages: int = 0
+    some: set[bytes] = field(default_factory=set)
+    """What their ids begin with: of all, or of more than a batch."""
     unknown: int = 0
     """Objects that cannot be read from anywhere else."""
     has_parity: bool = False
     damaged: bool = False
-    """Octets that are no frame lie before others, and not only at its end, as a crash leaves them."""
+    """Octets that are no frame lie before others, and not only at its end, as a crash leaves them. What they
+    were is not known, so they stay, whether or not others can be read."""
     unreadable: bool = False
     """The device does not give all of it back."""
 
     @property
     def may_go(self) -> bool:
-        missed = self.objects and (self.unknown or self.damaged)
-        return not missed and not self.unreadable
+        return not (self.unknown or self.damaged or self.unreadable)
 
 
 def told(packs: Iterable[Unnamed]) -> tuple[list[Unnamed], list[Unnamed]]:
@@ -66,7 +68,9 @@ def told(packs: Iterable[Unnamed]) -> tuple[list[Unnamed], list[Unnamed]]:
     """
     missed = list(packs)
     many = [one for one in missed if one.unknown]
-    if sum(one.messages for one in many) <= _AT_MOST and not any(one.has_parity for one in many):
+    # A pull that was cut again has left the same mail again.
+    some = set[bytes]().union(*(one.some for one in many))
+    if len(some) <= _AT_MOST and not any(one.has_parity for one in many):
         return missed, []
     return [one for one in missed if not one.unknown], many
 
@@ -83,7 +87,10 @@ def look(
         def seen(one: Frame) -> None:
             for entry in one.entries:
                 found.objects += 1
-                found.messages += entry.kind is ObjectKind.RECIPE
+                if entry.kind is ObjectKind.RECIPE:
+                    found.messages += 1
+                    if len(found.some) <= _AT_MOST:
+                        found.some.add(entry.prefix[:SHORT_PREFIX_BYTES])
                 found.unknown += not _is_elsewhere(archive, one, entry)
 
         walk = PackWalk(layout, reader, Counts(), number, size, lambda *_: None)
@@ -92,6 +99,9 @@ def look(
             for bad in walk.walk(at, 1 if briefly else _ALL, seen):
                 found.damaged |= bad.end < size
                 found.unreadable = found.unreadable or not is_readable(layout, number)
+                lost = closed(layout, number, bad)
+                found.objects += lost
+                found.unknown += lost
             at = walk.end
     return found
 
@@ -102,9 +112,25 @@ def is_readable(layout: Layout, number: int) -> bool:
         with layout.pack(number).open("rb") as file:
             while file.read(_PIECE_BYTES):
                 pass
+    except FileNotFoundError:
+        # Who pulls beside has removed it.
+        raise
     except OSError:
         return False
     return True
+
+
+def closed(layout: Layout, number: int, bad: Bad) -> int:
+    """Return how many objects stand in frames that are whole among the bad octets of a pack, and cannot be
+    read: a newer version wrote them, or their dictionary is damaged. One, where that cannot be told."""
+    path = layout.pack(number)
+    try:
+        with path.open("rb") as file:
+            return tail.survey(
+                file.fileno(), bad.start, min(bad.end, path.stat().st_size), path
+            ).objects
+    except (OSError, StoreError):
+        return 1
 
 
 def _is_elsewhere(archive: Reader | None, one: Frame, entry: Entry) -> bool:
@@ -143,6 +169,11 @@ def kept(layout: Layout, one: Unnamed) -> str:
         return (
             f"{where}no entry of the journal names it, and the device does not give all of it back, so what"
             " it holds is not known; it was kept. Look at the disk"
+        )
+    if not one.unknown and one.start:
+        return (
+            f"{where}some of the octets are no frame; all else there stands elsewhere too. The next pull puts"
+            " it into a pack of its own"
         )
     if not one.unknown:
         return (
@@ -227,6 +258,9 @@ def _tails(
             if sealed or layout.pack(number).stat().st_size <= length:
                 continue
             one = look(layout, number, archive, start=length)
+            if not one.objects:
+                # Nothing that anybody could read: it is cut off.
+                continue
             # A pull that runs beside appends before it names, and the catalog follows later.
             if one.may_go or is_locked(layout.lock) or _length(archive, number) > length:
                 continue
