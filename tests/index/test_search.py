@@ -132,3 +132,17 @@ def test_what_no_message_has_is_said(tmp_path: Path) -> None:
             "no message has filetype:pdx; there is pdf. Nearest: filetype:pdf"
         ]
         assert searcher.absent("lang:pl") == ["no message has lang:pl"]
+
+
+def test_a_damaged_catalog_is_not_taken_for_the_index(tmp_path: Path) -> None:
+    """To make the index anew would not help, and what is said does not claim it."""
+    fill(tmp_path / "a", [b"Subject: needle\r\n\r\nneedle\r\n"])
+    catalog = tmp_path / "a" / "catalog.sqlite"
+    octets = bytearray(catalog.read_bytes())
+    octets[3 * 4096 :] = b"\xff" * (len(octets) - 3 * 4096)
+    catalog.write_bytes(octets)
+    with (
+        Searcher(catalog, tmp_path / "a" / "search.sqlite") as searcher,
+        pytest.raises(SearchError, match="says so if it is the catalog"),
+    ):
+        searcher.search("needle")
