@@ -89,9 +89,10 @@ def find(
             cells = (output.rfc3339(hit.date), hit.id.hex()[:12], hit.sender, hit.subject)
             output.result("\t".join(output.visible(cell) for cell in cells))
     if not hits:
-        output.note("nothing found")
+        output.note(f"nothing found behind the first {offset}" if offset else "nothing found")
     elif len(hits) == limit and not (as_json or ids):
-        output.note(f"the first {limit}; --limit and --offset show more, --count counts")
+        which = f"{offset + 1} to {offset + limit}" if offset else f"the first {limit}"
+        output.note(f"{which}; --limit and --offset show more, --count counts")
 
 
 def _kinds(given: str) -> list[str]:

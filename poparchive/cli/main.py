@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given == ["--version"]:
         print(f"poparchive {__version__}")  # noqa: T201 - before output.py, whose imports cost more
         sys.exit(0)
+    _have_streams()
     for stream in (sys.stdout, sys.stderr):
         # A character that the locale cannot write is no reason to stop in the middle of a result.
         if isinstance(stream, io.TextIOWrapper):
@@ -56,6 +57,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _run(given)
     finally:
         gc.enable()
+
+
+def _have_streams() -> None:
+    """Open a standard stream that is closed, as after ``>&-``, to nowhere.
+
+    Else the next file to be opened would have its number, an archive's too, and get what a library writes
+    to standard error.
+    """
+    names = ("stdin", "stdout", "stderr")
+    closed = [number for number, name in enumerate(names) if getattr(sys, name) is None]
+    if not closed:
+        return
+    while (number := os.open(os.devnull, os.O_RDWR)) < len(names):
+        os.set_inheritable(number, True)
+    os.close(number)
+    for number in closed:
+        stream = open(number, "w" if number else "r", closefd=False)  # noqa: SIM115
+        setattr(sys, names[number], stream)
 
 
 def _run(arguments: Sequence[str]) -> None:

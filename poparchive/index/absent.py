@@ -23,22 +23,29 @@ def absent(tree: Node, connection: sqlite3.Connection) -> list[str]:
     said = []
     for kind, name in dict.fromkeys(_asked(tree)):
         mark = f"{MARK}{kind}"
-        find = "SELECT 1 FROM mail WHERE mail MATCH ? LIMIT 1"
-        if connection.execute(find, (f'flags : "{mark}{name}"',)).fetchone():
+        if _has(connection, mark + name):
             continue
-        there = [word[len(mark) :] for word in words(connection, mark, _LOOKED_AT)]
+        # A word that no message has any more may stand in the index for a while.
+        listed = words(connection, mark, _LOOKED_AT)
+        there = [word[len(mark) :] for word in listed if _has(connection, word)]
         there.sort(key=lambda one: (*nearness(name, one), one))
         field = _FIELDS[kind]
         text = f"no message has {field}{name}"
         if there:
             near = closest(name, there)
-            listed = ", ".join(islice(there, _NAMED))
-            text += f"; there {'are' if len(there) > 1 else 'is'} {listed}" + (
+            some = ", ".join(islice(there, _NAMED))
+            text += f"; there {'are' if len(there) > 1 else 'is'} {some}" + (
                 " and others" if len(there) > _NAMED else ""
             )
             text += f". Nearest: {field}{near}" if near else ""
         said.append(text)
     return said
+
+
+def _has(connection: sqlite3.Connection, flag: str) -> bool:
+    """Whether a message has a flag."""
+    find = "SELECT 1 FROM mail WHERE mail MATCH ? LIMIT 1"
+    return connection.execute(find, (f'flags : "{flag}"',)).fetchone() is not None
 
 
 def _asked(tree: Node) -> Iterator[tuple[str, str]]:

@@ -289,11 +289,12 @@ class Searcher:
 
 
 def _refused(error: sqlite3.Error) -> SearchError:
-    """SQLite has limits for what it is asked; else it is the file."""
+    """SQLite has limits for what it is asked; else it is a file, and SQLite does not say which."""
     if any(said in str(error) for said in _TOO_MUCH):
         return SearchError(f"the query asks too much at once ({error}); take fewer words or values")
     return SearchError(
-        f"the search index could not be asked ({error}); `poparchive rebuild --search-only` makes it anew"
+        f"the search index, or the catalog beside it, could not be asked ({error});"
+        " `poparchive rebuild --search-only` makes the index anew, and says so if it is the catalog"
     )
 
 

@@ -48,7 +48,8 @@ caret would stand below another one."""
 
 
 def _shown(text: str, keep: str = "") -> str:
-    return "".join(c if c.isprintable() or c in keep else "?" for c in text)
+    # A blank of another kind, as Asian keyboards have, has to stay one: what is suggested is copied.
+    return "".join(c if c.isprintable() or c in keep else " " if c.isspace() else "?" for c in text)
 
 
 def _window(text: str, position: int) -> tuple[str, int]:

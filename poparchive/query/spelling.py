@@ -7,6 +7,9 @@ from poparchive.query.errors import QuerySyntaxError
 _REPAIRS = 8
 """So many mistakes in one query are repaired for a suggestion."""
 
+_LONGEST = 10_000
+"""For a query of more characters there is no suggestion: nobody reads it, and each repair reads it again."""
+
 
 def closest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name with the fewest slips of the hand: one in a short name, two in a long one.
@@ -45,10 +48,13 @@ def _distance(a: str, b: str) -> int:
 
 
 def nearest(error: QuerySyntaxError, check: Callable[[str], object]) -> str | None:
-    """Return the query with its mistakes repaired, or None if a mistake suggests no repair.
+    """Return the query with its mistakes repaired, or None if a mistake suggests no repair or
+    the query is very long.
 
     ``check`` raises ``QuerySyntaxError`` for the next mistake.
     """
+    if len(error.query) > _LONGEST:
+        return None
     seen = {error.query}
     for _ in range(_REPAIRS):
         if error.repair is None:

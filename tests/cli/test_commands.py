@@ -73,6 +73,15 @@ def test_the_rest_of_the_results_is_announced(made: Product) -> None:
     assert b"--limit" not in made.run("search", "--limit", "1000", "invoice").stderr
 
 
+def test_a_later_page_says_where_it_is(made: Product) -> None:
+    """What is shown are not the first ones there, and an empty page does not say that nothing was found."""
+    said = made.run("search", "--limit", "2", "--offset", "3", "invoice").stderr
+    assert b"4 to 5;" in said
+    assert b"the first" not in said
+    said = made.run("search", "--offset", "1000", "invoice").stderr
+    assert b"nothing found behind the first 1000" in said
+
+
 def test_show_gives_every_form_of_a_message(made: Product) -> None:
     """Raw octets, headers, text, parts and attachments."""
     (row,) = made.json("search", "filename:pdf", "subject:fwd")

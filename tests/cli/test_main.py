@@ -117,6 +117,26 @@ def python(code: str, *arguments: str, **env: str) -> subprocess.CompletedProces
     )
 
 
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+def test_a_closed_stream_is_opened_to_nowhere(closed: tuple[int, ...], tmp_path: Path) -> None:
+    """No file takes the number of a standard stream, as it would get what libraries write there."""
+    code = (
+        "import os, sys\n"
+        "from poparchive.cli import main\n"
+        "def run(arguments):\n"
+        "    print(1); print(2, file=sys.stderr); sys.stdin.read()\n"
+        "    with open(sys.argv[1], 'w') as file: file.write(str(file.fileno()))\n"
+        "main._run = run\n"
+        "main.main([])\n"
+    )
+    said = tmp_path / "said"
+    closing = " ".join(f"{number}{'<' if number == 0 else '>'}&-" for number in closed)
+    line = f'exec "$@" {closing}'
+    command = ["sh", "-c", line, "sh", sys.executable, "-c", code, str(said)]
+    assert subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode == 0
+    assert int(said.read_text()) > 2
+
+
 RUN = "from poparchive.cli.main import main; main()"
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from poparchive.index.columns import MARK
+from poparchive.index.fulltext import Document, FulltextWriter, Mark
 from poparchive.index.results import SearchError
 from poparchive.index.search import Searcher
 from poparchive.mime.filetypes import SAME
@@ -132,3 +134,30 @@ def test_what_no_message_has_is_said(tmp_path: Path) -> None:
             "no message has filetype:pdx; there is pdf. Nearest: filetype:pdf"
         ]
         assert searcher.absent("lang:pl") == ["no message has lang:pl"]
+
+
+def test_a_damaged_catalog_is_not_taken_for_the_index(tmp_path: Path) -> None:
+    """To make the index anew would not help, and what is said does not claim it."""
+    fill(tmp_path / "a", [b"Subject: needle\r\n\r\nneedle\r\n"])
+    catalog = tmp_path / "a" / "catalog.sqlite"
+    octets = bytearray(catalog.read_bytes())
+    octets[3 * 4096 :] = b"\xff" * (len(octets) - 3 * 4096)
+    catalog.write_bytes(octets)
+    with (
+        Searcher(catalog, tmp_path / "a" / "search.sqlite") as searcher,
+        pytest.raises(SearchError, match="says so if it is the catalog"),
+    ):
+        searcher.search("needle")
+
+
+def test_kinds_that_no_message_has_any_more_are_not_named(tmp_path: Path) -> None:
+    """Their words stand in the index until it is merged."""
+    fill(tmp_path / "a", [b"Subject: x\r\n\r\nx\r\n"])
+    catalog, index = tmp_path / "a" / "catalog.sqlite", tmp_path / "search.sqlite"
+    writer = FulltextWriter.open(index, catalog)
+    before = Document(1, flags=f"{MARK}typepdf")
+    writer.add([before, Document(2, flags=f"{MARK}typezip")], Mark(1, None))
+    writer.replace([(before, Document(1))])
+    with Searcher(catalog, index) as searcher:
+        assert searcher.absent("filetype:pdf") == ["no message has filetype:pdf; there is zip"]
+    writer.close()

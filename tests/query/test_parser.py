@@ -433,6 +433,22 @@ def test_what_makes_scripts_join_stays_in_the_nearest_form() -> None:
         tree("می\u200cخواهم form:anna")
 
 
+@pytest.mark.parametrize("blank", ["\u3000", "\xa0", "\t"])
+def test_blanks_of_other_kinds_stay_blanks_in_the_nearest_form(blank: str) -> None:
+    """What Asian keyboards and pasted text have between words parts them in what is shown, too."""
+    with pytest.raises(QuerySyntaxError) as caught:
+        tree(f"form:anna{blank}invoice")
+    assert str(caught.value).endswith("nearest valid form: from:anna invoice")
+
+
+def test_a_very_long_query_has_no_nearest_form() -> None:
+    """It would fill the terminal."""
+    with pytest.raises(QuerySyntaxError) as caught:
+        tree("form:anna " + "x" * 10_000)
+    assert caught.value.nearest is None
+    assert len(str(caught.value)) < 500
+
+
 def test_accounts_are_named_the_nearest_first() -> None:
     """And asked for only by a query that names one."""
     with pytest.raises(QuerySyntaxError, match='there are "anna", "office"') as caught:
