@@ -41,10 +41,10 @@ def entry() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line, by default the process's own, and exits; it never returns."""
     given = sys.argv[1:] if arguments is None else list(arguments)
+    _have_streams()
     if given == ["--version"]:
         print(f"poparchive {__version__}")  # noqa: T201 - before output.py, whose imports cost more
         sys.exit(0)
-    _have_streams()
     for stream in (sys.stdout, sys.stderr):
         # A character that the locale cannot write is no reason to stop in the middle of a result.
         if isinstance(stream, io.TextIOWrapper):
@@ -60,21 +60,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _have_streams() -> None:
-    """Open a standard stream that is closed, as after ``>&-``, to nowhere.
+    """Open a standard stream that is closed, as after ``>&-``.
 
     Else the next file to be opened would have its number, an archive's too, and get what a library writes
-    to standard error.
+    to standard error. What is written to standard output fails: a result that nobody gets is no success.
     """
-    names = ("stdin", "stdout", "stderr")
-    closed = [number for number, name in enumerate(names) if getattr(sys, name) is None]
-    if not closed:
-        return
-    while (number := os.open(os.devnull, os.O_RDWR)) < len(names):
-        os.set_inheritable(number, True)
-    os.close(number)
-    for number in closed:
-        stream = open(number, "w" if number else "r", closefd=False)  # noqa: SIM115
-        setattr(sys, names[number], stream)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDONLY if name == "stdout" else os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            os.set_inheritable(number, True)
+            stream = open(number, "w" if number else "r", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
 
 
 def _run(arguments: Sequence[str]) -> None:
@@ -137,6 +136,10 @@ def _report(error: Exception) -> int:
     from poparchive.cli.output import problem, verbosity, visible
     from poparchive.errors import PoparchiveError, leaves
 
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _let_go_of_output()
     errors = leaves(error)
     expected = [each for each in errors if isinstance(each, PoparchiveError)]
     if verbosity() > 0:
