@@ -3,7 +3,6 @@
 Bounded: the newest ``COUNTED`` messages found are looked at, as each takes a look into the catalog.
 """
 
-import re
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -11,18 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from poparchive.query.fields import SAME_ENDINGS
+from poparchive.index.columns import MARK
 
 COUNTED: Final = 5_000
 KINDS: Final = ("from", "year", "account", "filetype")
 
 _DAY_S: Final = 86_400
-_ENDING: Final = re.compile(r"\.([^\W_]{1,8})\s*\Z")
-_OF_TYPE: Final = {
-    "application/pdf": "pdf", "application/zip": "zip", "application/msword": "doc",
-    "application/vnd.ms-excel": "xls", "message/rfc822": "eml", "text/calendar": "ics",
-    "text/html": "html", "text/plain": "txt", "image/jpeg": "jpg",
-}  # fmt: skip
+TYPE: Final = f"{MARK}type"
+"""Begins the mark of a sort of file."""
 
 Run = Callable[[str, tuple[object, ...]], sqlite3.Cursor]
 
@@ -41,8 +36,15 @@ class Facets:
     whole: bool
 
 
-def facets(run: Run, keys: Sequence[int], kinds: Sequence[str], *, whole: bool) -> Facets:
-    """Count messages by kind; ``keys`` are their row ids."""
+def facets(
+    run: Run,
+    keys: Sequence[int],
+    kinds: Sequence[str],
+    types: Callable[[], Sequence[str]],
+    *,
+    whole: bool,
+) -> Facets:
+    """Count messages by kind; ``keys`` are their row ids, ``types`` gives the sorts of files there are."""
     run("CREATE TEMP TABLE IF NOT EXISTS faceted(id INTEGER PRIMARY KEY)", ())
     run("DELETE FROM temp.faceted", ())
     listed = ",".join(f"({key})" for key in keys)
@@ -57,7 +59,7 @@ def facets(run: Run, keys: Sequence[int], kinds: Sequence[str], *, whole: bool) 
     if "account" in kinds:
         counts["account"] = _accounts(run)
     if "filetype" in kinds:
-        counts["filetype"] = _types(run)
+        counts["filetype"] = _types(run, types())
     ordered = {kind: counts[kind] for kind in kinds if kind in counts}
     return Facets(ordered, names, len(keys), whole)
 
@@ -69,16 +71,6 @@ def address_of(sender: str) -> str:
     if 0 <= start < end:
         return sender[start + 1 : end].strip().lower()
     return sender.strip().lower()
-
-
-def ending_of(name: str, media_type: str) -> str:
-    """Return what a file is known as: the ending of its name, else what its media type stands for."""
-    found = _ENDING.search(name)
-    if found:
-        ending = found[1].lower()
-        return SAME_ENDINGS.get(ending, ending)
-    kind = media_type.lower()
-    return _OF_TYPE.get(kind) or kind.rpartition("/")[2].removeprefix("x-")[:12] or "?"
 
 
 def _most(counts: "Counter[str]") -> list[tuple[str, int]]:
@@ -127,11 +119,17 @@ def _accounts(run: Run) -> list[tuple[str, int]]:
     return _most(Counter({name or "?": count for name, count in rows}))
 
 
-def _types(run: Run) -> list[tuple[str, int]]:
-    rows = run(
-        "SELECT p.message, p.name, p.type FROM temp.faceted f CROSS JOIN cat.parts p"
-        " ON p.message = f.id WHERE p.segment = 0 AND p.name IS NOT NULL",
-        (),
+def _types(run: Run, types: Sequence[str]) -> list[tuple[str, int]]:
+    """Count by the index's own marks, as ``filetype:`` finds by them: of attachments in enclosed mail too."""
+    least, most = run("SELECT min(id), max(id) FROM temp.faceted", ()).fetchone()
+    if least is None:
+        return []
+    # Not by the row ids of the table: that would be a match for each of them.
+    query = (
+        "SELECT count(*) FROM mail WHERE mail MATCH ? AND rowid BETWEEN ? AND ?"
+        " AND +rowid IN (SELECT id FROM temp.faceted)"
     )
-    found = {(message, ending_of(name, kind or "")) for message, name, kind in rows}
-    return _most(Counter(ending for _, ending in found))
+    counts: Counter[str] = Counter()
+    for one in types:
+        (counts[one],) = run(query, (f'flags : "{TYPE}{one}"', least, most)).fetchone()
+    return _most(+counts)

@@ -45,6 +45,9 @@ _DATE = "(SELECT d.date FROM cat.messages d WHERE d.id = {id})"
 
 _TOO_MUCH = ("too large", "too big", "too many", "too complex", "stack overflow")
 
+TYPES_MOST = 500
+"""Facets count so many sorts of files; there are some dozens."""
+
 SORTS = ("newest", "relevance", "size")
 
 
@@ -101,7 +104,17 @@ class Searcher:
 
         with self._asking():
             keys = self._keys(self._plan(query), COUNTED + 1, 0, "newest")
-            return facets(self._run, keys[:COUNTED], kinds, whole=len(keys) <= COUNTED)
+            whole = len(keys) <= COUNTED
+            return facets(self._run, keys[:COUNTED], kinds, self._types, whole=whole)
+
+    def _types(self) -> list[str]:
+        """The sorts of files that the index knows of."""
+        from poparchive.index.facets import TYPE
+        from poparchive.index.vocabulary import words
+
+        if "contents" not in self._known().columns:
+            return []
+        return [one.removeprefix(TYPE) for one in words(self._connection, TYPE, TYPES_MOST)]
 
     def thread(self, key: int) -> list[int]:
         """Return the row ids of the messages in a message's thread, oldest first."""

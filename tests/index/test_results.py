@@ -10,7 +10,7 @@ import pytest
 from poparchive.archive.rebuild import rebuild
 from poparchive.archive.writer import Writer
 from poparchive.index import relevance
-from poparchive.index.facets import address_of, ending_of
+from poparchive.index.facets import address_of
 from poparchive.index.search import Searcher
 from poparchive.store import layout
 from tests.support.archives import damages, fill, put
@@ -156,13 +156,10 @@ def test_facets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert (found.looked_at, found.whole) == (2, False)
 
 
-def test_names_of_senders_and_files() -> None:
+def test_names_of_senders() -> None:
     """What is grouped by."""
     assert address_of("A B <a@B.c>") == address_of("a@b.C") == "a@b.c"
     assert address_of("nobody") == "nobody"
-    assert ending_of("a.PDF", "x/y") == "pdf"
-    assert ending_of("noname", "application/pdf") == "pdf"
-    assert ending_of("", "image/x-odd") == "odd"
 
 
 @pytest.fixture(scope="module")

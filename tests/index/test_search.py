@@ -115,6 +115,30 @@ def test_a_kind_of_file_has_one_name(tmp_path: Path, one: str, other: str) -> No
     assert SAME == SAME_ENDINGS
 
 
+def test_sorts_of_files_are_counted_as_they_are_found(tmp_path: Path) -> None:
+    """What the facet names can be asked for, and is found as often: files in enclosed mail, files known by
+    their media type alone, and files of two sorts too."""
+    part = "--b\r\nContent-Type: {}\r\nContent-Disposition: attachment{}\r\n\r\nx\r\n"
+    head = "Subject: s\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    word = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+    parts = [
+        part.format(word, ""),
+        part.format("application/pdf", "; filename=a.exe"),
+        part.format("application/octet-stream", ""),
+        "--b\r\nContent-Type: message/rfc822\r\n\r\n"
+        + (head + part.format("image/gif", "; filename=x.gif"))
+        .replace("=b", "=c")
+        .replace("--b", "--c")
+        + "--c--\r\n",
+    ]
+    fill(tmp_path / "a", [(head + one + "--b--").encode() for one in [*parts, "".join(parts)]])
+    with searching(tmp_path / "a") as searcher:
+        found = searcher.facets("", ["filetype"]).counts["filetype"]
+        assert dict(found).keys() >= {"docx", "pdf", "exe", "gif"}
+        assert {one: searcher.count(f"filetype:{one}") for one, _ in found} == dict(found)
+        assert searcher.facets("nothing", ["filetype"]).counts["filetype"] == []
+
+
 def test_an_account_that_is_not_there_is_refused(root: Path) -> None:
     """Nothing could be found by it, and all by its opposite; the error names those that are there."""
     with searching(root) as searcher:
