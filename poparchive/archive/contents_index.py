@@ -4,11 +4,11 @@ Promise: an index is never begun here, as one that is would not have the mail th
 """
 
 import contextlib
-import sqlite3
 from collections.abc import Iterator
 
 from poparchive.index import carried, versions
 from poparchive.index.contents import ContentsError, ContentStore
+from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.fulltext import FulltextWriter, IndexOutdatedError
 from poparchive.index.lookup import open_read_only
 from poparchive.store.fsio import Lock
@@ -42,7 +42,7 @@ class ContentsIndex:
             with contextlib.closing(open_read_only(path)) as run:
                 versions.refuse_newer_index(run, path)
                 named = carried.file_of(run)
-        except sqlite3.DatabaseError as error:
+        except DATABASE_ERRORS as error:
             raise self._unusable(f"is damaged ({error})") from error
         if named not in (None, self._store.identity()):
             raise self._unusable(
@@ -57,7 +57,7 @@ class ContentsIndex:
             try:
                 self._version()
                 index = FulltextWriter.open(self._layout.search, self._layout.catalog)
-            except (IndexOutdatedError, sqlite3.DatabaseError) as error:
+            except (IndexOutdatedError, *DATABASE_ERRORS) as error:
                 raise self._unusable(f"cannot be used ({error})") from error
             try:
                 yield index

@@ -1,7 +1,6 @@
 """What became of each attachment and why, as the search index and the file of texts have it. Reads only."""
 
 import contextlib
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +8,7 @@ from typing import NamedTuple
 from poparchive.archive.contents_index import ContentsIndex
 from poparchive.attachments.outcome import Status
 from poparchive.index.contents import ContentsError, ContentStore
+from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.lookup import open_read_only, uri
 from poparchive.model import MessageId
 from poparchive.store.layout import open_layout
@@ -51,5 +51,5 @@ def list_contents(root: Path, only: Status | None = None) -> Iterator[Listed]:
             run.execute("ATTACH ? AS contents", (uri(layout.contents),))
             for sha256, name, status, reason in run.execute(_QUERY, (only, only)):
                 yield Listed(MessageId(sha256), name or "", Status(status), reason)
-    except sqlite3.DatabaseError as error:
+    except DATABASE_ERRORS as error:
         raise ContentsError(f"{layout.contents}: cannot be listed: {error}") from error

@@ -11,6 +11,7 @@ from poparchive.archive.objects import Elsewhere
 from poparchive.archive.replay import Replay
 from poparchive.archive.texts import Texts
 from poparchive.index.catalog import Catalog
+from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.fulltext import FulltextWriter, Mark
 from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.fsio import sync_directory, writing
@@ -102,7 +103,7 @@ def _switch(new: Path, old: Path) -> None:
     # Its log must be in it. Whoever wrote it may have ended without closing it.
     try:
         busy = _checkpoint(new)
-    except sqlite3.DatabaseError as error:
+    except DATABASE_ERRORS as error:
         raise StoreError(
             f"{new}: cannot write: {error}. What was there before stays; make room, or look at the"
             " disk, and run the command again."
@@ -130,7 +131,7 @@ def _is_whole(path: Path) -> bool:
         return False
     try:
         return not _checkpoint(path)
-    except sqlite3.DatabaseError:
+    except DATABASE_ERRORS:
         return False
 
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Self
 
 from poparchive.errors import PoparchiveError
 from poparchive.index import bulk
+from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.lookup import uri
 
 VERSION = 1
@@ -99,7 +100,7 @@ class ContentStore:
                 connection.execute(f"PRAGMA user_version = {VERSION}")
                 connection.execute("COMMIT")
             return cls(connection, path)._checked()
-        except (sqlite3.Error, OSError) as error:
+        except (*DATABASE_ERRORS, OSError) as error:
             if connection:
                 connection.close()
             raise _refused(path, error) from error
@@ -116,7 +117,7 @@ class ContentStore:
                 connection.close()
                 return None
             return cls(connection, path)._checked()
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             raise _refused(path, error) from error
 
     def _checked(self) -> Self:
@@ -222,7 +223,7 @@ class ContentStore:
             run.executemany("DELETE FROM contents WHERE sha256 = ?", ((one,) for one in hashes))
         try:
             busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             raise _refused(self.path, error) from error
         if busy:
             raise ContentsError(
@@ -282,13 +283,13 @@ class ContentStore:
         try:
             with bulk.transaction(self._connection) as run:
                 yield run
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             raise _refused(self.path, error) from error
 
     def _ask(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         try:
             return self._connection.execute(query, tuple(values)).fetchall()
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             raise _refused(self.path, error) from error
 
 

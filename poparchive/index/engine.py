@@ -27,6 +27,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from poparchive.errors import PoparchiveError
 from poparchive.index import bulk, failures, schema, versions
+from poparchive.index.damage import DATABASE_ERRORS
 
 HEAD = versions.CATALOG
 
@@ -91,7 +92,7 @@ def _explaining(path: Path) -> Iterator[None]:
     """Translate the errors of SQLite where SQLAlchemy is not between."""
     try:
         yield
-    except sqlite3.Error as error:
+    except DATABASE_ERRORS as error:
         if explained := _explained(path, error):
             raise explained from error
         raise

@@ -17,6 +17,7 @@ from poparchive.index import bulk, carried, failures, versions
 from poparchive.index.carried import Carried
 from poparchive.index.columns import COLUMNS as COLUMNS
 from poparchive.index.columns import MARK
+from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.fold import fold
 from poparchive.index.threads import TABLES, Joining, ThreadWriter, joining
 
@@ -144,7 +145,7 @@ class FulltextWriter:
                 _create(connection)
             elif version != versions.SEARCH:
                 raise IndexOutdatedError(f"{path}: the index has version {version}")
-        except sqlite3.DatabaseError as error:
+        except DATABASE_ERRORS as error:
             connection.close()
             if failures.refused(error):
                 # Made anew it would be refused again, and what is there may be whole.
@@ -236,7 +237,7 @@ class FulltextWriter:
             run.execute("INSERT INTO mail(mail) VALUES ('optimize')")
             run.execute("VACUUM")
             busy = run.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        except sqlite3.DatabaseError as error:
+        except DATABASE_ERRORS as error:
             raise _left_behind(self._path, str(error)) from error
         if busy:
             raise _left_behind(self._path, "a search still reads it")
@@ -246,7 +247,7 @@ class FulltextWriter:
         try:
             with bulk.transaction(self._connection) as run:
                 yield run
-        except sqlite3.DatabaseError as error:
+        except DATABASE_ERRORS as error:
             raise _refused(self._path, error) from error
 
     def compact(self) -> None:
@@ -287,7 +288,7 @@ class FulltextWriter:
                 if run.total_changes - before < 2:
                     self._give_back()
                     return True
-        except sqlite3.DatabaseError as error:
+        except DATABASE_ERRORS as error:
             raise IndexWriteError(
                 f"{self._path}: cannot write: {error}. The index is as it was before"
             ) from error
@@ -306,7 +307,7 @@ class FulltextWriter:
         self._connection.close()
 
 
-def _refused(path: Path, error: sqlite3.Error) -> IndexWriteError:
+def _refused(path: Path, error: Exception) -> IndexWriteError:
     return IndexWriteError(
         f"{path}: cannot write: {error}. All mail that came is kept; {failures.remedy(error)} and"
         " run the command again, which brings the index up."

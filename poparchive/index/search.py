@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from poparchive.index import results
+from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.keys import GRANULE_S
 from poparchive.index.known import FEW_WORDS, Known
 from poparchive.index.lookup import open_read_only, uri
@@ -291,7 +292,7 @@ class Searcher:
             for schema in ("main", "cat"):
                 run.execute(f"SELECT 1 FROM {schema}.sqlite_master LIMIT 1").fetchone()  # noqa: S608
             yield
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             raise _refused(error) from error
         finally:
             with contextlib.suppress(sqlite3.Error):
@@ -301,7 +302,7 @@ class Searcher:
         return self._connection.execute(sql, values)
 
 
-def _refused(error: sqlite3.Error) -> SearchError:
+def _refused(error: Exception) -> SearchError:
     """SQLite has limits for what it is asked; else it is a file, and SQLite does not say which."""
     if any(said in str(error) for said in _TOO_MUCH):
         return SearchError(f"the query asks too much at once ({error}); take fewer words or values")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from poparchive.index import carried, threadproof
 from poparchive.index.carried import Carried
+from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.fulltext import COLUMNS, OPTIONS, Document
 from poparchive.index.lookup import open_read_only
 from poparchive.index.threadproof import ExpectedThreads
@@ -137,7 +138,7 @@ class IndexProof:
             return False
         try:
             columns = [row[1] for row in self._connection.execute("PRAGMA table_info(mail)")]
-        except sqlite3.DatabaseError:
+        except DATABASE_ERRORS:
             return False
         return columns != list(COLUMNS)
 

@@ -9,6 +9,7 @@ import sqlite3
 from pathlib import Path
 
 from poparchive.errors import PoparchiveError
+from poparchive.index.damage import DATABASE_ERRORS
 
 CATALOG = "0002"
 """The newest migration. A test keeps it equal to what alembic finds."""
@@ -26,7 +27,7 @@ def refuse_newer_catalog(connection: sqlite3.Connection, path: Path, schema: str
     try:
         query = f"SELECT version_num FROM {schema}.alembic_version"  # noqa: S608
         row = connection.execute(query).fetchone()
-    except sqlite3.DatabaseError:
+    except DATABASE_ERRORS:
         return  # No catalog, or a damaged one: whoever reads on says so.
     if row and row[0] > CATALOG:
         raise NewerDatabaseError(
@@ -51,7 +52,7 @@ def is_older_index(path: Path) -> bool:
     """Whether an earlier poparchive made the search index that is there."""
     try:
         return 0 < (index_version(path) or 0) < SEARCH
-    except sqlite3.DatabaseError:
+    except DATABASE_ERRORS:
         return False
 
 
@@ -59,7 +60,7 @@ def refuse_newer_index(connection: sqlite3.Connection, path: Path) -> None:
     """Raise ``NewerDatabaseError`` if a newer poparchive made the search index."""
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.DatabaseError:
+    except DATABASE_ERRORS:
         return
     if version > SEARCH:
         raise NewerDatabaseError(

@@ -158,3 +158,26 @@ def test_what_an_upgrade_cannot_read_is_told(root: Path, caplog: pytest.LogCaptu
         index.execute("PRAGMA user_version = 1")
     Writer(root).close()
     assert "could not be read, and are not in it" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["search.sqlite", "catalog.sqlite"])
+def test_damage_that_sqlite_quotes_is_mended(root: Path, name: str) -> None:
+    """What SQLite says of a database then is no UTF-8, which Python cannot read: no command ends in that."""
+    with closing(sqlite3.connect(root / name)) as database:
+        database.execute("PRAGMA writable_schema = 1")
+        database.execute(
+            "UPDATE sqlite_master SET sql = CAST(x'4352454154452054424cd7ff' AS TEXT) WHERE rowid ="
+            " (SELECT min(rowid) FROM sqlite_master WHERE type = 'table')"
+        )
+        database.commit()
+    with pytest.raises(UnicodeDecodeError), closing(sqlite3.connect(root / name)) as database:
+        database.execute("SELECT 1 FROM sqlite_master")
+    before = octets_in_packs(root)
+    assert damages(root)
+    rebuild(layout.open_layout(root), search_only=name == "search.sqlite")
+    assert not damages(root)
+    assert octets_in_packs(root) == before
+
+
+def octets_in_packs(root: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in root.glob("packs/*/*.pack")}

@@ -20,9 +20,9 @@ from poparchive.archive import framing
 from poparchive.archive.read import Reader
 from poparchive.archive.repair import Needs, Repair
 from poparchive.archive.verify import Damage, Kind
-from poparchive.archive.verify.findings import DATABASE_ERRORS
 from poparchive.archive.writer import Writer
 from poparchive.errors import PoparchiveError
+from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.store import layout, parity
 from poparchive.store.fsio import Lock
 from tests.support.archives import damages, octets_of, put

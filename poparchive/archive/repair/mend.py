@@ -17,9 +17,10 @@ from poparchive.archive.repair.needs import Needs
 from poparchive.archive.repair.restore import Restorer
 from poparchive.archive.scan import Scan
 from poparchive.archive.spool import Spooled
-from poparchive.archive.verify.findings import DATABASE_ERRORS, Kind
+from poparchive.archive.verify.findings import Kind
 from poparchive.archive.verify.unnamed import RECOVERED, refuse_without_journal
 from poparchive.errors import PoparchiveError
+from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.lookup import CatalogMissingError, Lookup
 from poparchive.index.versions import NewerDatabaseError
 from poparchive.store import parity

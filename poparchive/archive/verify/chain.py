@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from poparchive.archive.indexer import changes_of, read_position
-from poparchive.archive.verify.findings import DATABASE_ERRORS, Counts, Damage, Kind
+from poparchive.archive.verify.findings import Counts, Damage, Kind
+from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.lookup import Lookup
 from poparchive.index.shadow import Shadow
 from poparchive.store import journal

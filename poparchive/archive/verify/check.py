@@ -12,20 +12,13 @@ from poparchive.archive.read import Reader
 from poparchive.archive.verify import databases, names, unnamed
 from poparchive.archive.verify.chain import ChainCheck
 from poparchive.archive.verify.databases import REBUILD, REBUILD_SEARCH
-from poparchive.archive.verify.findings import (
-    DATABASE_ERRORS,
-    Bad,
-    Counts,
-    Damage,
-    Kind,
-    Progress,
-    StoppedError,
-)
+from poparchive.archive.verify.findings import Bad, Counts, Damage, Kind, Progress, StoppedError
 from poparchive.archive.verify.lost import Lost
 from poparchive.archive.verify.messages import MessageCheck
 from poparchive.archive.verify.packs import PackWalk, replaced
 from poparchive.archive.verify.searchindex import SearchCheck
 from poparchive.errors import PoparchiveError
+from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.lookup import CatalogMissingError, Lookup
 from poparchive.index.versions import NewerDatabaseError
 from poparchive.store import parity

@@ -7,7 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 from poparchive.archive.scrub import Scrub
-from poparchive.archive.verify.findings import DATABASE_ERRORS, Damage, Kind
+from poparchive.archive.verify.findings import Damage, Kind
+from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.engine import open_catalog
 from poparchive.index.lookup import Lookup
 from poparchive.index.shadow import schema_of

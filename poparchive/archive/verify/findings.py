@@ -1,7 +1,6 @@
 """What a verification finds, in terms that people know, and what it counts."""
 
 import enum
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -65,9 +64,6 @@ class Bad:
     end: int
     why: str
 
-
-DATABASE_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
-"""What reading a damaged database ends in."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is looked at, how many octets (messages) are done, and how many there are in all."""

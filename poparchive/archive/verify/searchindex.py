@@ -8,10 +8,11 @@ from poparchive.archive.known import MadeOf
 from poparchive.archive.verify import databases
 from poparchive.archive.verify.chain import ChainCheck
 from poparchive.archive.verify.databases import REBUILD_SEARCH
-from poparchive.archive.verify.findings import DATABASE_ERRORS, Counts, Damage, Kind
+from poparchive.archive.verify.findings import Counts, Damage, Kind
 from poparchive.archive.verify.lost import Lost
 from poparchive.archive.verify.messages import Expectation
 from poparchive.index.contents import ContentsError
+from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.lookup import CatalogMissingError
 from poparchive.index.terms import Expected, IndexProof
 from poparchive.index.threadproof import ExpectedThreads

@@ -15,9 +15,10 @@ from poparchive.archive import packlist
 from poparchive.archive.ingest import GROUP_MESSAGES
 from poparchive.archive.read import Reader
 from poparchive.archive.storer import BATCH_MESSAGES
-from poparchive.archive.verify.findings import DATABASE_ERRORS, Bad, Counts, Damage, Kind
+from poparchive.archive.verify.findings import Bad, Counts, Damage, Kind
 from poparchive.archive.verify.packs import PackWalk
 from poparchive.errors import PoparchiveError
+from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.store import journal, recipe, tail
 from poparchive.store.digest import sha256
 from poparchive.store.errors import DamageError, FormatError, MissingObjectError, StoreError
