@@ -12,7 +12,9 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from unittest.mock import patch
 
@@ -29,6 +31,8 @@ from tests.support.archives import damages, octets_of, put
 from tests.support.damage import mails
 
 FILES = ("sealed pack", "open pack", "parity", "journal", "catalog", "search index")
+PIECE = 100
+"""So many damages are one process's work at a time."""
 HOWS = ("octet", "octet", "octet", "cut", "zeros")
 COLUMNS = ("damaged", "detected", "wrong octets served", "healed", "named", "silent")
 _ZEROS = (16, 512, 4096)
@@ -176,6 +180,9 @@ def run(subject: Subject, chance: random.Random, count: int, table: Table) -> No
         subject.apply(change)
         try:
             _one(subject, change, table)
+        except Exception as error:
+            # Whatever it is: no damage may end a command like this.
+            table.wrong.append(f"{type(error).__name__}: {error}: {change}")
         finally:
             subject.restore()
 
@@ -210,14 +217,30 @@ def _one(subject: Subject, change: Change, table: Table) -> None:
         table.wrong.append(f"not healed: {change}: {left[:2]}")
 
 
+def piece(seed: int, number: int, count: int) -> Table:
+    """Some of the damages, in a process of its own."""
+    table = Table()
+    with tempfile.TemporaryDirectory() as directory:
+        run(Subject(Path(directory)), random.Random(f"{seed} {number}"), count, table)
+    return table
+
+
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    table = Table()
-    with tempfile.TemporaryDirectory() as directory:
-        run(Subject(Path(directory)), random.Random(seed), count, table)
-    print(table)
-    sys.exit(bool(table.wrong))
+    sizes = [min(PIECE, count - at) for at in range(0, count, PIECE)]
+    whole = Table()
+    cores = len(os.sched_getaffinity(0))
+    with ProcessPoolExecutor(cores, get_context("spawn")) as pool:
+        pieces = [pool.submit(piece, seed, *one) for one in enumerate(sizes)]
+        for done, future in enumerate(as_completed(pieces), 1):
+            table = future.result()
+            whole.counts += table.counts
+            whole.wrong += table.wrong
+            sys.stderr.writelines(f"    {line}\n" for line in table.wrong)
+            sys.stderr.write(f"{min(done * PIECE, count)} of {count}\n")
+    print(whole)
+    sys.exit(bool(whole.wrong))
 
 
 if __name__ == "__main__":
