@@ -16,11 +16,11 @@ from poparchive.archive.rebuild import rebuild
 from poparchive.archive.verify import Counts, Kind, verify
 from poparchive.archive.writer import Writer
 from poparchive.model import Fate
-from poparchive.store import layout
+from poparchive.store import layout, parity
 from poparchive.store.errors import StoreError
-from poparchive.store.frame import HEADER_BYTES, NEWEST
+from poparchive.store.frame import HEADER_BYTES, NEWEST, encode_seal
 from poparchive.store.journal import JournalEntry, JournalWriter
-from poparchive.store.pack import cut_tail
+from poparchive.store.pack import PACK_HEADER_BYTES, cut_tail
 from poparchive.store.records import PackRecord, Record, Sealed
 from tests.archive.test_repair import repair
 from tests.archive.test_verify import change, frames
@@ -286,6 +286,79 @@ def test_its_dictionary_is_damaged(root: Path, monkeypatch: pytest.MonkeyPatch) 
     assert sorted(octets_of(root)) == sorted([*A, *B, *mails(40, 41)])
     assert damages(root) == []
     fill(root, C)
+
+
+@pytest.mark.parametrize("how", ["healed", "cut", "too much", "of another pack"])
+def test_parity_heals_a_pack_that_no_entry_names(
+    root: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """An optimize has moved all mail since the journal that came back was written, and the only pack of it is
+    damaged: one repair makes it whole and takes its mail in. What parity cannot heal stays as it is, and
+    parity of a pack that had the number before changes nothing."""
+    there = layout.open_layout(root)
+    optimize(root, Limits(), lambda *_: None)
+    put_back(root, databases=True)
+    (number,) = there.packs()
+    path = there.pack(number)
+    whole = path.read_bytes()
+    change(path, 200)
+    if how == "too much":
+        path.write_bytes(whole[:100] + bytes(len(whole) - 100))
+        sidecar = there.parity(number)
+        sidecar.write_bytes(sidecar.read_bytes()[:200] + bytes(sidecar.stat().st_size - 200))
+    if how == "of another pack":
+        # Of one block, which parity makes whatever the pack holds.
+        other = whole[: PACK_HEADER_BYTES + 100]
+        path.write_bytes(other + encode_seal(hashlib.sha256(other).digest()))
+        assert path.stat().st_size < 4096
+        parity.make(there, number)
+        path.write_bytes(whole)
+        change(path, 200)
+    if how == "cut":
+        # Where the file system has no links, the damaged pack is moved aside first.
+        def stop(new: Path, _: Path) -> Path:
+            path.rename(path.with_name(path.name + ".damaged-1"))
+            raise StoreError(f"{new}: cut")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("poparchive.archive.repair.files.put_in_place", stop)
+            patch.setattr("poparchive.archive.repair.mend.Repair._messages", lambda *_: None)
+            repair(root)
+        assert there.packs() == []
+    held = path.read_bytes() if path.exists() else b""
+    said, _ = repair(root)
+    if how in ("healed", "cut"):
+        assert f"{path}: no entry of the journal names it; it was healed by its parity" in said
+        assert sorted(octets_of(root)) == sorted(A)
+        assert damages(root) == []
+        assert not path.exists()
+    else:
+        assert path.read_bytes() == held
+        assert list(path.parent.glob("*.healed")) == []
+
+
+def test_the_dictionary_of_a_pack_that_no_entry_names_heals_itself(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first copy is damaged: the second gives it back, and all mail of the pack is taken in."""
+    there = layout.open_layout(root)
+    monkeypatch.setattr("poparchive.archive.writer.due", lambda *_: True)
+    monkeypatch.setattr(
+        "poparchive.archive.writer.dictionary_for", lambda *_: b"".join(mails(50, 60))
+    )
+    fill(root, mails(40, 41))
+    shutil.rmtree(root.with_name("backup"))
+    shutil.copytree(root, root.with_name("backup"))
+    fill(root, B)
+    put_back(root, databases=True)
+    fill(root, C)
+    number = max(there.packs())
+    change(there.pack(number), PACK_HEADER_BYTES + 100)
+    said, _ = repair(root)
+    assert "healed by the second copy of its dictionary" in " ".join(said)
+    assert sorted(octets_of(root)) == sorted([*A, *B, *C, *mails(40, 41)])
+    assert damages(root) == []
+    assert number not in there.packs()
 
 
 @pytest.mark.parametrize("damaged", ["first frame", "header", "dictionary", "newer"])

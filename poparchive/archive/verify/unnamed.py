@@ -50,8 +50,8 @@ class Unnamed:
     """Objects that cannot be read from anywhere else."""
     has_parity: bool = False
     damaged: bool = False
-    """Octets that are no frame lie before others, and not only at its end, as a crash leaves them. What they
-    were is not known, so they stay, whether or not others can be read."""
+    """Octets that are no frame lie before others, and not only at its end, as a crash leaves them, or in a
+    pack that has parity. What they were is not known, so they stay, whether or not others can be read."""
     unreadable: bool = False
     """The device does not give all of it back."""
 
@@ -97,7 +97,8 @@ def look(
         at = start
         while at < size and not (briefly and (found.unknown or found.damaged)):
             for bad in walk.walk(at, 1 if briefly else _ALL, seen):
-                found.damaged |= bad.end < size
+                # One with parity was whole once: its end too is no frame that was being written.
+                found.damaged |= bad.end < size or found.has_parity
                 found.unreadable = found.unreadable or not is_readable(layout, number)
                 lost = closed(layout, number, bad)
                 found.objects += lost
