@@ -19,6 +19,7 @@ from poparchive.model import Fate
 from poparchive.store import layout, parity
 from poparchive.store.errors import StoreError
 from poparchive.store.frame import HEADER_BYTES, NEWEST, encode_seal
+from poparchive.store.fsio import Lock
 from poparchive.store.journal import JournalEntry, JournalWriter
 from poparchive.store.pack import PACK_HEADER_BYTES, cut_tail
 from poparchive.store.records import PackRecord, Record, Sealed
@@ -216,6 +217,33 @@ def test_a_cut_pull_leaves_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) 
             handle.write((there.pack(1).read_bytes()[44:])[:end])
         fill(root, C[: end % 3])
         assert there.packs() == [1]
+
+
+def test_copies_whose_making_is_cut_do_not_add_up(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start that is killed while it copies leaves a file. The next one removes that, unless an optimize
+    runs, whose file it may be; no number is given to two packs."""
+    there = layout.open_layout(root)
+    left = []
+    for number in (7, 8):
+        left += [there.new_pack(number), there.parity(number)]
+        left[-2].parent.mkdir(exist_ok=True)
+        for path in left[-2:]:
+            path.write_bytes(b"begun")
+    cut(root, B, monkeypatch)
+    assert all(path.exists() for path in left)
+    with Lock(there.optimize_lock):
+        cut(root, B[:4], monkeypatch)
+    assert all(path.exists() for path in left)
+    assert there.packs() == [1, 9]
+    cut(root, B[:5], monkeypatch)
+    assert not any(path.exists() for path in left)
+    assert there.new_packs() == []
+    fill(root, B)
+    assert there.packs() == [1]
+    assert sorted(octets_of(root)) == sorted([*A, *B])
+    assert notes(root) == ""
 
 
 def test_a_device_that_fails(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
