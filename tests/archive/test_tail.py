@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 import shutil
 import zlib
 from collections.abc import Sequence
@@ -183,6 +184,53 @@ def test_damage_in_it(root: Path, *, databases: bool) -> None:
     fill(root, B)
     assert sorted(octets_of(root)) == sorted([*A, *B, *C])
     assert "may be removed by hand" in notes(root)
+
+
+@pytest.mark.parametrize(("which", "lacks"), [(0, True), (1, True), (2, False)])
+def test_no_more_is_promised_than_a_repair_does(root: Path, which: int, *, lacks: bool) -> None:
+    """Whatever frame is damaged: as many messages as verify says are stored again, and what lacks its other
+    half is told as such, before the repair, by it and after it."""
+    there = layout.open_layout(root)
+    before = there.pack(1).stat().st_size
+    fill(root, B)
+    tail = [one for one in frames(root, 1) if one[0] >= before]
+    put_back(root, databases=True)
+    cut_tail(there, PackRecord(1, before, Sealed.NO))
+    (number,) = (one for one in there.packs() if one != 1)
+    shift = PACK_HEADER_BYTES - before
+    change(there.pack(number), tail[which][0] + shift + 150)
+    said = notes(root)
+    match = re.search(r"(\d+) messages; it was kept", said)
+    promised = int(match[1]) if match else 0
+    told, _ = repair(root)
+    got = sorted(octets_of(root))
+    assert len(got) == len(A) + promised
+    assert 0 < promised < len(B)
+    assert set(got) < {*A, *B}
+    left = notes(root)
+    assert "verify --repair` stores this mail" not in left
+    for text in (said, told[-1], left):
+        assert ("lack their message" in text) == lacks
+    assert ("It may be removed by hand" in told[-1]) != lacks
+
+
+def test_what_a_newer_version_wrote_is_not_promised(root: Path) -> None:
+    """No repair of this version reads it: that is said, and what does."""
+    there = layout.open_layout(root)
+    before = there.pack(1).stat().st_size
+    fill(root, B)
+    put_back(root, databases=True)
+    cut_tail(there, PackRecord(1, before, Sealed.NO))
+    number = max(there.packs())
+    whole = bytearray(there.pack(number).read_bytes())
+    for start, end in frames(root, number):
+        whole[start : start + HEADER_BYTES] = newer(bytes(whole[start:end]))
+    there.pack(number).write_bytes(whole)
+    for text in (notes(root), repair(root)[0][-1], notes(root)):
+        assert "run the newest version of poparchive" in text
+        assert "stores this mail again" not in text
+        assert "messages" not in text.partition("To have it")[0].partition("it was kept")[0]
+    assert there.pack(number).read_bytes() == whole
 
 
 def cut(root: Path, messages: Sequence[bytes], monkeypatch: pytest.MonkeyPatch) -> None:

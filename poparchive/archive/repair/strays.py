@@ -144,15 +144,15 @@ class Strays:
         if not self._packs:
             return
         with Reader(self._layout.root, self._layout) as archive:
-            for number in self._packs:
-                one = unnamed.look(self._layout, number, archive)
-                if one.may_go:
-                    packlist.remove(self._layout, number)
-                    say(
-                        f"{self._layout.pack(number)}: was removed; no entry of the journal names it, and all"
-                        " that it held stands in other packs, proved by its hashes"
-                    )
-                else:
-                    say(
-                        f"{self._layout.pack(number)}: stays as it is: it holds what cannot be read"
-                    )
+            looked = [unnamed.look(self._layout, number, archive) for number in self._packs]
+            gone = [one for one in looked if one.may_go]
+            left = [one for one in looked if not one.may_go]
+            unnamed.judge(self._layout, left, archive)
+        for one in gone:
+            packlist.remove(self._layout, one.number)
+            say(
+                f"{self._layout.pack(one.number)}: was removed; no entry of the journal names it, and all"
+                " that it held stands in other packs, proved by its hashes"
+            )
+        for one in left:
+            say(f"{self._layout.pack(one.number)}: stays as it is: {unnamed.stays(one)}")
