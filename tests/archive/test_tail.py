@@ -14,7 +14,8 @@ import pytest
 from poparchive.archive.optimize import optimize
 from poparchive.archive.pace import Limits
 from poparchive.archive.rebuild import rebuild
-from poparchive.archive.verify import Counts, Kind, verify
+from poparchive.archive.repair import Needs, Repair
+from poparchive.archive.verify import Counts, Kind, unnamed, verify
 from poparchive.archive.writer import Writer
 from poparchive.model import Fate
 from poparchive.store import layout, parity
@@ -265,6 +266,47 @@ def test_a_cut_pull_leaves_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) 
             handle.write((there.pack(1).read_bytes()[44:])[:end])
         fill(root, C[: end % 3])
         assert there.packs() == [1]
+
+
+def test_copies_are_compared_in_bounded_memory(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packs with more objects than that are left alone by the start of a pull; its end is as always."""
+    there = layout.open_layout(root)
+    monkeypatch.setattr("poparchive.archive.verify.copies._OBJECTS_MOST", 20)
+    for count in (1, 2, 3):
+        cut(root, B, monkeypatch)
+        assert len(there.packs()) == count
+    monkeypatch.setattr("poparchive.archive.verify.copies._OBJECTS_MOST", 100)
+    cut(root, B, monkeypatch)
+    assert len(there.packs()) == 2
+    fill(root, B)
+    assert there.packs() == [1]
+    assert sorted(octets_of(root)) == sorted([*A, *B])
+
+
+def test_a_leftover_that_cannot_be_looked_at(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Optimize and repair name it and say what to do, and do all else."""
+    there = layout.open_layout(root)
+    fill(root, B)
+    put_back(root, databases=True)
+    fill(root, C)
+    (number,) = (one for one in there.packs() if one != 1)
+    held = there.pack(number).read_bytes()
+
+    def refused(*_: object, **__: object) -> unnamed.Unnamed:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("poparchive.archive.verify.unnamed.look", refused)
+        (told,) = optimize(root, Limits(), lambda *_: None).damages
+        with Lock(there.lock) as lock:
+            said: list[str] = []
+            Repair(there, lock, None, None, said.append).run(Needs())
+    for text in (told, said[-1]):
+        assert f"{there.pack(number)}: " in text
+        assert "Permission denied" in text
+        assert "run the command again" in text
+    assert there.pack(number).read_bytes() == held
+    assert set(octets_of(root)) == {*A, *B, *C}
 
 
 def test_copies_whose_making_is_cut_do_not_add_up(

@@ -143,8 +143,16 @@ class Strays:
         """Remove those that nobody would miss now, and say why the others stay."""
         if not self._packs:
             return
+
+        def tell(error: StoreError) -> None:
+            say(str(error))
+
         with Reader(self._layout.root, self._layout) as archive:
-            looked = [unnamed.look(self._layout, number, archive) for number in self._packs]
+            looked = [
+                one
+                for number in self._packs
+                if (one := unnamed.look_or_tell(self._layout, number, archive, tell))
+            ]
             gone = [one for one in looked if one.may_go]
             left = [one for one in looked if not one.may_go]
             unnamed.judge(self._layout, left, archive)

@@ -18,7 +18,7 @@ from poparchive.archive.verify.findings import DATABASE_ERRORS, Bad, Counts, Dam
 from poparchive.archive.verify.intake import is_elsewhere, shares
 from poparchive.archive.verify.packs import PackWalk
 from poparchive.store import journal, tail
-from poparchive.store.errors import DamageError, FormatError, StoreError
+from poparchive.store.errors import DamageError, FormatError, StoreError, UnreadableError
 from poparchive.store.frame import SHORT_PREFIX_BYTES, ObjectKind
 from poparchive.store.fsio import is_locked
 from poparchive.store.layout import Layout
@@ -110,6 +110,23 @@ def look(
                 found.closed += lost
             at = walk.end
     return found
+
+
+def look_or_tell(
+    layout: Layout, number: int, archive: Reader, tell: Callable[[StoreError], None]
+) -> Unnamed | None:
+    """Look at such a pack, as ``look`` does; if the file cannot be got at, tell that and return None."""
+    try:
+        return look(layout, number, archive)
+    except OSError as error:
+        tell(
+            UnreadableError(
+                f"{layout.pack(number)}: no entry of the journal names it, and it cannot be looked at:"
+                f" {error.strerror or error}. It stays as it is; look at the disk and the file's rights,"
+                " and run the command again"
+            )
+        )
+        return None
 
 
 def is_readable(layout: Layout, number: int) -> bool:
@@ -229,9 +246,8 @@ def of(layout: Layout, named: Iterable[int]) -> list[int]:
 
 def without_parity(layout: Layout, named: Iterable[int]) -> list[int]:
     """Return the packs that are not ``named`` and that a pull that was cut may have left: those with parity
-    are others' to judge."""
-    there = set(layout.packs()) - set(named)
-    return sorted(number for number in there if not layout.parity(number).exists())
+    are others' to judge, and so are those that were retired."""
+    return [number for number in of(layout, named) if not layout.parity(number).exists()]
 
 
 def remove_left(layout: Layout, named: Iterable[int], archive: Callable[[], Reader]) -> None:
