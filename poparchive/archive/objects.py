@@ -230,15 +230,17 @@ class Objects:
         return self._elsewhere.find(ObjectKind.BLOB, [blob])[blob] if self._elsewhere else ()
 
 
-def readable(layout: Layout, reader: PackReader, number: int, length: int) -> Iterator[Frame]:
-    """Yield the frames of a pack that can be read."""
+def readable(
+    layout: Layout, reader: PackReader, number: int, length: int, start: int = 0
+) -> Iterator[Frame]:
+    """Yield the frames of a pack that can be read, from ``start`` on, where one begins."""
     # Here: who verifies reads messages, and so imports us.
     from poparchive.archive.verify.findings import Counts
     from poparchive.archive.verify.packs import PackWalk
 
     found: list[Frame] = []
     walk = PackWalk(layout, reader, Counts(), number, length, lambda *_: None)
-    at = 0
+    at = start
     while at < length:
         for _ in walk.walk(at, 1, found.append):
             pass

@@ -136,11 +136,13 @@ class _Run:
         missed = []
         with Reader(self._layout.root, self._layout) as archive:
             for number in numbers:
-                one = None if number in retired else unnamed.look(self._layout, number, archive)
-                if one is None or one.may_go:
+                if number in retired:
                     packlist.remove(self._layout, number)
-                else:
-                    missed.append(one)
+                elif one := unnamed.look_or_tell(self._layout, number, archive, self._tell):
+                    if one.may_go:
+                        packlist.remove(self._layout, number)
+                    else:
+                        missed.append(one)
         for one in unnamed.told(missed)[1]:
             self._tell(DamageError(unnamed.kept(self._layout, one)))
 

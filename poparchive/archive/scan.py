@@ -24,6 +24,7 @@ class Scan:
         self._db = sqlite3.connect("", isolation_level=None)
         self._db.execute('CREATE TABLE objects(id BLOB, pack, frame, "offset", length)')
         self._db.execute("CREATE INDEX by_id ON objects(id)")
+        self._db.execute("CREATE TABLE needed(id BLOB PRIMARY KEY) WITHOUT ROWID")
         self._db.execute("BEGIN")
 
     def close(self) -> None:
@@ -52,6 +53,18 @@ class Scan:
     def made(self, place: Location) -> bytes:
         """Return the hash of what the recipe at a place makes."""
         return sha256_of(self.join(place))
+
+    def need(self, place: Location) -> None:
+        """Note the blobs that the recipe at a place, which can be carried out, refers to."""
+        for one in recipe.operations(self.reader.read(place)):
+            if isinstance(one, recipe.Reference):
+                blob = one.id or sha256(self._blob(place, one))
+                self._db.execute("INSERT OR IGNORE INTO needed VALUES (?)", (blob,))
+
+    def is_needed(self, blob: bytes) -> bool:
+        """Whether a recipe that was noted refers to a blob."""
+        query = "SELECT 1 FROM needed WHERE id = ?"
+        return self._db.execute(query, (blob,)).fetchone() is not None
 
     def join(self, place: Location) -> Iterator[bytes]:
         """Yield what the recipe at a place makes."""

@@ -92,10 +92,14 @@ class JournalWriter:
             path = layout.journal(position.file)
             with writing(path):
                 self._fd = os.open(path, os.O_RDWR)
-                self._keep_changed(path)
-                os.ftruncate(self._fd, position.offset)
-                os.lseek(self._fd, position.offset, os.SEEK_SET)
-                self._remove_later_files(position.file)
+                try:
+                    self._keep_changed(path)
+                    os.ftruncate(self._fd, position.offset)
+                    os.lseek(self._fd, position.offset, os.SEEK_SET)
+                    self._remove_later_files(position.file)
+                except BaseException:
+                    self.close()
+                    raise
 
     def _refuse_unread(self) -> None:
         """A whole entry behind the position was kept: whoever made this writer has not read it."""

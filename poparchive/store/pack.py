@@ -15,11 +15,12 @@ import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from poparchive.errors import PoparchiveError
 from poparchive.model import Location
 from poparchive.store import frame, journal, tail, twin
 from poparchive.store.errors import DamageError, FormatError, UnreadableError, WriteError
 from poparchive.store.frame import HEADER_BYTES, Kind, Object
-from poparchive.store.fsio import read_exactly, sync_directory, write_all, writing
+from poparchive.store.fsio import Lock, read_exactly, sync_directory, write_all, writing
 from poparchive.store.layout import Layout
 from poparchive.store.records import PackRecord, RetiredRecord, Sealed
 
@@ -273,6 +274,7 @@ def keep_tail(layout: Layout, last: PackRecord, source: Path, whole: Path) -> in
                 " dictionary that it needs is damaged; nothing was cut off. `poparchive verify --repair`"
                 " mends it"
             )
+        _remove_unfinished(layout)
         writer = PackWriter(layout, None, pack_bytes=_NO_LIMIT, path=layout.new_pack)
         stack.callback(writer.close)
         try:
@@ -290,13 +292,38 @@ def keep_tail(layout: Layout, last: PackRecord, source: Path, whole: Path) -> in
         return writer.number
 
 
+def _remove_unfinished(layout: Layout) -> None:
+    """Remove what was left of copies whose making was cut, else each that is cut again leaves one more.
+
+    The caller holds the lock. Those that an ``optimize`` writes beside have the same names, so nothing is
+    removed while one runs, and its end is not waited for: the next one removes them.
+    """
+    left = layout.new_packs()
+    if not left:
+        return
+    # What cannot be removed now is in nobody's way.
+    with (
+        contextlib.suppress(PoparchiveError),
+        Lock(layout.optimize_lock, briefly=True, given_up=lambda: True),
+    ):
+        for number in left:
+            path = layout.new_pack(number)
+            with writing(path):
+                if not layout.pack(number).exists():
+                    # One that an optimize had made, which is not to be that of the next pack of this number.
+                    layout.parity(number).unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
+
+
 def _create(layout: Layout, path: Callable[[int], Path], given: int) -> tuple[int, int]:
     """Make a pack with a number that no other has, nor had; return the number and the open file.
 
     Two may do so at a time: who writes, and ``optimize``.
     """
     while True:
-        number = max((given, *layout.packs(), *layout.new_packs())) + 1
+        # Parity without its pack is of one that was being written, or that a repair is putting in place.
+        taken = given, *layout.packs(), *layout.new_packs(), *layout.parities()
+        number = max(taken) + 1
         path(number).parent.mkdir(mode=0o700, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             fd = os.open(path(number), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)

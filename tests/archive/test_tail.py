@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 import shutil
 import zlib
 from collections.abc import Sequence
@@ -13,14 +14,16 @@ import pytest
 from poparchive.archive.optimize import optimize
 from poparchive.archive.pace import Limits
 from poparchive.archive.rebuild import rebuild
-from poparchive.archive.verify import Counts, Kind, verify
+from poparchive.archive.repair import Needs, Repair
+from poparchive.archive.verify import Counts, Kind, unnamed, verify
 from poparchive.archive.writer import Writer
 from poparchive.model import Fate
-from poparchive.store import layout
+from poparchive.store import layout, parity
 from poparchive.store.errors import StoreError
-from poparchive.store.frame import HEADER_BYTES, NEWEST
+from poparchive.store.frame import HEADER_BYTES, NEWEST, encode_seal
+from poparchive.store.fsio import Lock
 from poparchive.store.journal import JournalEntry, JournalWriter
-from poparchive.store.pack import cut_tail
+from poparchive.store.pack import PACK_HEADER_BYTES, cut_tail
 from poparchive.store.records import PackRecord, Record, Sealed
 from tests.archive.test_repair import repair
 from tests.archive.test_verify import change, frames
@@ -184,6 +187,53 @@ def test_damage_in_it(root: Path, *, databases: bool) -> None:
     assert "may be removed by hand" in notes(root)
 
 
+@pytest.mark.parametrize(("which", "lacks"), [(0, True), (1, True), (2, False)])
+def test_no_more_is_promised_than_a_repair_does(root: Path, which: int, *, lacks: bool) -> None:
+    """Whatever frame is damaged: as many messages as verify says are stored again, and what lacks its other
+    half is told as such, before the repair, by it and after it."""
+    there = layout.open_layout(root)
+    before = there.pack(1).stat().st_size
+    fill(root, B)
+    tail = [one for one in frames(root, 1) if one[0] >= before]
+    put_back(root, databases=True)
+    cut_tail(there, PackRecord(1, before, Sealed.NO))
+    (number,) = (one for one in there.packs() if one != 1)
+    shift = PACK_HEADER_BYTES - before
+    change(there.pack(number), tail[which][0] + shift + 150)
+    said = notes(root)
+    match = re.search(r"(\d+) messages; it was kept", said)
+    promised = int(match[1]) if match else 0
+    told, _ = repair(root)
+    got = sorted(octets_of(root))
+    assert len(got) == len(A) + promised
+    assert 0 < promised < len(B)
+    assert set(got) < {*A, *B}
+    left = notes(root)
+    assert "verify --repair` stores this mail" not in left
+    for text in (said, told[-1], left):
+        assert ("lack their message" in text) == lacks
+    assert ("It may be removed by hand" in told[-1]) != lacks
+
+
+def test_what_a_newer_version_wrote_is_not_promised(root: Path) -> None:
+    """No repair of this version reads it: that is said, and what does."""
+    there = layout.open_layout(root)
+    before = there.pack(1).stat().st_size
+    fill(root, B)
+    put_back(root, databases=True)
+    cut_tail(there, PackRecord(1, before, Sealed.NO))
+    number = max(there.packs())
+    whole = bytearray(there.pack(number).read_bytes())
+    for start, end in frames(root, number):
+        whole[start : start + HEADER_BYTES] = newer(bytes(whole[start:end]))
+    there.pack(number).write_bytes(whole)
+    for text in (notes(root), repair(root)[0][-1], notes(root)):
+        assert "run the newest version of poparchive" in text
+        assert "stores this mail again" not in text
+        assert "messages" not in text.partition("To have it")[0].partition("it was kept")[0]
+    assert there.pack(number).read_bytes() == whole
+
+
 def cut(root: Path, messages: Sequence[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     """A pull that ends before the entry of its batch is written."""
 
@@ -216,6 +266,74 @@ def test_a_cut_pull_leaves_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) 
             handle.write((there.pack(1).read_bytes()[44:])[:end])
         fill(root, C[: end % 3])
         assert there.packs() == [1]
+
+
+def test_copies_are_compared_in_bounded_memory(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packs with more objects than that are left alone by the start of a pull; its end is as always."""
+    there = layout.open_layout(root)
+    monkeypatch.setattr("poparchive.archive.verify.copies._OBJECTS_MOST", 20)
+    for count in (1, 2, 3):
+        cut(root, B, monkeypatch)
+        assert len(there.packs()) == count
+    monkeypatch.setattr("poparchive.archive.verify.copies._OBJECTS_MOST", 100)
+    cut(root, B, monkeypatch)
+    assert len(there.packs()) == 2
+    fill(root, B)
+    assert there.packs() == [1]
+    assert sorted(octets_of(root)) == sorted([*A, *B])
+
+
+def test_a_leftover_that_cannot_be_looked_at(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Optimize and repair name it and say what to do, and do all else."""
+    there = layout.open_layout(root)
+    fill(root, B)
+    put_back(root, databases=True)
+    fill(root, C)
+    (number,) = (one for one in there.packs() if one != 1)
+    held = there.pack(number).read_bytes()
+
+    def refused(*_: object, **__: object) -> unnamed.Unnamed:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("poparchive.archive.verify.unnamed.look", refused)
+        (told,) = optimize(root, Limits(), lambda *_: None).damages
+        with Lock(there.lock) as lock:
+            said: list[str] = []
+            Repair(there, lock, None, None, said.append).run(Needs())
+    for text in (told, said[-1]):
+        assert f"{there.pack(number)}: " in text
+        assert "Permission denied" in text
+        assert "run the command again" in text
+    assert there.pack(number).read_bytes() == held
+    assert set(octets_of(root)) == {*A, *B, *C}
+
+
+def test_copies_whose_making_is_cut_do_not_add_up(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start that is killed while it copies leaves a file. The next one removes that, unless an optimize
+    runs, whose file it may be; no number is given to two packs."""
+    there = layout.open_layout(root)
+    left = []
+    for number in (7, 8):
+        left += [there.new_pack(number), there.parity(number)]
+        left[-2].parent.mkdir(exist_ok=True)
+        for path in left[-2:]:
+            path.write_bytes(b"begun")
+    cut(root, B, monkeypatch)
+    assert all(path.exists() for path in left)
+    with Lock(there.optimize_lock):
+        cut(root, B[:4], monkeypatch)
+    assert all(path.exists() for path in left)
+    assert there.packs() == [1, 9]
+    cut(root, B[:5], monkeypatch)
+    assert not any(path.exists() for path in left)
+    assert there.new_packs() == []
+    fill(root, B)
+    assert there.packs() == [1]
+    assert sorted(octets_of(root)) == sorted([*A, *B])
+    assert notes(root) == ""
 
 
 def test_a_device_that_fails(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,6 +404,79 @@ def test_its_dictionary_is_damaged(root: Path, monkeypatch: pytest.MonkeyPatch) 
     assert sorted(octets_of(root)) == sorted([*A, *B, *mails(40, 41)])
     assert damages(root) == []
     fill(root, C)
+
+
+@pytest.mark.parametrize("how", ["healed", "cut", "too much", "of another pack"])
+def test_parity_heals_a_pack_that_no_entry_names(
+    root: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """An optimize has moved all mail since the journal that came back was written, and the only pack of it is
+    damaged: one repair makes it whole and takes its mail in. What parity cannot heal stays as it is, and
+    parity of a pack that had the number before changes nothing."""
+    there = layout.open_layout(root)
+    optimize(root, Limits(), lambda *_: None)
+    put_back(root, databases=True)
+    (number,) = there.packs()
+    path = there.pack(number)
+    whole = path.read_bytes()
+    change(path, 200)
+    if how == "too much":
+        path.write_bytes(whole[:100] + bytes(len(whole) - 100))
+        sidecar = there.parity(number)
+        sidecar.write_bytes(sidecar.read_bytes()[:200] + bytes(sidecar.stat().st_size - 200))
+    if how == "of another pack":
+        # Of one block, which parity makes whatever the pack holds.
+        other = whole[: PACK_HEADER_BYTES + 100]
+        path.write_bytes(other + encode_seal(hashlib.sha256(other).digest()))
+        assert path.stat().st_size < 4096
+        parity.make(there, number)
+        path.write_bytes(whole)
+        change(path, 200)
+    if how == "cut":
+        # Where the file system has no links, the damaged pack is moved aside first.
+        def stop(new: Path, _: Path) -> Path:
+            path.rename(path.with_name(path.name + ".damaged-1"))
+            raise StoreError(f"{new}: cut")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("poparchive.archive.repair.files.put_in_place", stop)
+            patch.setattr("poparchive.archive.repair.mend.Repair._messages", lambda *_: None)
+            repair(root)
+        assert there.packs() == []
+    held = path.read_bytes() if path.exists() else b""
+    said, _ = repair(root)
+    if how in ("healed", "cut"):
+        assert f"{path}: no entry of the journal names it; it was healed by its parity" in said
+        assert sorted(octets_of(root)) == sorted(A)
+        assert damages(root) == []
+        assert not path.exists()
+    else:
+        assert path.read_bytes() == held
+        assert list(path.parent.glob("*.healed")) == []
+
+
+def test_the_dictionary_of_a_pack_that_no_entry_names_heals_itself(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first copy is damaged: the second gives it back, and all mail of the pack is taken in."""
+    there = layout.open_layout(root)
+    monkeypatch.setattr("poparchive.archive.writer.due", lambda *_: True)
+    monkeypatch.setattr(
+        "poparchive.archive.writer.dictionary_for", lambda *_: b"".join(mails(50, 60))
+    )
+    fill(root, mails(40, 41))
+    shutil.rmtree(root.with_name("backup"))
+    shutil.copytree(root, root.with_name("backup"))
+    fill(root, B)
+    put_back(root, databases=True)
+    fill(root, C)
+    number = max(there.packs())
+    change(there.pack(number), PACK_HEADER_BYTES + 100)
+    said, _ = repair(root)
+    assert "healed by the second copy of its dictionary" in " ".join(said)
+    assert sorted(octets_of(root)) == sorted([*A, *B, *C, *mails(40, 41)])
+    assert damages(root) == []
+    assert number not in there.packs()
 
 
 @pytest.mark.parametrize("damaged", ["first frame", "header", "dictionary", "newer"])

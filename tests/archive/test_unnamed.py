@@ -137,6 +137,20 @@ def test_a_retired_pack_that_was_not_removed(root: Path) -> None:
     assert number not in there.packs()
 
 
+def test_a_retired_pack_is_left_to_optimize(root: Path) -> None:
+    """No pull looks at it, which may be long: what it holds counted once, and is elsewhere."""
+    there = layout.open_layout(root)
+    fill(root, mails(6, 20))
+    number = there.packs()[0]
+    octets = there.pack(number).read_bytes()
+    run(root)
+    there.pack(number).write_bytes(octets)
+    fill(root, mails(20, 22))
+    assert number in there.packs()
+    assert run(root).damages == []
+    assert number not in there.packs()
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_a_pull_cut_before_its_entry(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, first: bool

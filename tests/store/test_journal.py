@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from poparchive.model import Fate, MessageId
 from poparchive.store import journal, layout, records
-from poparchive.store.errors import DamageError, StoreError
+from poparchive.store.errors import DamageError, StoreError, WriteError
 from poparchive.store.journal import START, JournalWriter, TornEntryError
 
 numbers = st.integers(0, 1 << 40)
@@ -158,6 +158,30 @@ def test_a_last_entry_of_full_length_stays(archive: layout.Layout) -> None:
     assert archive.journal(1).read_bytes() == octets[:at]
     (kept,) = archive.journal(1).parent.glob("*.damaged-*")
     assert kept.read_bytes() == changed
+
+
+def test_a_copy_that_cannot_be_written_leaves_nothing_open(
+    archive: layout.Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last entry is not cut off then, and a service that tries again does not run out of files."""
+    with contextlib.closing(JournalWriter(archive, START)) as writer:
+        before = writer.append([], 1).after
+        writer.append([], 2)
+    path = archive.journal(1)
+    octets = bytearray(path.read_bytes())
+    octets[-1] ^= 1
+    path.write_bytes(octets)
+
+    def full(*_: object) -> None:
+        raise WriteError("the disk is full")
+
+    monkeypatch.setattr("poparchive.store.journal.write_durably", full)
+    held = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        with pytest.raises(WriteError):
+            JournalWriter(archive, before)
+    assert len(list(Path("/proc/self/fd").iterdir())) == held
+    assert path.read_bytes() == octets
 
 
 def test_entries_that_were_not_read_are_never_removed(archive: layout.Layout) -> None:

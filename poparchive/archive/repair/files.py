@@ -17,6 +17,7 @@ from poparchive.store.layout import Layout
 from poparchive.store.pack import PACK_HEADER_BYTES, keep_tail
 from poparchive.store.packread import PackReader
 from poparchive.store.records import PackRecord, Sealed
+from poparchive.store.sidecar import Sidecar
 
 _PIECE_BYTES = 1 << 20
 
@@ -80,6 +81,63 @@ def heal(layout: Layout, number: int, length: int) -> bool:
     except StoreError:
         return False
     return _take(layout, number, length, target)
+
+
+def heal_unnamed(layout: Layout, number: int) -> str:
+    """Make a pack whole whose length no entry says: by its parity, which says it, or by the second copy of
+    its dictionary. Return by what; empty if there is no need to, or nothing that does.
+
+    No octet that can be read changes: a sidecar may be that of another pack, which had the number once.
+    """
+    path = layout.pack(number)
+    if not path.exists():
+        # A repair that was cut has proved the healed copy, and not put it in place.
+        length = _length_by_parity(layout, number)
+        return "its parity" if length and resume(layout, number, length) else ""
+    size = path.stat().st_size
+    bad = _bad(layout, number, size)
+    if not bad:
+        return ""
+    target = _healed(path)
+    made = False
+    with contextlib.suppress(StoreError):
+        made = healing.heal(layout, number, target)
+    if made:
+        if _agrees(path, target, bad) and _take(layout, number, target.stat().st_size, target):
+            return "its parity"
+        target.unlink(missing_ok=True)
+    return "the second copy of its dictionary" if double(layout, number, size) else ""
+
+
+def _length_by_parity(layout: Layout, number: int) -> int:
+    try:
+        with Sidecar(layout, number) as sidecar:
+            return sidecar.header.length
+    except StoreError:
+        return 0
+
+
+def _bad(layout: Layout, number: int, length: int) -> list[tuple[int, int]]:
+    """What cannot be read of a pack, from where to where, ascending."""
+    with contextlib.closing(PackReader(layout, cache_bytes=0)) as reader:
+        walk = PackWalk(layout, reader, Counts(), number, length, lambda *_: None)
+        return [(one.start, one.end) for one in walk.walk(0, 1 << 62, lambda _: None)]
+
+
+def _agrees(path: Path, healed: Path, bad: Sequence[tuple[int, int]]) -> bool:
+    """Whether all that is not bad stands in the healed copy too."""
+    size = path.stat().st_size
+    with path.open("rb") as ours, healed.open("rb") as made:
+        at = 0
+        for start, end in [*bad, (size, size)]:
+            ours.seek(at)
+            made.seek(at)
+            for left in range(start - at, 0, -_PIECE_BYTES):
+                length = min(_PIECE_BYTES, left)
+                if ours.read(length) != made.read(length):
+                    return False
+            at = end
+    return True
 
 
 def patch(
@@ -202,6 +260,11 @@ def resume_journal(layout: Layout, end: Position | None) -> list[Path] | None:
 def left_journals(layout: Layout) -> list[Path]:
     """Return the whole journal files that a repair that was cut has not put in place."""
     return sorted((layout.root / "journal").glob("*.journal.healed"))
+
+
+def left_packs(layout: Layout) -> set[int]:
+    """Return the numbers of the packs for which a repair that was cut has left a copy."""
+    return {_number(path) for path in (layout.root / "packs").glob("*/*.pack.healed")} - {0}
 
 
 def remove_left_overs(layout: Layout, *, broken: Collection[int], journal_too: bool) -> None:

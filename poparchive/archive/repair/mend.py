@@ -66,7 +66,7 @@ class Repair:
             self._say(str(error))
             return
         if whole:
-            self._cut_tails()
+            self._ready_strays()
         lengths = self._lengths()
         broken = {number for number in needs.packs if not self._pack(number, needs, lengths)}
         self._parity(needs.parity, lengths, broken)
@@ -258,10 +258,12 @@ class Repair:
 
     # ---- what the journal does not name ----------------------------------------------------------------
 
-    def _cut_tails(self) -> None:
+    def _ready_strays(self) -> None:
         """Before anything is done to packs, for that ends them at their committed length."""
         try:
             strays.cut_tails(self._layout, self._say)
+            # The mail of a pack that is gone may stand in one of them.
+            strays.heal(self._layout, self._say)
         except StoreError as error:
             self._say(str(error))
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing, suppress
 from poparchive.archive import packlist
 from poparchive.archive.objects import gather, readable
 from poparchive.archive.read import Reader
-from poparchive.archive.repair import retire
+from poparchive.archive.repair import files, retire
 from poparchive.archive.repair.files import Say
 from poparchive.archive.repair.restore import Restorer
 from poparchive.archive.scan import Scan
@@ -20,7 +20,7 @@ from poparchive.archive.spool import Spooled
 from poparchive.archive.verify import unnamed
 from poparchive.errors import PoparchiveError
 from poparchive.store.digest import sha256
-from poparchive.store.errors import DamageError
+from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.frame import ObjectKind
 from poparchive.store.fsio import writing
 from poparchive.store.layout import Layout
@@ -45,6 +45,25 @@ def cut_tails(layout: Layout, say: Say) -> None:
                 cut_tail(layout, PackRecord(number, state.length, Sealed.NO))
         except PoparchiveError as error:
             say(str(error))
+
+
+def heal(layout: Layout, say: Say) -> None:
+    """Make packs whole that the journal does not name, where what stands beside or in them can.
+
+    :raises StoreError: The journal is damaged.
+    """
+    named = packlist.counting(layout)
+    gone = files.left_packs(layout) - set(layout.packs()) - set(named) - packlist.retired(layout)
+    for number in sorted({*unnamed.of(layout, named), *gone}):
+        path = layout.pack(number)
+        try:
+            with writing(path):
+                by = files.heal_unnamed(layout, number)
+        except StoreError as error:
+            say(str(error))
+        else:
+            if by:
+                say(f"{path}: no entry of the journal names it; it was healed by {by}")
 
 
 def messages(
@@ -124,16 +143,24 @@ class Strays:
         """Remove those that nobody would miss now, and say why the others stay."""
         if not self._packs:
             return
+
+        def tell(error: StoreError) -> None:
+            say(str(error))
+
         with Reader(self._layout.root, self._layout) as archive:
-            for number in self._packs:
-                one = unnamed.look(self._layout, number, archive)
-                if one.may_go:
-                    packlist.remove(self._layout, number)
-                    say(
-                        f"{self._layout.pack(number)}: was removed; no entry of the journal names it, and all"
-                        " that it held stands in other packs, proved by its hashes"
-                    )
-                else:
-                    say(
-                        f"{self._layout.pack(number)}: stays as it is: it holds what cannot be read"
-                    )
+            looked = [
+                one
+                for number in self._packs
+                if (one := unnamed.look_or_tell(self._layout, number, archive, tell))
+            ]
+            gone = [one for one in looked if one.may_go]
+            left = [one for one in looked if not one.may_go]
+            unnamed.judge(self._layout, left, archive)
+        for one in gone:
+            packlist.remove(self._layout, one.number)
+            say(
+                f"{self._layout.pack(one.number)}: was removed; no entry of the journal names it, and all"
+                " that it held stands in other packs, proved by its hashes"
+            )
+        for one in left:
+            say(f"{self._layout.pack(one.number)}: stays as it is: {unnamed.stays(one)}")

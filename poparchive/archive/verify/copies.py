@@ -16,6 +16,14 @@ from poparchive.store.digest import sha256
 from poparchive.store.layout import Layout
 from poparchive.store.packread import Frame, PackReader
 
+_DIGEST_BYTES = 16
+_OBJECTS_MOST = 2_000_000
+"""Some 200 MB of memory. No cut pulls leave so much: it is mail whose journal is lost, and stays."""
+
+
+class _TooManyError(Exception):
+    """There are more objects than may be held in memory."""
+
 
 def remove_copies(layout: Layout, named: Iterable[int]) -> None:
     """Remove packs that no entry names where another of them holds each object that they hold.
@@ -25,7 +33,14 @@ def remove_copies(layout: Layout, named: Iterable[int]) -> None:
     left = without_parity(layout, named)
     if len(left) < 2 or not _is_new(layout, left):
         return
-    held = {number: _objects(layout, number) for number in left}
+    held: dict[int, set[bytes] | None] = {}
+    room = _OBJECTS_MOST
+    for number in left:
+        try:
+            held[number] = _objects(layout, number, room)
+        except _TooManyError:
+            return
+        room -= len(held[number] or ())
     for number in left:
         objects = held.pop(number)
         if objects is None or not any(one and objects <= one for one in held.values()):
@@ -39,9 +54,9 @@ def _is_new(layout: Layout, packs: Collection[int]) -> bool:
     return max(layout.pack(number).stat().st_mtime_ns for number in packs) >= last
 
 
-def _objects(layout: Layout, number: int) -> set[tuple[int, bytes]] | None:
+def _objects(layout: Layout, number: int, most: int) -> set[bytes] | None:
     """Return what a pack holds, by kind and hash; None if it has more than whole frames of pulls."""
-    found: set[tuple[int, bytes]] = set()
+    found: set[bytes] = set()
     alone = True
     size = layout.pack(number).stat().st_size
 
@@ -51,7 +66,9 @@ def _objects(layout: Layout, number: int) -> set[tuple[int, bytes]] | None:
         alone = alone and one.header.version == frame.PLAIN
         for entry in one.entries:
             octets = one.payload[entry.offset : entry.offset + entry.length]
-            found.add((entry.kind, sha256(octets)))
+            found.add(bytes([entry.kind]) + sha256(octets)[:_DIGEST_BYTES])
+        if len(found) > most:
+            raise _TooManyError
 
     with closing(PackReader(layout)) as reader:
         walk = PackWalk(layout, reader, Counts(), number, size, lambda *_: None)

@@ -6,7 +6,6 @@ object in it is read from elsewhere first. What lies behind the committed length
 as somebody appends to that (``store.pack.keep_tail``).
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -16,13 +15,12 @@ from poparchive.archive.ingest import GROUP_MESSAGES
 from poparchive.archive.read import Reader
 from poparchive.archive.storer import BATCH_MESSAGES
 from poparchive.archive.verify.findings import Bad, Counts, Damage, Kind
+from poparchive.archive.verify.intake import is_elsewhere, shares
 from poparchive.archive.verify.packs import PackWalk
-from poparchive.errors import PoparchiveError
 from poparchive.index.damage import DATABASE_ERRORS
-from poparchive.store import journal, recipe, tail
-from poparchive.store.digest import sha256
-from poparchive.store.errors import DamageError, FormatError, MissingObjectError, StoreError
-from poparchive.store.frame import SHORT_PREFIX_BYTES, Entry, ObjectKind
+from poparchive.store import journal, tail
+from poparchive.store.errors import DamageError, FormatError, StoreError, UnreadableError
+from poparchive.store.frame import SHORT_PREFIX_BYTES, ObjectKind
 from poparchive.store.fsio import is_locked
 from poparchive.store.layout import Layout
 from poparchive.store.packread import Frame, PackReader
@@ -49,10 +47,16 @@ class Unnamed:
     """What their ids begin with: of all, or of more than a batch."""
     unknown: int = 0
     """Objects that cannot be read from anywhere else."""
+    closed: int = 0
+    """Those of them, at least, that stand in frames that are whole and cannot be read."""
+    stores: int | None = None
+    """Messages that a repair can store again; None as long as nobody has looked (``judge``)."""
+    stuck: int = 0
+    """Objects that it cannot."""
     has_parity: bool = False
     damaged: bool = False
-    """Octets that are no frame lie before others, and not only at its end, as a crash leaves them. What they
-    were is not known, so they stay, whether or not others can be read."""
+    """Octets that are no frame lie before others, and not only at its end, as a crash leaves them, or in a
+    pack that has parity. What they were is not known, so they stay, whether or not others can be read."""
     unreadable: bool = False
     """The device does not give all of it back."""
 
@@ -92,19 +96,38 @@ def look(
                     found.messages += 1
                     if len(found.some) <= _AT_MOST:
                         found.some.add(entry.prefix[:SHORT_PREFIX_BYTES])
-                found.unknown += not _is_elsewhere(archive, one, entry)
+                found.unknown += not is_elsewhere(archive, one, entry)
 
         walk = PackWalk(layout, reader, Counts(), number, size, lambda *_: None)
         at = start
         while at < size and not (briefly and (found.unknown or found.damaged)):
             for bad in walk.walk(at, 1 if briefly else _ALL, seen):
-                found.damaged |= bad.end < size
+                # One with parity was whole once: its end too is no frame that was being written.
+                found.damaged |= bad.end < size or found.has_parity
                 found.unreadable = found.unreadable or not is_readable(layout, number)
                 lost = closed(layout, number, bad)
                 found.objects += lost
                 found.unknown += lost
+                found.closed += lost
             at = walk.end
     return found
+
+
+def look_or_tell(
+    layout: Layout, number: int, archive: Reader, tell: Callable[[StoreError], None]
+) -> Unnamed | None:
+    """Look at such a pack, as ``look`` does; if the file cannot be got at, tell that and return None."""
+    try:
+        return look(layout, number, archive)
+    except OSError as error:
+        tell(
+            UnreadableError(
+                f"{layout.pack(number)}: no entry of the journal names it, and it cannot be looked at:"
+                f" {error.strerror or error}. It stays as it is; look at the disk and the file's rights,"
+                " and run the command again"
+            )
+        )
+        return None
 
 
 def is_readable(layout: Layout, number: int) -> bool:
@@ -134,33 +157,6 @@ def closed(layout: Layout, number: int, bad: Bad) -> int:
         return 1
 
 
-def _is_elsewhere(archive: Reader | None, one: Frame, entry: Entry) -> bool:
-    """Whether the archive has an object of an unnamed pack, read from the place that the catalog says."""
-    if archive is None:
-        return False
-    octets = one.payload[entry.offset : entry.offset + entry.length]
-
-    def fetch(reference: recipe.Reference) -> bytes:
-        if reference.id:
-            return archive.blob(reference.id)
-        return one.payload[reference.at : reference.at + reference.length]
-
-    try:
-        if entry.kind is ObjectKind.BLOB:
-            return archive.blob(sha256(octets)) == octets
-        digest = hashlib.sha256()
-        for piece in recipe.join(octets, fetch):
-            digest.update(piece)
-        located = archive.lookup.by_id(digest.digest())
-        if located is None:
-            raise MissingObjectError(f"message {digest.hexdigest()} is not in the catalog")
-        for _ in archive.octets(located):
-            pass
-    except (PoparchiveError, *DATABASE_ERRORS):
-        return False
-    return True
-
-
 def kept(layout: Layout, one: Unnamed) -> str:
     """Say of such a pack why it stays, and what to do."""
     where = f"{layout.pack(one.number)}: "
@@ -181,12 +177,66 @@ def kept(layout: Layout, one: Unnamed) -> str:
             f"{where}no entry of the journal names it, and some of its octets are no frame; all else in it"
             " stands elsewhere too. It was kept; it may be removed by hand"
         )
+    begins = f"{where}holds what the journal does not name and the archive has nowhere else, "
+    if one.stores is None:
+        return (
+            f"{begins}{one.unknown} objects; it was kept. {_NEXT} `poparchive verify` says how much of it"
+            " can be stored again"
+        )
+    if not one.stores:
+        return f"{begins}and no message of it can be read now; it was kept. {_NEXT} {stuck(one)}"
     return (
-        f"{where}holds mail that the journal does not name, {one.messages} messages; it was kept. If a pull"
-        " that was cut has left it, the next one fetches the same, and it goes. If the journal came back from"
-        " a backup, put one back that has all of it; or, without one, `poparchive verify --repair` stores"
-        f" this mail again, as that of an account {RECOVERED}"
+        f"{where}holds mail that the journal does not name, {one.stores} messages; it was kept. {_NEXT}"
+        " Without one, `poparchive verify --repair` stores this mail again, as that of an account"
+        f" {RECOVERED}" + (f". {stuck(one)}" if one.stuck else "")
     )
+
+
+_NEXT = (
+    "If a pull that was cut has left it, the next one fetches the same, and it goes. If the journal came back"
+    " from a backup, put one back that has all of it."
+)
+
+
+def stuck(one: Unnamed) -> str:
+    """Say how much of such a pack cannot be stored again, why, and what to do."""
+    reasons, ways = [], []
+    if one.closed:
+        reasons.append(
+            "a newer version wrote the frames in which they stand, or the dictionary of those is damaged"
+        )
+        ways.append("run the newest version of poparchive")
+    if one.stuck > one.closed:
+        reasons.append(
+            "they are messages that lack an attachment, or attachments that lack their message"
+        )
+    if not one.start:
+        ways.append("put a whole copy of this pack from a backup in its place")
+    least = "at least " if one.closed else ""
+    what = f"What cannot be stored again now, {least}{one.stuck} objects, stays as it is: "
+    way = f". To have it: {', or '.join(ways)}, then `poparchive verify --repair`" if ways else ""
+    return what + "; or ".join(reasons) + way
+
+
+def stays(one: Unnamed) -> str:
+    """Say why such a pack stays when a repair has stored what it can."""
+    if one.unreadable:
+        return "the device does not give all of it back, so what it holds is not known. Look at the disk"
+    if one.stores:
+        return f"{one.stores} messages in it are not elsewhere yet; run `poparchive verify --repair` again"
+    if one.unknown:
+        return f"it holds what cannot be read. {stuck(one)}"
+    return "some of its octets are no frame; all else in it stands elsewhere too. It may be removed by hand"
+
+
+def judge(layout: Layout, packs: Iterable[Unnamed], archive: Reader) -> None:
+    """Learn of packs that hold what is nowhere else how much of that a repair can store again."""
+    some = {one.number: one for one in packs if one.unknown}
+    for number, share in shares(
+        layout, {number: one.start for number, one in some.items()}, archive
+    ).items():
+        some[number].stores = share.messages
+        some[number].stuck = share.stuck + some[number].closed
 
 
 def of(layout: Layout, named: Iterable[int]) -> list[int]:
@@ -197,9 +247,8 @@ def of(layout: Layout, named: Iterable[int]) -> list[int]:
 
 def without_parity(layout: Layout, named: Iterable[int]) -> list[int]:
     """Return the packs that are not ``named`` and that a pull that was cut may have left: those with parity
-    are others' to judge."""
-    there = set(layout.packs()) - set(named)
-    return sorted(number for number in there if not layout.parity(number).exists())
+    are others' to judge, and so are those that were retired."""
+    return [number for number in of(layout, named) if not layout.parity(number).exists()]
 
 
 def remove_left(layout: Layout, named: Iterable[int], archive: Callable[[], Reader]) -> None:
@@ -244,6 +293,8 @@ def report(
             elif archive is None or not _is_named_since(archive, number):
                 missed.append(one)
     missed += _tails(layout, named, archive)
+    if archive is not None:
+        judge(layout, missed, archive)
     few, many = told(missed)
     counts.notes += (kept(layout, one) for one in (missed if archive is None else few))
     if archive is not None:
