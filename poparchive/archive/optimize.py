@@ -111,6 +111,8 @@ class _Run:
         self._given: int | None = None
         """Numbers of packs up to here are taken. What is named meanwhile is on the disk: only we remove packs
         as long as we hold our lock."""
+        self._let_go: Callable[[], None] = lambda: None
+        """Forgets what was decoded of the packs that are read: compressing takes much memory itself."""
         self.outcome = Outcome()
 
     def clean(self) -> None:
@@ -189,6 +191,7 @@ class _Run:
         self._catalog = _identity(self._layout.catalog)
         ordering = Ordering(self._layout.catalog)
         reader = PackReader(self._layout, cache_bytes=_CACHE_BYTES)
+        self._let_go = reader.drop
         try:
             source = Source(self._layout, ordering, reader, self._pace)
             sources, empty = self._choose(source)
@@ -280,6 +283,7 @@ class _Run:
             given=self._given,
             pack_bytes=self._pack_bytes,
             frame_bytes=self._frame_bytes,
+            before_frame=self._let_go,
         )
         try:
             yield pack
@@ -302,6 +306,7 @@ class _Run:
         if not pack.raw_bytes:
             return
         state = pack.finish()
+        self._let_go()
         give_back()
         self.outcome.messages += len(pack.messages)
         self._pace.took(2 * state.length)

@@ -41,7 +41,8 @@ class Reader:
         self.layout = layout or open_layout(root)
         self.lookup = Lookup(self.layout.catalog)
         self._lookups: list[Lookup] = []  # earlier ones, of which somebody may still take rows
-        self._packs = PackReader(self.layout)
+        self.packs = PackReader(self.layout)
+        """What the octets are read with. Whoever reads much of the same shares what is decoded."""
 
     def __enter__(self) -> Self:
         return self
@@ -55,7 +56,7 @@ class Reader:
         self.close()
 
     def close(self) -> None:
-        self._packs.close()
+        self.packs.close()
         for lookup in (self.lookup, *self._lookups):
             lookup.close()
 
@@ -115,15 +116,15 @@ class Reader:
 
     def forget(self) -> None:
         """Drop what is cached, so that the next message is read from disk."""
-        self._packs.drop()
+        self.packs.drop()
 
     def _join(self, message: Located) -> Iterator[bytes]:
         place = Location(message.pack, message.frame, message.offset, message.length)
         try:
-            made = self._packs.read(place)
+            made = self.packs.read(place)
         except PackGoneError:
             place = self._place_now(message, place)
-            made = self._packs.read(place)
+            made = self.packs.read(place)
         return recipe.join(made, lambda reference: self._blob(reference, place))
 
     def _place_now(self, message: Located, before: Location) -> Location:
@@ -143,19 +144,19 @@ class Reader:
     def _blob(self, reference: recipe.Reference, place: Location) -> bytes:
         """Return a blob that the recipe at ``place`` refers to."""
         if not reference.id:
-            return self._packs.read(place._replace(offset=reference.at, length=reference.length))
+            return self.packs.read(place._replace(offset=reference.at, length=reference.length))
         return self.blob(reference.id)
 
     def blob(self, identity: bytes) -> bytes:
         """Return the octets that a blob's id stands for. They are not proved: whose they are does that."""
         found = self.blob_place(identity)
         try:
-            return self._packs.read(found)
+            return self.packs.read(found)
         except PackGoneError:
             now = self.blob_place(identity)
             if now == found:
                 raise
-            return self._packs.read(now)
+            return self.packs.read(now)
 
     def blob_place(self, identity: bytes) -> Location:
         """Return where a blob stands."""

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from itertools import groupby
 
+from poparchive.archive.heap import keep_large_blocks_apart
 from poparchive.archive.read import IN_MEMORY_BYTES, Reader
 from poparchive.index.lookup import Located
 from poparchive.model import Location
@@ -21,7 +22,7 @@ from poparchive.store.errors import StoreError
 from poparchive.store.frame import PREFIX_BYTES
 from poparchive.store.packread import Decoded, PackReader
 
-_KEPT_BYTES = 48 << 20
+_KEPT_BYTES = 32 << 20
 """Of frames whose turn is over, because later messages have the same attachments."""
 
 _NOTHING = Decoded(b"", {})
@@ -32,6 +33,7 @@ def sweep(reader: Reader, keys: "array[int]") -> Iterator[tuple[Located, bytes |
 
     Without octets where they are many, or not found this way: ``reader.octets`` has the last word then.
     """
+    keep_large_blocks_apart()
     with contextlib.closing(PackReader(reader.layout)) as packs:
         joiner = _Joiner(reader.blob_place, packs.read)
         for some in _by_frame(reader, keys):

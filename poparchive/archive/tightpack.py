@@ -4,7 +4,7 @@ The first frame is large and the dictionary of all others, so that each is compr
 before it, and is still decoded in milliseconds. Nothing of it counts before ``switch`` in ``optimize``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from poparchive.index.moves import Moves
 from poparchive.store import frame, recipe
@@ -39,8 +39,11 @@ class TightPack:
         given: int | None = None,
         pack_bytes: int = PACK_BYTES,
         frame_bytes: int = 0,
+        before_frame: Callable[[], None] = lambda: None,
     ) -> None:
-        """``frame_bytes`` is for tests: every frame ends there; ``given`` is as for ``PackWriter``."""
+        """``frame_bytes`` is for tests: every frame ends there; ``given`` is as for ``PackWriter``.
+        ``before_frame`` is called when one is to be compressed."""
+        self._before_frame = before_frame
         self._first_bytes = frame_bytes or FIRST_BYTES
         self._frame_bytes = frame_bytes or FRAME_BYTES
         # A frame of what does not compress may come on top.
@@ -117,6 +120,7 @@ class TightPack:
         if not self._open.keys:
             return
         (keys, slots, payload), self._open = self._open.laid_out(), _Frame()
+        self._before_frame()
         known = (self._dictionary, PACK_HEADER_BYTES) if self._dictionary else None
         first = self._writer.length == PACK_HEADER_BYTES
         octets = frame.encode_tightly(slots, payload, known)

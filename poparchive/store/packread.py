@@ -21,8 +21,9 @@ from poparchive.store.layout import Layout
 
 _CACHE_BYTES = 16 << 20
 _OPEN_PACKS = 16
-_DICTIONARIES = 3
-"""Of packs that ``optimize`` made: 24 MiB each."""
+_DICTIONARIES = 2
+"""Of packs that ``optimize`` made: 24 MiB each. Two, because an attachment often stands in another pack than
+the message, and in turn each would be decoded anew."""
 
 _WHOLE_BYTES = 1 << 20
 """Frames up to here are decoded whole at once."""
@@ -58,14 +59,16 @@ class PackReader:
         *,
         cache_bytes: int = _CACHE_BYTES,
         whole: bool = False,
+        dictionaries: int = _DICTIONARIES,
         path: Callable[[int], Path] | None = None,
     ) -> None:
-        """``whole`` is for whoever reads most of what there is: no frame is decoded in part. ``path`` says
-        where a pack is, if it is not where the layout has it."""
+        """``whole`` is for whoever reads most of what there is: no frame is decoded in part. So many
+        ``dictionaries`` stay decoded. ``path`` says where a pack is, if it is not where the layout has it."""
         self._path = path or layout.pack
         self._layout = layout
         self._whole = whole
         self._limit = cache_bytes
+        self._most = dictionaries
         self._cached = 0
         self._cache: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self._dictionaries: OrderedDict[tuple[int, int], Dictionary] = OrderedDict()
@@ -185,9 +188,9 @@ class PackReader:
             payload = self._cache.get(key, b"")
             if len(payload) != needed.raw_length:
                 payload = frame.decode(needed, stored)
-            known = self._dictionaries[key] = Dictionary(payload)
-            while len(self._dictionaries) > _DICTIONARIES:
+            while len(self._dictionaries) >= self._most:
                 self._dictionaries.popitem(last=False)
+            known = self._dictionaries[key] = Dictionary(payload)
         else:
             self._dictionaries.move_to_end(key)
         return known

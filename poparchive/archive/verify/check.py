@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from poparchive.archive import scrub
+from poparchive.archive.heap import keep_large_blocks_apart
 from poparchive.archive.read import Reader
 from poparchive.archive.verify import databases, names, unnamed
 from poparchive.archive.verify.chain import ChainCheck
@@ -48,6 +49,7 @@ def verify(
     With ``share`` packs and messages are looked at from where the last such run ended. How far it came is
     remembered when the iterator is exhausted; ``progress`` may raise ``StoppedError`` to bring that about.
     """
+    keep_large_blocks_apart()
     with contextlib.ExitStack() as stack:
         run = _Run(open_layout(root), counts, progress, share, stack)
         try:
@@ -149,7 +151,7 @@ class _Run:
             left = state.share(total, self._share.percent, self._share.within_s, now)
             state.began = state.began or now
             state.total = total
-        reader = PackReader(self._layout, cache_bytes=0)
+        reader = PackReader(self._layout, cache_bytes=0, dictionaries=1)
         self._stack.callback(reader.close)
         check = self._message_check(chain)
         done = state.done if self._share else 0

@@ -25,7 +25,6 @@ from poparchive.mime.text import Extract
 from poparchive.model import Location, MessageId
 from poparchive.store import recipe
 from poparchive.store.digest import sha256
-from poparchive.store.packread import PackReader
 from poparchive.store.recipe import Placed
 
 Retrieved = Callable[[bytes], tuple[int, int] | None]
@@ -55,7 +54,6 @@ class MessageCheck:
         """Without ``retrieved``, what the catalog says is not compared; ``expected`` takes what the search
         index should hold."""
         self._reader = reader
-        self._packs = PackReader(reader.layout)
         self._counts = counts
         self._retrieved = retrieved
         self._expected = expected
@@ -66,7 +64,6 @@ class MessageCheck:
         self._own.spool.mkdir()
 
     def close(self) -> None:
-        self._packs.close()
         self._directory.cleanup()
 
     def look(self, located: Located, indexed: int) -> Iterator[Damage]:
@@ -125,14 +122,14 @@ class MessageCheck:
 
     def _references(self, place: Location) -> Iterator[Placed]:
         at = 0
-        for operation in recipe.operations(self._packs.read(place)):
+        for operation in recipe.operations(self._reader.packs.read(place)):
             if isinstance(operation, recipe.Literal):
                 at += len(operation.octets)
                 continue
             identity = operation.id
             if not identity:
                 here = place._replace(offset=operation.at, length=operation.length)
-                identity = sha256(self._packs.read(here))
+                identity = sha256(self._reader.packs.read(here))
             yield Placed(at, identity, operation.length)
             at += operation.made_bytes
 
