@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from tests.support.certificate import Certificate, certificate_missing, make_certificate
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell ignores it for what runs in its background; the programs that tests interrupt would inherit that.
+    # A shell ignores it for what runs in its background, and programs that tests interrupt would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("same", derandomize=True, deadline=None)
