@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from itertools import islice
 
 from poparchive.index.columns import MARK
-from poparchive.index.vocabulary import words
+from poparchive.index.vocabulary import marked
 from poparchive.query.spelling import closest, nearness
 from poparchive.query.tree import And, FileType, Language, Node, Not, Or
 
-_LOOKED_AT = 500
 _NAMED = 8
 
 _FIELDS = {"type": "filetype:", "lang": "lang:"}
@@ -26,8 +25,7 @@ def absent(tree: Node, connection: sqlite3.Connection) -> list[str]:
         if _has(connection, mark + name):
             continue
         # A word that no message has any more may stand in the index for a while.
-        listed = words(connection, mark, _LOOKED_AT)
-        there = [word[len(mark) :] for word in listed if _has(connection, word)]
+        there = [one for one in marked(connection, kind) if _has(connection, mark + one)]
         there.sort(key=lambda one: (*nearness(name, one), one))
         field = _FIELDS[kind]
         text = f"no message has {field}{name}"

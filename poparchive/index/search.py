@@ -46,9 +46,6 @@ _DATE = "(SELECT d.date FROM cat.messages d WHERE d.id = {id})"
 
 _TOO_MUCH = ("too large", "too big", "too many", "too complex", "stack overflow")
 
-TYPES_MOST = 500
-"""Facets count so many sorts of files; there are some dozens."""
-
 SORTS = ("newest", "relevance", "size")
 
 
@@ -110,12 +107,9 @@ class Searcher:
 
     def _types(self) -> list[str]:
         """The sorts of files that the index knows of."""
-        from poparchive.index.facets import TYPE
-        from poparchive.index.vocabulary import words
+        from poparchive.index.vocabulary import marked
 
-        if "contents" not in self._known().columns:
-            return []
-        return [one.removeprefix(TYPE) for one in words(self._connection, TYPE, TYPES_MOST)]
+        return marked(self._connection, "type") if "contents" in self._known().columns else []
 
     def thread(self, key: int) -> list[int]:
         """Return the row ids of the messages in a message's thread, oldest first."""

@@ -14,6 +14,11 @@ from heapq import merge
 from itertools import groupby, islice
 from typing import NamedTuple
 
+from poparchive.index.columns import MARK
+
+MARKS_MOST = 500
+"""Of one kind; there are some dozens."""
+
 _FORMAT = 4
 _STRUCTURE = 10
 _SECOND_STRUCTURE = b"\xff\x00\x00\x01"
@@ -46,6 +51,13 @@ def words(connection: sqlite3.Connection, beginning: str, limit: int) -> Iterato
         yield from _asked(connection, beginning, limit)
     else:
         yield from found
+
+
+def marked(connection: sqlite3.Connection, kind: str) -> list[str]:
+    """Return what the index marks messages with, by the kind of mark: ``pdf`` for ``type``. Some may be of
+    erased messages only, as with words."""
+    mark = f"{MARK}{kind}"
+    return [word.removeprefix(mark) for word in words(connection, mark, MARKS_MOST)]
 
 
 def pages(connection: sqlite3.Connection, beginning: str) -> int:

@@ -6,6 +6,7 @@ object in it is read from elsewhere first. What lies behind the committed length
 as somebody appends to that (``store.pack.keep_tail``).
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -29,7 +30,6 @@ RECOVERED = "recovered"
 """The account that mail gets of which no journal says where it came from."""
 
 _ALL = 1 << 62
-_PIECE_BYTES = 1 << 20
 
 _AT_MOST = BATCH_MESSAGES + GROUP_MESSAGES
 """So many messages a batch has: it is looked at after each group."""
@@ -134,14 +134,12 @@ def is_readable(layout: Layout, number: int) -> bool:
     """Whether the device gives all octets of a pack back, good or bad."""
     try:
         with layout.pack(number).open("rb") as file:
-            while file.read(_PIECE_BYTES):
-                pass
+            return tail.is_readable(file.fileno(), 0, os.fstat(file.fileno()).st_size)
     except FileNotFoundError:
         # Who pulls beside has removed it.
         raise
     except OSError:
         return False
-    return True
 
 
 def closed(layout: Layout, number: int, bad: Bad) -> int:
