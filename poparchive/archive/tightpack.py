@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from poparchive.index.moves import Moves
 from poparchive.store import frame, recipe
-from poparchive.store.codec import Dictionary
+from poparchive.store.codec import TightDictionary
 from poparchive.store.frame import Object, ObjectKind, Slot
 from poparchive.store.layout import Layout
 from poparchive.store.pack import PACK_BYTES, PACK_HEADER_BYTES, PackWriter
@@ -56,7 +56,7 @@ class TightPack:
         self.messages = Moves(self.number)
         self.blobs = Moves(self.number)
         self.raw_bytes = 0
-        self._dictionary: Dictionary | None = None
+        self._dictionary: TightDictionary | None = None
         self._moved = bytearray()  # a bit for each blob's row id
         self._open = _Frame()
         self._loose: list[tuple[int, Object]] = []
@@ -125,7 +125,7 @@ class TightPack:
         first = self._writer.length == PACK_HEADER_BYTES
         octets = frame.encode_tightly(slots, payload, known)
         if first:
-            self._dictionary = Dictionary(payload)
+            self._dictionary = TightDictionary(payload)
         del payload
         self._append(keys, slots, octets)
 

@@ -14,7 +14,13 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from poparchive.store.codec import Dictionary, compress, compress_tightly, decompress
+from poparchive.store.codec import (
+    Dictionary,
+    TightDictionary,
+    compress,
+    compress_tightly,
+    decompress,
+)
 from poparchive.store.errors import DamageError, FormatError
 
 MAGIC = b"PAFR"
@@ -127,12 +133,12 @@ class Slot(NamedTuple):
 def encode_tightly(
     slots: Sequence[Slot],
     payload: bytes | bytearray,
-    dictionary: tuple[Dictionary, int] | None = None,
+    dictionary: tuple[TightDictionary, int] | None = None,
 ) -> bytes:
     """Return a frame of version 2, as small as it gets. Nothing was decoded: whoever writes it reads
     it again."""
     known, place = dictionary or (None, 0)
-    stored = known.compress_tightly(payload) if known else compress_tightly(payload)
+    stored = known.compress(payload) if known else compress_tightly(payload)
     table = b"".join(
         (
             bytes(one.kind for one in slots),

@@ -28,6 +28,8 @@ the message, and in turn each would be decoded anew."""
 _WHOLE_BYTES = 1 << 20
 """Frames up to here are decoded whole at once."""
 
+_PIECE_BYTES = 1 << 20
+
 
 class Frame(NamedTuple):
     """A frame as read: where it is, its table and its decoded payload."""
@@ -48,6 +50,17 @@ class Decoded(NamedTuple):
 
     payload: bytes
     blobs: dict[bytes, tuple[int, int]]
+
+
+class _Piece(NamedTuple):
+    """What was cut last from a dictionary, which cannot be looked into but by copying all of it."""
+
+    key: tuple[int, int]
+    start: int
+    octets: bytes
+
+
+_NO_PIECE = _Piece((0, 0), 0, b"")
 
 
 class PackReader:
@@ -72,21 +85,19 @@ class PackReader:
         self._cached = 0
         self._cache: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self._dictionaries: OrderedDict[tuple[int, int], Dictionary] = OrderedDict()
+        self._piece = _NO_PIECE
         self._fds: OrderedDict[int, int] = OrderedDict()
 
     def read(self, location: Location) -> bytes:
         """Return an object's octets. The frame's hash was checked; the object's own is the caller's."""
         key = (location.pack, location.frame)
         end = location.offset + location.length
-        payload = self._cache.get(key)
-        if payload is None or len(payload) < end:
-            # What is read a second time is likely to be read to its end.
-            part = payload is None and not self._whole
-            payload = self._payload(key, end if part else None)
-            self._remember(key, payload)
-        else:
-            self._cache.move_to_end(key)
-        octets = payload[location.offset : end]
+        known = self._dictionaries.get(key)
+        octets = (
+            self._cut(key, known, location.offset, end)
+            if known
+            else self._decoded_until(key, end)[location.offset : end]
+        )
         if len(octets) != location.length:
             raise MissingObjectError(
                 f"{self._path(location.pack)}: the frame at {location.frame}"
@@ -149,6 +160,7 @@ class PackReader:
         """Forget decoded frames, so that the next read comes from the file."""
         self._cache.clear()
         self._dictionaries.clear()
+        self._piece = _NO_PIECE
         self._cached = 0
 
     def close(self) -> None:
@@ -162,11 +174,29 @@ class PackReader:
         if pack in self._fds:
             os.close(self._fds.pop(pack))
 
+    def _cut(self, key: tuple[int, int], known: Dictionary, start: int, end: int) -> bytes:
+        """Return octets of a frame that is decoded as a dictionary. They are not held a second time, but for
+        a piece: what is read next often stands behind."""
+        piece = self._piece
+        if piece.key != key or start < piece.start or end > piece.start + len(piece.octets):
+            octets = known.octets[start : max(end, start + _PIECE_BYTES)]
+            piece = self._piece = _Piece(key, start, octets)
+        return piece.octets[start - piece.start : end - piece.start]
+
+    def _decoded_until(self, key: tuple[int, int], end: int) -> bytes:
+        """Return a frame's payload, at least up to ``end``."""
+        payload = self._cache.get(key)
+        if payload is None or len(payload) < end:
+            # What is read a second time is likely to be read to its end.
+            part = payload is None and not self._whole
+            payload = self._payload(key, end if part else None)
+            self._remember(key, payload)
+        else:
+            self._cache.move_to_end(key)
+        return payload
+
     def _payload(self, key: tuple[int, int], end: int | None) -> bytes:
         """Return a frame's payload, or as much of it as ``end`` and the frame's size make worth it."""
-        known = self._dictionaries.get(key)
-        if known:
-            return known.octets
         pack, start = key
         header, _, stored = self._checked(pack, start)
         with self._telling(pack, start):
@@ -191,6 +221,7 @@ class PackReader:
             while len(self._dictionaries) >= self._most:
                 self._dictionaries.popitem(last=False)
             known = self._dictionaries[key] = Dictionary(payload)
+            self._cached -= len(self._cache.pop(key, b""))
         else:
             self._dictionaries.move_to_end(key)
         return known

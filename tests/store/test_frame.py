@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poparchive.store import frame
-from poparchive.store.codec import Dictionary
+from poparchive.store.codec import Dictionary, TightDictionary
 from poparchive.store.errors import DamageError, FormatError
 from poparchive.store.frame import HEADER_BYTES, Object, ObjectKind, Slot
 
@@ -27,7 +27,7 @@ def read(octets: bytes, dictionary: Dictionary | None = None) -> list[bytes]:
     return [payload[e.offset : e.offset + e.length] for e in frame.entries(header, table)]
 
 
-def tightly(objects: list[Object], dictionary: tuple[Dictionary, int] | None = None) -> bytes:
+def tightly(objects: list[Object], dictionary: tuple[TightDictionary, int] | None = None) -> bytes:
     slots = [Slot(one.kind, one.id, len(one.octets)) for one in objects]
     return frame.encode_tightly(slots, b"".join(one.octets for one in objects), dictionary)
 
@@ -51,9 +51,9 @@ def test_objects_come_back_with_a_dictionary(
     contents: list[bytes], encode: Encode, known: bytes
 ) -> None:
     """Any octets may be a dictionary; the header says where it is unless it was of no use."""
-    dictionary = Dictionary(known)
-    octets = encode([blob(known), *map(blob, contents)], dictionary=(dictionary, 44))
-    assert read(octets, dictionary) == [known, *contents]
+    made = Dictionary if encode is frame.encode else TightDictionary
+    octets = encode([blob(known), *map(blob, contents)], dictionary=(made(known), 44))
+    assert read(octets, Dictionary(known)) == [known, *contents]
     header = frame.decode_header(octets[:HEADER_BYTES])
     assert header.dictionary == (44 if header.codec is frame.Codec.ZSTD else 0)
 

@@ -2,14 +2,17 @@
 
 import errno
 import hashlib
+import random
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from poparchive.model import Location
 from poparchive.store import frame, layout
+from poparchive.store.codec import TightDictionary
 from poparchive.store.errors import DamageError, LockedError, StoreError, WriteError
-from poparchive.store.frame import Kind, Object, ObjectKind
+from poparchive.store.frame import Kind, Object, ObjectKind, Slot
 from poparchive.store.fsio import Lock
 from poparchive.store.journal import START, JournalWriter
 from poparchive.store.pack import PACK_HEADER_BYTES, PackWriter
@@ -246,3 +249,46 @@ def test_no_number_is_given_twice(archive: layout.Layout, *, damaged: bool) -> N
     writer.begin()
     assert writer.number == 8
     writer.close()
+
+
+def test_a_dictionary_is_held_once(archive: layout.Layout) -> None:
+    """Objects of a frame that is decoded as a dictionary are read, in any order, without holding it twice."""
+    chance = random.Random(5)
+    large = [
+        Object(ObjectKind.BLOB, b"%032d" % number, chance.randbytes(700_000)) for number in range(6)
+    ]
+    small = Object(ObjectKind.BLOB, b"s" * 32, b"small, and " + large[0].octets[:40_000])
+    writer = PackWriter(archive, None)
+    writer.begin()
+    payload = b"".join(one.octets for one in large)
+    first = tight(writer, large, None)
+    (there,) = tight(writer, [small], (TightDictionary(payload), PACK_HEADER_BYTES))
+    writer.end(Sealed.TIGHTLY)
+    writer.commit()
+    writer.close()
+
+    reader = PackReader(archive)
+    tracemalloc.start()
+    try:
+        for _ in range(2):
+            for one, place in sorted(zip(large, first, strict=True), key=lambda _: chance.random()):
+                assert reader.read(place) == one.octets
+                assert (
+                    reader.read(place._replace(offset=place.offset + 9, length=5))
+                    == (one.octets[9:14])
+                )
+                assert reader.read(there) == small.octets
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        reader.close()
+    assert len(payload) < held < 1.6 * len(payload)
+
+
+def tight(
+    writer: PackWriter, objects: list[Object], known: tuple[TightDictionary, int] | None
+) -> list[Location]:
+    """Write a frame as ``optimize`` does."""
+    slots = [Slot(one.kind, one.id, len(one.octets)) for one in objects]
+    octets = frame.encode_tightly(slots, b"".join(one.octets for one in objects), known)
+    return writer.append_frame([one.length for one in slots], octets)
