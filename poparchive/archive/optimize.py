@@ -126,7 +126,7 @@ class _Run:
                     f"{self._layout.catalog}: does not name the packs that the journal names; run"
                     " `poparchive verify`, then `poparchive rebuild`"
                 )
-            packlist.remove_unfinished(self._layout)
+            packlist.remove_unfinished(self._layout, named)
             retired = {one.number for one in told if isinstance(one, RetiredRecord)}
             self._remove_unnamed(named, retired)
             self._given = max((one.number for one in told), default=0)

@@ -1,7 +1,7 @@
 """Which packs count: what the journal says of packs, folded. One home for what its records 7 and 8 mean."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from poparchive.index.ordering import Ordering
 from poparchive.store import journal
@@ -73,13 +73,18 @@ def retired(layout: Layout) -> set[int]:
     }
 
 
-def remove_unfinished(layout: Layout) -> None:
-    """Remove packs and parity that were being written when a run was cut, and parity without a pack.
+def remove_unfinished(layout: Layout, named: Container[int]) -> None:
+    """Remove packs and parity that were being written when a run was cut, and parity without a pack, unless the
+    pack is ``named``: one that is missing may come back, and not whole.
 
     The caller holds both locks: nobody writes such files now.
     """
     unfinished = [layout.new_pack(number) for number in layout.new_packs()]
-    alone = [layout.parity(one) for one in layout.parities() if not layout.pack(one).exists()]
+    alone = [
+        layout.parity(one)
+        for one in layout.parities()
+        if one not in named and not layout.pack(one).exists()
+    ]
     for path in (*unfinished, *alone, *(layout.root / "packs").glob("*/*.parity.new")):
         with writing(path):
             path.unlink()

@@ -326,6 +326,19 @@ def test_left_over_files_go(root: Path) -> None:
     assert sorted(octets_of(root)) == mails
 
 
+def test_the_parity_of_a_pack_that_is_missing_stays(root: Path) -> None:
+    """The pack may come back, from a disk that was not there, and need it."""
+    made(root)
+    run(root)
+    where = layout.open_layout(root)
+    missing = where.packs()[0]
+    parity = where.parity(missing).read_bytes()
+    where.pack(missing).unlink()
+    made(root, pulls=3)
+    run(root)
+    assert where.parity(missing).read_bytes() == parity
+
+
 def test_a_pulls_new_pack_is_nobodys_left_over(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An optimize that begins while a pull has begun a pack, which no entry names yet, does not remove it."""
     mails = made(root, pulls=1)
