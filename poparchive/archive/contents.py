@@ -6,23 +6,20 @@ the next goes on. Memory is that of one message, the contents that workers hold,
 """
 
 import contextlib
-import sqlite3
 import time
-from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from poparchive.archive.contents_index import ContentsIndex
+from poparchive.archive.contents_missing import Missing
 from poparchive.archive.describe import Stored, describe, document
 from poparchive.archive.known import Attached, content_of, packed, text_of
 from poparchive.archive.read import Reader
 from poparchive.attachments import (
     VERSION,
-    Abilities,
     Job,
-    Lacking,
     Limits,
     Outcome,
     Pool,
@@ -34,7 +31,7 @@ from poparchive.errors import PoparchiveError
 from poparchive.index.carried import Carried
 from poparchive.index.contents import Content, ContentStore
 from poparchive.index.fulltext import Document, FulltextWriter
-from poparchive.index.lookup import Located, Lookup, NotFoundError, open_read_only, uri
+from poparchive.index.lookup import Located, Lookup, NotFoundError
 from poparchive.mime.structure import parse
 from poparchive.model import Location, MessageId
 from poparchive.store.errors import LockedError
@@ -109,8 +106,10 @@ def read_contents(root: Path, wish: Wish, progress: Progress) -> Report:
         reader = stack.enter_context(Reader(root, layout))
         store = ContentStore.open(layout.contents)
         stack.callback(store.close)
+        index = ContentsIndex(layout, store)
         pool: Pool[bytes] = stack.enter_context(Pool(wish.limits, wish.workers))
-        run = _Run(reader, store, pool, wish, progress)
+        index.look(LOCK_S)
+        run = _Run(reader, store, index, pool, wish, progress)
         run.go()
     run.report.seconds = time.monotonic() - began
     return run.report
@@ -118,18 +117,25 @@ def read_contents(root: Path, wish: Wish, progress: Progress) -> Report:
 
 class _Run:
     def __init__(
-        self, reader: Reader, store: ContentStore, pool: Pool[bytes], wish: Wish, progress: Progress
+        self,
+        reader: Reader,
+        store: ContentStore,
+        index: ContentsIndex,
+        pool: Pool[bytes],
+        wish: Wish,
+        progress: Progress,
     ) -> None:
-        self.report = Report()
         self._reader = reader
         self._layout = reader.layout
         self._store = store
-        self._index = ContentsIndex(self._layout, store)
+        self._index = index
+        self.report = Report(index_older=index.older)
+        self._missing = Missing(
+            self._layout, store, wish.limits.content_bytes, index_older=index.older
+        )
         self._pool = pool
         self._wish = wish
         self._progress = progress
-        self._able: list[str] = []
-        self._again: set[Status] = set()
         self._looked: set[bytes] = set()
         self._asked: dict[bytes, tuple[int, list[_Message]]] = {}
         self._rows: list[Content] = []
@@ -140,113 +146,47 @@ class _Run:
         self._going = True
         self._complete = 0
         self._waiting: set[int] = set()
-        self._told_later = 0
 
     def go(self) -> None:
         """Read and index until nothing is missing, or it is to stop."""
-        self._index.look(LOCK_S)
-        self.report.index_older = self._index.older
-        self._again = set(RETRIED) if self._wish.retry else set()
+        missing = self._missing
+        if self._wish.retry:
+            missing.again = set(RETRIED)
         if not self.report.index_older:
             self._store.forget_replaced(self._layout.search)
             self._store.forget_looked()
-        self._can(likely(self._wish.limits))
-        if not self._missing():
-            self.report.left = self.report.waiting = self._told_later
+        missing.can(likely(self._wish.limits))
+        if not missing.messages():
+            self.report.left = self.report.waiting = missing.told_later
             return
         abilities = self._pool.abilities()
-        self._can(abilities)
+        missing.can(abilities)
         self.report.layers, self.report.extra = abilities.layers, abilities.extra
         self.report.ocr = abilities.ocr
         self._store.set_layers(" ".join(abilities.layers))
-        keys = self._missing()
+        keys = missing.messages()
         self._total = len(keys)
+        self._read(keys)
+        self._flush()
+        self.report.left = len(keys) - self._complete + len(self._waiting)
+        if self._going and (late := missing.indexed(self._waiting)):
+            # What a pull was in the way of: its contents are known by now.
+            missing.again.clear()
+            self._read(late)
+            self._flush(patience_s=10 * LOCK_S)
+        if not missing.again:
+            self.report.left = len(missing.messages())
+        self.report.waiting = len(self._waiting)
+        if self.report.index_older:
+            self.report.left = len(missing.messages()) + missing.told_later
+            self.report.waiting = missing.told_later
+        self._merge()
+
+    def _read(self, keys: Sequence[int]) -> None:
+        """Read what these messages carry, and bring it into the index, batch after batch."""
         for tag, outcome in self._pool.read(self._jobs(keys)):
             self._settle(tag, outcome)
             self._flush_if_due()
-        self._flush()
-        self.report.left = len(keys) - self._complete + len(self._waiting)
-        if self._going and (late := self._held_up()):
-            # What a pull was in the way of: its contents are known by now.
-            self._again.clear()
-            for tag, outcome in self._pool.read(self._jobs(late)):
-                self._settle(tag, outcome)
-            self._flush(patience_s=10 * LOCK_S)
-        if not self._again:
-            self.report.left = len(self._missing())
-        self.report.waiting = len(self._waiting)
-        if self.report.index_older:
-            self.report.left = len(self._missing()) + self._told_later
-            self.report.waiting = self._told_later
-        self._merge()
-
-    def _can(self, abilities: Abilities) -> None:
-        """Note what contents need not lack any more."""
-        able = [one for one in (Lacking.EXTRA, Lacking.OCR) if not abilities.lacks(one)]
-        self._able = [one.value for one in able]
-
-    # ---- what is missing -----------------------------------------------------------------------------
-
-    def _missing(self) -> "array[int]":
-        """Return the messages whose documents are not made of all that their attachments give, those last
-        stored first, and those of a pack in its order."""
-        with contextlib.closing(open_read_only(self._layout.catalog)) as run:
-            if self.report.index_older:
-                return self._unknown(run)
-            run.execute("ATTACH ? AS search", (uri(self._layout.search),))
-            query = (
-                "SELECT p.message FROM parts p WHERE p.name IS NOT NULL AND p.segment = 0 GROUP BY p.message"
-                " HAVING count(*) > (SELECT count(*) FROM search.carried c WHERE c.message = p.message)"
-            )
-            found = {key for (key,) in run.execute(query)}
-            found.update(
-                self._store.outdated(
-                    self._layout.search,
-                    VERSION,
-                    self._able,
-                    self._wish.limits.content_bytes,
-                    [int(status) for status in self._again],
-                )
-            )
-            order = [
-                (-place[0], place[1], place[2], key)
-                for key, *place in run.execute(
-                    'SELECT id, pack, frame, "offset" FROM messages WHERE id IN'
-                    " (SELECT message FROM parts WHERE name IS NOT NULL)"
-                )
-                if key in found
-            ]
-        return array("q", [key for *_, key in sorted(order)])
-
-    def _unknown(self, run: sqlite3.Connection) -> "array[int]":
-        """Return the messages whose contents are not all known, as far as can be told without an index:
-        those that no run has looked at."""
-        looked = self._store.looked(self._terms) if not self._again else set()
-        keys = array("q")
-        self._told_later = 0
-        for key, sha256 in run.execute(
-            "SELECT id, sha256 FROM messages WHERE id IN"
-            " (SELECT message FROM parts WHERE name IS NOT NULL) ORDER BY id DESC"
-        ):
-            if _number(sha256) in looked:
-                self._told_later += 1
-            else:
-                keys.append(key)
-        return keys
-
-    @property
-    def _terms(self) -> str:
-        """On what it depends whether a content has to be read again."""
-        return f"{VERSION} {' '.join(self._able)} {self._wish.limits.content_bytes}"
-
-    def _held_up(self) -> "array[int]":
-        """Return the messages that are read and that the index has, in the order of ``_missing``."""
-        if not self._waiting or self.report.index_older:
-            return array("q")
-        with contextlib.closing(open_read_only(self._layout.search)) as run:
-            has = "SELECT 1 FROM mail_docsize WHERE id = ?"
-            late = {key for key in self._waiting if run.execute(has, (key,)).fetchone()}
-        return array("q", [key for key in self._missing() if key in late]) if late else array("q")
 
     def _jobs(self, keys: Sequence[int]) -> Iterator[tuple[bytes, Job]]:
         """Yield the contents that have to be read, and settle the messages that need none."""
@@ -305,11 +245,7 @@ class _Run:
         if identity in self._looked:
             return True
         known = self._store.latest([identity]).get(identity)
-        if known is None or known.version < VERSION:
-            return False
-        if known.lacking == Lacking.SIZE:
-            return known.size_bytes > self._wish.limits.content_bytes
-        return known.lacking not in self._able and Status(known.status) not in self._again
+        return known is not None and self._missing.is_read(known)
 
     # ---- what was read -------------------------------------------------------------------------------
 
@@ -363,7 +299,7 @@ class _Run:
         if rows:
             self._store.add(rows)
         if ready and self.report.index_older:
-            self._store.note_looked(self._terms, (_number(message.located.id) for message in ready))
+            self._missing.note_looked(MessageId(message.located.id) for message in ready)
         elif ready:
             with (
                 contextlib.suppress(LockedError),
@@ -408,11 +344,6 @@ class _Run:
             while not merged and self._going:
                 with self._index.writing(LOCK_S) as index:
                     merged = index.merge(_MERGE_S)
-
-
-def _number(sha256: bytes) -> int:
-    """Stands for a message, whatever its row id: an index that is made anew may come with another catalog."""
-    return int.from_bytes(sha256[:8], "big", signed=True)
 
 
 def _is_still(lookup: Lookup, located: Located) -> bool:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from poparchive.index.facts import MessageFacts, PartFacts
 from poparchive.index.fulltext import ATTACHMENT, ENCRYPTED, LANGUAGE, SIGNED, TYPE, Document
-from poparchive.index.threads import subject_mark
+from poparchive.index.joining import subject_mark
 from poparchive.mime.structure import Octets, Part, parse
 from poparchive.mime.text import Extract, effective_date, extract
 from poparchive.model import Location, MessageId

@@ -74,10 +74,10 @@ def retired(layout: Layout) -> set[int]:
 
 
 def remove_unfinished(layout: Layout, named: Container[int]) -> None:
-    """Remove packs and parity that were being written when a run was cut, and parity without a pack, unless the
-    pack is ``named``: one that is missing may come back, and not whole.
+    """Remove packs and parity that were being written when a run was cut, and parity without a pack.
 
-    The caller holds both locks: nobody writes such files now.
+    Not if the pack is ``named``: one that is missing may come back, and not whole. The caller holds
+    both locks: nobody writes such files now.
     """
     unfinished = [layout.new_pack(number) for number in layout.new_packs()]
     alone = [

@@ -19,7 +19,8 @@ from poparchive.index.columns import COLUMNS as COLUMNS
 from poparchive.index.columns import MARK
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.fold import fold
-from poparchive.index.threads import TABLES, Joining, ThreadWriter, joining
+from poparchive.index.joining import Joining, joining
+from poparchive.index.threads import TABLES, ThreadWriter
 
 _TOKENIZER = "unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'"
 OPTIONS = f"{', '.join(COLUMNS)}, content='', tokenize=\"{_TOKENIZER}\""

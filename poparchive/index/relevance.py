@@ -21,11 +21,11 @@ from math import log
 from typing import Final, NamedTuple
 
 from poparchive.index.fold import fold
+from poparchive.index.joining import subject_mark
 from poparchive.index.keys import GRANULE_S
 from poparchive.index.matching import Matcher
 from poparchive.index.plan import Statement, Stream
 from poparchive.index.snippet import plain_words
-from poparchive.index.threads import subject_mark
 from poparchive.query.tree import And, Near, Node, Or, Stem, Words
 
 CANDIDATES: Final = 2_000

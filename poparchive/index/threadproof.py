@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from poparchive.index.fulltext import Document
-from poparchive.index.threads import TABLES, Joining, ThreadWriter
+from poparchive.index.joining import Joining
+from poparchive.index.threads import TABLES, ThreadWriter
 
 _PIECE: Final = 500
 

@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poparchive.index import threads
+from poparchive.index.joining import Joining, addresses, joining
 from poparchive.index.jwz import Message, Node, tree, walk
 from poparchive.index.keys import hash_of, rowid_of
 from poparchive.index.search import MEMBERS
 from poparchive.index.subjects import base
-from poparchive.index.threads import SUBJECT_DAYS, Joining, ThreadWriter, joining
+from poparchive.index.threads import SUBJECT_DAYS, ThreadWriter
 from poparchive.mime.text import extract
 from tests.support.corpus import CORPUS, corpus_mails, corpus_missing
 
@@ -224,8 +225,8 @@ def by_the_rules(mails: Sequence[Mail]) -> dict[int, int]:
             join(a.key, b.key)
         for reply, other in ((a, b), (b, a)):
             said = base(reply.subject)
-            people = {*threads.addresses(reply.sender)[:1], *threads.addresses(reply.to)}
-            by = set(threads.addresses(other.sender)[:1])
+            people = {*addresses(reply.sender)[:1], *addresses(reply.to)}
+            by = set(addresses(other.sender)[:1])
             if (
                 said.reply
                 and said.text
