@@ -36,6 +36,8 @@ _LOCK_WAIT_S = 3600.0
 """A first pull may hold the archive for long."""
 
 _CACHE_BYTES = 5 << 20
+_DICTIONARIES = 1
+"""Compressing takes much memory itself."""
 
 _TURN_S = 0.1
 _DAMAGES_MOST = 100
@@ -190,7 +192,7 @@ class _Run:
         # First: one that is made anew between is then noticed.
         self._catalog = _identity(self._layout.catalog)
         ordering = Ordering(self._layout.catalog)
-        reader = PackReader(self._layout, cache_bytes=_CACHE_BYTES)
+        reader = PackReader(self._layout, cache_bytes=_CACHE_BYTES, dictionaries=_DICTIONARIES)
         self._let_go = reader.drop
         try:
             source = Source(self._layout, ordering, reader, self._pace)
