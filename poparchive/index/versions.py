@@ -29,7 +29,8 @@ def refuse_newer_catalog(connection: sqlite3.Connection, path: Path, schema: str
         row = connection.execute(query).fetchone()
     except DATABASE_ERRORS:
         return  # No catalog, or a damaged one: whoever reads on says so.
-    if row and row[0] > CATALOG:
+    # Where a disk forgot the octets there is no text.
+    if row and isinstance(row[0], str) and row[0] > CATALOG:
         raise NewerDatabaseError(
             f"{path}: the catalog has version {row[0]}; this poparchive reads up to {CATALOG}. Install a"
             " newer version, or run `poparchive rebuild`, which makes it anew."

@@ -13,9 +13,12 @@ import pytest
 from poparchive.archive import scrub
 from poparchive.archive.optimize import optimize
 from poparchive.archive.pace import Limits
+from poparchive.archive.rebuild import rebuild
 from poparchive.archive.scrub import DAY_S, Scrub
 from poparchive.archive.verify import Counts, Damage, Kind, Share, StoppedError, verify
 from poparchive.archive.writer import Writer
+from poparchive.index import versions
+from poparchive.index.engine import CatalogError
 from poparchive.index.lookup import Lookup
 from poparchive.index.search import Searcher
 from poparchive.store import layout, parity
@@ -220,6 +223,21 @@ CHANGES = [
     "UPDATE state SET value = replace(value, '\"entry\": ', '\"entry\": 9')",
     "DROP INDEX ix_uidls_message",
 ]
+
+
+def test_a_catalog_whose_version_is_forgotten(root: Path) -> None:
+    """Zeros where the disk had the version: verify tells of damage, and a rebuild ends it."""
+    path = root / "catalog.sqlite"
+    octets = path.read_bytes()
+    row = b"\x15" + versions.CATALOG.encode()  # The kind of a text of four octets, and the text.
+    assert octets.count(row) == 1
+    path.write_bytes(octets.replace(row, bytes(len(row))))
+    assert {one.kind for one in damages(root)} == {Kind.CATALOG}
+    with pytest.raises(CatalogError, match="rebuild"):
+        Writer(root)
+    path.unlink()
+    rebuild(layout.open_layout(root))
+    assert damages(root) == []
 
 
 @pytest.mark.parametrize("statement", CHANGES, ids=range(len(CHANGES)))

@@ -20,14 +20,14 @@ from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 
+from tests.support import tables
 from tests.support.faults.runner import Runner
 from tests.support.faults.scenes import SCENES
 from tests.support.faults.shim import missing
 from tests.support.faults.stage import staged
 from tests.support.faults.table import FAULTS, all_outcomes, points
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "durability.md"
-BEGIN, END = "<!-- made by tests.crash.report -->\n", "<!-- end -->\n"
+PAGE, MAKER = tables.DOCS / "durability.md", "tests.crash.report"
 PIECES = 4
 """So many work on one row, one after the other or at once: no core waits long for the last."""
 HEAD = ("command", "fault", "writes", "states tried", "lost", "doubled", "not clean", "ill told")
@@ -136,27 +136,14 @@ def tried(scene: str, fault: str, every: int, at: int = 0, pieces: int = PIECES)
 
 def write(rows: Sequence[Row], every: int) -> None:
     """Put the table into the page."""
-    lines = [_line(*HEAD), _line(*["---"] * len(HEAD))]
+    lines = [tables.row(*HEAD), tables.row(*["---"] * len(HEAD))]
     for row in rows:
         counts = (row.writes, row.states, row.lost, row.doubled, row.unclean, row.ill_told)
-        lines.append(_line(row.scene, row.fault, *map(str, counts)))
+        lines.append(tables.row(row.scene, row.fault, *map(str, counts)))
     states = sum(row.states for row in rows)
     at = "every write" if every == 1 else f"one write in {every}"
     lines += ["", f"{states} states, with faults at {at}, SQLite {sqlite3.sqlite_version}."]
-    before, rest = PAGE.read_text().split(BEGIN)
-    after = rest.split(END)[1]
-    text = "\n".join(lines)
-    PAGE.write_text(f"{before}{BEGIN}\n{text}\n\n{END}{after}")
-
-
-def cells(page: str) -> list[list[str]]:
-    """The rows of the table in the page, its head left out."""
-    text = page.split(BEGIN)[1].split(END)[0].strip().split("\n\n")[0]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[2:]]
-
-
-def _line(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
+    tables.put(PAGE, MAKER, "\n".join(lines))
 
 
 if __name__ == "__main__":

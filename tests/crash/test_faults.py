@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.report import PAGE, Row, cells, joined, tried_before
+from tests.crash.report import MAKER, PAGE, Row, joined, tried_before
+from tests.support import tables
 from tests.support.faults.powerloss import Disk, Luck
 from tests.support.faults.runner import Runner
 from tests.support.faults.scenes import SCENES
@@ -138,7 +139,7 @@ LUCKS = (Luck.ANY, Luck.ALL_BUT_ONE)
 
 def test_the_table_is_whole() -> None:
     """The page has a row for each command and fault, and nothing in it was lost, doubled or unclean."""
-    rows = cells(PAGE.read_text())
+    rows = tables.rows(PAGE, MAKER)
     assert {(row[0], row[1]) for row in rows} == {
         (name, fault) for name in SCENES for fault in FAULTS
     }

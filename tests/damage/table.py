@@ -2,8 +2,10 @@
 
     python -m tests.damage.table [COUNT [SEED]]
 
-prints the table. Each damage is one changed octet, one cut, or one block of zeros, in any file of the
-archive but ``archive.toml``; times of last change stay, as when a disk forgets.
+writes the table into ``docs/durability.md``. Exits with 1 if a damage was not found, was served, or was
+not healed where it could be; standard error says which. Each damage is one changed octet, one cut, or one
+block of zeros, in any file of the archive but ``archive.toml``; times of last change stay, as when a disk
+forgets.
 """
 
 import os
@@ -19,6 +21,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 from poparchive.archive import framing
+from poparchive.archive.optimize import optimize
+from poparchive.archive.pace import Limits
 from poparchive.archive.read import Reader
 from poparchive.archive.repair import Needs, Repair
 from poparchive.archive.verify import Damage, Kind
@@ -27,14 +31,26 @@ from poparchive.errors import PoparchiveError
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.store import layout, parity
 from poparchive.store.fsio import Lock
+from tests.support import tables
 from tests.support.archives import damages, octets_of, put
 from tests.support.damage import mails
 
-FILES = ("sealed pack", "open pack", "parity", "journal", "catalog", "search index")
+FILES = (
+    "sealed pack",
+    "optimized pack",
+    "open pack",
+    "parity",
+    "journal",
+    "catalog",
+    "search index",
+)
+ALL = "all"
+PAGE, MAKER = tables.DOCS / "durability.md", "tests.damage.table"
 PIECE = 100
 """So many damages are one process's work at a time."""
+PACKS = FILES[:3]
 HOWS = ("octet", "octet", "octet", "cut", "zeros")
-COLUMNS = ("damaged", "detected", "wrong octets served", "healed", "named", "silent")
+COLUMNS = ("damaged", "detected", "wrong octets served", "healed", "named")
 _ZEROS = (16, 512, 4096)
 
 
@@ -61,29 +77,28 @@ class Table:
     """What must not be: damage that was not found, octets that are not a message's, a repair that failed."""
 
     def __str__(self) -> str:
-        lines = ["| file | " + " | ".join(COLUMNS[:5]) + " |", "|---" * 6 + "|"]
-        for kind in (*FILES, "all"):
-            kinds = FILES if kind == "all" else (kind,)
-            numbers = [sum(self.counts[one, column] for one in kinds) for column in COLUMNS[:5]]
-            lines.append(f"| {kind} | " + " | ".join(map(str, numbers)) + " |")
-        return "\n".join([*lines, *self.wrong])
+        lines = [tables.row("file", *COLUMNS), tables.row(*["---"] * (1 + len(COLUMNS)))]
+        for kind in (*FILES, ALL):
+            kinds = FILES if kind == ALL else (kind,)
+            numbers = [sum(self.counts[one, column] for one in kinds) for column in COLUMNS]
+            lines.append(tables.row(kind, *map(str, numbers)))
+        return "\n".join(lines)
 
 
 class Subject:
-    """The archive: two accounts, sealed packs with parity and an open one, frames of either codec."""
+    """The archive: two accounts, sealed packs with parity, some of them by optimize, and an open one; frames
+    of either codec."""
 
     def __init__(self, directory: Path) -> None:
         self.root = directory / "archive"
-        layout.create(self.root)
-        with (
-            patch.object(framing, "FRAME_BYTES", 3000),
-            Writer(self.root, pack_bytes=6000) as writer,
-        ):
-            for first in range(0, 15, 3):
-                put(writer, mails(first, first + 3), account="office" if first < 9 else "anna")
-        self.layout = layout.open_layout(self.root)
-        self.packs = self.layout.packs()
-        for number in self.packs[:-1]:
+        self.layout = layout.create(self.root)
+        self._put(0, 9, "office")
+        optimize(self.root, Limits(), lambda *_: None, pack_bytes=6_000, frame_bytes=1_000)
+        self.optimized = self.layout.packs()
+        self._put(9, 45, "anna")
+        self.sealed = self.layout.packs()[len(self.optimized) : -1]
+        self.open = self.layout.packs()[-1]
+        for number in self.sealed:
             parity.make(self.layout, number)
         self.messages = octets_of(self.root)
         # The hashes of the databases are taken by the first run that finds nothing.
@@ -95,12 +110,22 @@ class Subject:
             if path.is_file()
         }
 
+    def _put(self, first: int, last: int, account: str) -> None:
+        """Take in mail, in small frames and packs."""
+        with (
+            patch.object(framing, "FRAME_BYTES", 3000),
+            Writer(self.root, pack_bytes=6000) as writer,
+        ):
+            for one in range(first, last, 3):
+                put(writer, mails(one, one + 3), account=account)
+
     def of(self, kind: str) -> list[Path]:
         """The files of a kind."""
         return {
-            "sealed pack": [self.layout.pack(n) for n in self.packs[:-1]],
-            "open pack": [self.layout.pack(self.packs[-1])],
-            "parity": [self.layout.parity(n) for n in self.packs[:-1]],
+            "sealed pack": [self.layout.pack(n) for n in self.sealed],
+            "optimized pack": [self.layout.pack(n) for n in self.optimized],
+            "open pack": [self.layout.pack(self.open)],
+            "parity": [self.layout.parity(n) for n in (*self.optimized, *self.sealed)],
             "journal": [self.layout.journal(1)],
             "catalog": [self.layout.catalog],
             "search index": [self.layout.search],
@@ -202,7 +227,7 @@ def _one(subject: Subject, change: Change, table: Table) -> None:
         count("wrong octets served")
         table.wrong.append(f"wrong octets: {change}")
     named = {d.identity for d in found if d.kind is Kind.MESSAGE}
-    if change.kind in ("sealed pack", "open pack") and named != set(lost):
+    if change.kind in PACKS and named != set(lost):
         table.wrong.append(f"{len(lost)} messages lost and {len(named)} named: {change}")
     subject.repair(found)
     left = damages(subject.root)
@@ -239,7 +264,7 @@ def main() -> None:
             whole.wrong += table.wrong
             sys.stderr.writelines(f"    {line}\n" for line in table.wrong)
             sys.stderr.write(f"{min(done * PIECE, count)} of {count}\n")
-    print(whole)
+    tables.put(PAGE, MAKER, str(whole))
     sys.exit(bool(whole.wrong))
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.damage.table import COLUMNS, FILES, Subject, Table, run
+from tests.damage.table import ALL, COLUMNS, FILES, MAKER, PAGE, Subject, Table, run
+from tests.support import tables
 
 COUNT = int(os.environ.get("POPARCHIVE_DAMAGES", "150"))
-"""How many in all; ``make damage`` does ten thousand and prints the table."""
+"""How many in all; ``make damage`` does ten thousand and writes the table."""
 
 PARTS = 10
 
@@ -30,17 +31,35 @@ def test_no_damage_passes(subject: Subject, part: int) -> None:
     assert counts["healed"] + counts["named"] == counts["damaged"]
 
 
+def test_the_page_has_all() -> None:
+    """Ten thousand damages: each detected, none served, and each healed or named."""
+    rows = {row[0]: list(map(int, row[1:])) for row in tables.rows(PAGE, MAKER)}
+    assert rows.keys() == {*FILES, ALL}
+    for damaged, detected, served, healed, named in rows.values():
+        assert damaged == detected == healed + named
+        assert not served
+    assert rows[ALL][0] >= 10_000
+    assert all(not rows[kind][4] for kind in FILES if kind not in ("open pack", "journal"))
+
+
 def test_the_table_is_of_what_it_says(tmp_path: Path) -> None:
-    """The archive that is damaged has several sealed packs, both codecs, and blobs that messages share."""
-    from poparchive.store.frame import Codec
+    """The archive that is damaged has several sealed packs, some of which optimize made, and frames of all
+    kinds: either version, either codec, with a dictionary and without."""
+    from poparchive.store.frame import PLAIN, TIGHT, Codec
     from poparchive.store.packread import PackReader
 
     subject = Subject(tmp_path)
-    assert len(subject.packs) > 2
+    assert len(subject.sealed) > 1
     reader = PackReader(subject.layout)
-    codecs = set()
-    for number in subject.packs:
+    headers = []
+    for number in subject.layout.packs():
         size = subject.layout.pack(number).stat().st_size
-        codecs |= {f.header.codec for f in reader.frames(number, 0, size) if f.entries}
+        headers += [f.header for f in reader.frames(number, 0, size) if f.entries]
     reader.close()
-    assert codecs == {Codec.STORED, Codec.ZSTD}
+    found = {(one.version, one.codec, bool(one.dictionary)) for one in headers}
+    assert found >= {
+        (PLAIN, Codec.STORED, False),
+        (PLAIN, Codec.ZSTD, False),
+        (TIGHT, Codec.ZSTD, False),
+        (TIGHT, Codec.ZSTD, True),
+    }

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from tests.interop.matrix import CASES, Outcome, hard_mails, live, refusals
 from tests.interop.rules import RULES
+from tests.support import tables
 from tests.support.servers import KINDS, kind_missing, version
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "servers.md"
-BEGIN, END = "<!-- made by tests.interop.report -->\n", "<!-- end -->\n"
+PAGE, MAKER = tables.DOCS / "servers.md", "tests.interop.report"
 SAID_MAX = 200
 """What went wrong is told at this length; the tests tell it whole."""
 
@@ -36,22 +36,17 @@ def main() -> int:
         if not kind.twin:
             with tempfile.TemporaryDirectory() as scratch:
                 refused += refusals(name, Path(scratch))
-    before, rest = PAGE.read_text().split(BEGIN)
-    after = rest.split(END)[1]
-    PAGE.write_text(f"{before}{BEGIN}\n{_text(outcomes, refused)}\n{END}{after}")
+    tables.put(PAGE, MAKER, _text(outcomes, refused))
     wrong = [one for one in [*outcomes, *refused] if one.said]
     sys.stderr.write(f"{len(outcomes) + len(refused)} cases, {len(wrong)} not as they have to be\n")
     return 1 if wrong else 0
 
 
-def table(page: str) -> list[list[str]]:
-    """The rows of the first table between the marks, its head left out."""
-    text = page.split(BEGIN)[1].split(END)[0].strip().split("\n\n")[0]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[2:]]
-
-
 def _text(outcomes: Sequence[Outcome], refused: Sequence[Outcome]) -> str:
-    lines = [_row("server", "TLS", "log-ins", *CASES), _row(*["---"] * (3 + len(CASES)))]
+    lines = [
+        tables.row("server", "TLS", "log-ins", *CASES),
+        tables.row(*["---"] * (3 + len(CASES))),
+    ]
     for name, of_kind in groupby(outcomes, key=lambda one: one.way.kind):
         cells: dict[tuple[str, str], dict[str, str]] = {}
         for one in of_kind:
@@ -61,17 +56,17 @@ def _text(outcomes: Sequence[Outcome], refused: Sequence[Outcome]) -> str:
         for (tls, auth), said in cells.items():
             rows.setdefault((tls, *(said[case] for case in CASES)), []).append(auth)
         for (tls, *said_of), auths in rows.items():
-            lines.append(_row(name, tls, ", ".join(auths), *said_of))
+            lines.append(tables.row(name, tls, ", ".join(auths), *said_of))
     told = {
         name: "; ".join(f"{one.note}: {_cell(one, note=False)}" for one in of_kind)
         for name, of_kind in groupby(refused, key=lambda one: one.way.kind)
     }
-    lines += ["", _row("server", "Debian's version", "messages", "refused log-in")]
-    lines.append(_row(*["---"] * 4))
+    lines += ["", tables.row("server", "Debian's version", "messages", "refused log-in")]
+    lines.append(tables.row(*["---"] * 4))
     mails = hard_mails()
     for name, kind in KINDS.items():
         held = sum(map(RULES[name].fits, mails))
-        lines.append(_row(name, version(kind), f"{held} of {len(mails)}", told.get(name, "")))
+        lines.append(tables.row(name, version(kind), f"{held} of {len(mails)}", told.get(name, "")))
     return "\n".join(lines)
 
 
@@ -79,10 +74,6 @@ def _cell(one: Outcome, *, note: bool = True) -> str:
     if one.said:
         return one.said[:SAID_MAX].replace("|", "\\|").replace("\n", " ")
     return f"ok ({one.note})" if note and one.note else "ok"
-
-
-def _row(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

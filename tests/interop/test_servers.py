@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.interop import matrix
-from tests.interop.report import PAGE, table
+from tests.interop.report import MAKER, PAGE
 from tests.interop.rules import RULES
+from tests.support import tables
 from tests.support.servers import KINDS, kind_missing
 
 pytestmark = pytest.mark.interop
@@ -45,6 +46,6 @@ def test_every_server_has_its_rules() -> None:
 
 def test_the_page_has_every_server_and_connection() -> None:
     """The table in docs/servers.md is of this matrix, and complete."""
-    found = {(row[0].split(" ")[0], row[1]) for row in table(PAGE.read_text())}
+    found = {(row[0].split(" ")[0], row[1]) for row in tables.rows(PAGE, MAKER)}
     wanted = {(name.split(" ")[0], tls) for name, kind in KINDS.items() for tls in kind.tls}
     assert wanted <= found
