@@ -47,9 +47,12 @@ class Dictionary:
         """Return this thread's own."""
         found: zstandard.ZstdDecompressor | None = getattr(self._threads, "decompressor", None)
         if found is None:
-            found = zstandard.ZstdDecompressor(dict_data=self._data, max_window_size=MAX_RAW_BYTES)
-            self._threads.decompressor = found
+            found = self._threads.decompressor = self.new_decompressor()
         return found
+
+    def new_decompressor(self) -> zstandard.ZstdDecompressor:
+        """Return one that nobody else has."""
+        return zstandard.ZstdDecompressor(dict_data=self._data, max_window_size=MAX_RAW_BYTES)
 
     def compress(self, octets: bytes) -> bytes:
         """As ``compress`` does without a dictionary."""
@@ -89,13 +92,17 @@ def train(samples: Sequence[bytes], size: int = DICTIONARY_BYTES) -> bytes | Non
         return None
 
 
+def _new_decompressor() -> zstandard.ZstdDecompressor:
+    return zstandard.ZstdDecompressor(max_window_size=MAX_RAW_BYTES)
+
+
 class _Coders(threading.local):
     """zstd contexts are large and not to be shared between threads: one of each a thread."""
 
     def __init__(self) -> None:
         self.compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=False)
         self.sampler = zstandard.ZstdCompressor(level=1, write_checksum=False)
-        self.decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_RAW_BYTES)
+        self.decompressor = _new_decompressor()
 
 
 _coders = _Coders()
@@ -141,17 +148,37 @@ def decompress(octets: bytes, raw_length: int, dictionary: Dictionary | None = N
     return raw
 
 
-def decompress_until(octets: bytes, end: int, dictionary: Dictionary | None = None) -> bytes:
-    """Return the first ``end`` octets, or fewer if there are not so many."""
-    decompressor = _decompressor(end, dictionary)
-    try:
-        with decompressor.stream_reader(octets, closefd=False) as reader:
-            return reader.read(end)
-    except zstandard.ZstdError as error:
-        raise DamageError(f"a payload does not decompress: {error}") from error
+class Partial:
+    """A payload that is decompressed as far as it is asked for, each octet of it once. One thread."""
+
+    def __init__(
+        self, octets: bytes, raw_length: int, dictionary: Dictionary | None = None
+    ) -> None:
+        _refuse_long(raw_length)
+        # Its own, for it is in the middle of the payload when others are read.
+        own = dictionary.new_decompressor() if dictionary else _new_decompressor()
+        self._reader = own.stream_reader(octets, closefd=False)
+        self.raw_length = raw_length
+        self._done = 0
+
+    def more(self, end: int) -> bytes:
+        """Return what follows up to the octet ``end``. Fewer octets than ``raw_length`` are damage."""
+        wanted = min(end, self.raw_length) - self._done
+        try:
+            piece = self._reader.read(wanted) if wanted > 0 else b""
+        except zstandard.ZstdError as error:
+            raise DamageError(f"a payload does not decompress: {error}") from error
+        if len(piece) < wanted:
+            raise DamageError("a payload has another length than its header says")
+        self._done += len(piece)
+        return piece
 
 
 def _decompressor(length: int, dictionary: Dictionary | None) -> zstandard.ZstdDecompressor:
+    _refuse_long(length)
+    return dictionary.decompressor() if dictionary else _coders.decompressor
+
+
+def _refuse_long(length: int) -> None:
     if length > MAX_RAW_BYTES:
         raise DamageError(f"a payload claims {length} octets")
-    return dictionary.decompressor() if dictionary else _coders.decompressor
