@@ -171,6 +171,8 @@ class _Attachments:
     def texts(self, octets: Octets) -> Iterator[tuple[str, str]]:
         """Yield name and text of each that was read."""
         if self._inside is None:
+            if not self._path.exists():
+                return iter(())
             from poparchive.archive.known import Inside
 
             self._inside = Inside(self._path)

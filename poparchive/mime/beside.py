@@ -7,21 +7,22 @@ out of a hundred does not put a page into the index twice.
 """
 
 import itertools
-import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-_WORD: Final = re.compile(r"[^\W_]+")
+from .late import late
+
+_WORD: Final = late(r"[^\W_]+")
 _TO_BLANKS: Final = bytes(o if o > 127 or chr(o).isalnum() else 0x20 for o in range(256))
-_SENTENCE_END: Final = re.compile(r"\s(?<=[.!?:;]\s)")
+_SENTENCE_END: Final = late(r"\s(?<=[.!?:;]\s)")
 _LONG_LINE: Final = 200
 """In characters; a page without blocks is one line."""
-_RUN: Final = re.compile(
+_RUN: Final = late(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff"
     "\U00020000-\U0003ffff]+"
 )
 """Text in a script that does not part its words."""
-_BETWEEN: Final = re.compile(r"[\s>]+")
+_BETWEEN: Final = late(r"[\s>]+")
 
 
 def new_lines(said: Sequence[str], other: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ from . import dates
 from .body import TEXT_BYTES, read
 from .charset import clean, decode
 from .headers import Block
+from .late import late
 from .structure import Octets, Part, parse
 from .words import decode_field
 
@@ -27,20 +28,18 @@ _YEAR_10000: Final = 253_402_300_800
 REFERENCES: Final = 20
 """Message-IDs kept from either end of a References field: a thread's beginning, and its latest messages."""
 
-_FIELD: Final = re.compile(rb"(?:^|\n)[!-9;-~]+[ \t]*:")
-_ODD_LINE_END: Final = re.compile(rb"(?<!\r)\r+\n|\r")
-_NO_FIELD: Final = re.compile(rb"\n(?:[ \t]+\n|(?![ \t\n]|\Z|[!-9;-~]+[ \t]*:))")
-_QUOTED_NAME: Final = re.compile(r'"([^"\\,;:<>@()\[\]]*)"(?=\s*<)')
-_ID: Final = re.compile(r"<([^<>]+)>")
-_COMMENT_NAME: Final = re.compile(r"<?([^\s<>()@]+@[^\s<>()]++)>?\s*\(([^()]+)\)")
+_FIELD: Final = late(rb"(?:^|\n)[!-9;-~]+[ \t]*:")
+_ODD_LINE_END: Final = late(rb"(?<!\r)\r+\n|\r")
+_NO_FIELD: Final = late(rb"\n(?:[ \t]+\n|(?![ \t\n]|\Z|[!-9;-~]+[ \t]*:))")
+_QUOTED_NAME: Final = late(r'"([^"\\,;:<>@()\[\]]*)"(?=\s*<)')
+_ID: Final = late(r"<([^<>]+)>")
+_COMMENT_NAME: Final = late(r"<?([^\s<>()@]+@[^\s<>()]++)>?\s*\(([^()]+)\)")
 
 _LABELS: Final = (b"x-gmail-labels", b"x-label", b"keywords", b"x-keywords")
 _LIST_ADDRESSES: Final = (b"list-post", b"x-mailing-list", b"mailing-list")
 _LABELLED: Final = frozenset(_LABELS)
 _LISTED: Final = frozenset([b"list-id", *_LIST_ADDRESSES])
-_LIST_ADDRESS: Final = re.compile(
-    r"(?:^|[\s<:;])(?:mailto:)?([^\s<>:;,?\"()@]+@[^\s<>:;,?\"()@]+)", re.I
-)
+_LIST_ADDRESS: Final = late(r"(?:^|[\s<:;])(?:mailto:)?([^\s<>:;,?\"()@]+@[^\s<>:;,?\"()@]+)", re.I)
 
 
 class ParseStatus(enum.IntEnum):
