@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,16 @@ from poparchive.cli.main import main
 MAIL = (
     b"From: Ann <ann@example.com>\r\nSubject: report %d\r\n"
     b"Message-ID: <%d@example.com>\r\n\r\nmeeting %d\r\n"
+)
+
+INSTEAD = ("--count", "--facets=from", "--explain", "--save=x", "--saved", "--forget=x")
+"""What does something else than to list messages."""
+
+CONTRADICTING: tuple[list[str], ...] = (
+    *([one, other] for one, other in combinations(INSTEAD, 2)),
+    *(["--ids", one] for one in INSTEAD),
+    *([one, "--json"] for one in INSTEAD if not one.startswith("--facets")),
+    ["--json", "report", "--ids"],
 )
 
 READ: tuple[list[str], ...] = (
@@ -40,6 +51,7 @@ READ: tuple[list[str], ...] = (
     ["--forget", "nothing"],
     ["--save", "a b", "report"],
     ["subject:("],
+    *CONTRADICTING,
 )
 
 LEFT: tuple[list[str], ...] = (
@@ -107,6 +119,32 @@ def test_a_line_means_the_same_with_and_without_typer(
 
     first = ended(without, line), capsys.readouterr()
     assert first == (ended(app.run, line), capsys.readouterr())
+
+
+@pytest.mark.parametrize("rest", CONTRADICTING, ids=" ".join)
+def test_options_of_which_one_would_not_be_heard(
+    archive: Path, rest: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are refused by name, with what to do, and nothing is printed or saved."""
+    with pytest.raises(SystemExit) as end:
+        main(line_of(archive, rest))
+    said = capsys.readouterr()
+    assert (end.value.code, said.out) == (2, "")
+    for one in rest:
+        if one.startswith("--"):
+            assert one.partition("=")[0] in said.err
+    assert "give one of them" in said.err or "leave --" in said.err
+    assert not (archive / "searches.toml").exists()
+
+
+def test_options_that_go_together(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The form of facets can be chosen, and a query can be saved; listing and forgetting take none."""
+    for rest in (["--facets", "from", "--json"], ["--count", "--count"], ["--ids", "--all-copies"]):
+        assert ended(main, line_of(archive, [*rest, "report"])) == 0
+    capsys.readouterr()
+    for rest in (["--saved"], ["--forget", "x"]):
+        assert ended(main, line_of(archive, [*rest, "report"])) == 2
+        assert f"{rest[0]} and a query" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("rest", LEFT, ids=" ".join)
