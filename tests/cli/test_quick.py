@@ -1,6 +1,8 @@
 """Command lines that are read without typer mean what they mean with it."""
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,6 +17,7 @@ from poparchive.archive import create
 from poparchive.archive.writer import Writer
 from poparchive.cli import app, lazy, quick
 from poparchive.cli.main import main
+from poparchive.index import failures
 
 MAIL = (
     b"From: Ann <ann@example.com>\r\nSubject: report %d\r\n"
@@ -229,3 +232,45 @@ def test_a_mistake_in_a_query_has_its_exit_code(
         main(line_of(archive, ["subject:("]))
     assert caught.value.code == 2
     assert "was expected here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--count"], ["--limit", "5", "-q"]])
+@pytest.mark.parametrize("name", ["search.sqlite", "catalog.sqlite"])
+def test_a_search_of_what_is_locked_ends_for_later(
+    archive: Path,
+    name: str,
+    options: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Exit code 75 and a line that says what to do, with and without typer."""
+    monkeypatch.setattr(failures, "LOCKED_S", 0)
+    first = [one for one in options if one == "-q"]
+    rest = [one for one in options if one != "-q"]
+    with contextlib.closing(sqlite3.connect(archive / name, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        other.execute("CREATE TABLE if_it_were_written(a)")
+        assert ended(main, [*first, *line_of(archive, [*rest, "report"])]) == 75
+        other.execute("ROLLBACK")
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"{name}: another program" in said.err
+    assert "run the command again" in said.err
+    assert "rebuild" not in said.err
+
+
+def test_a_lock_that_is_met_later_is_for_later_too(
+    archive: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no part foresaw it, the last boundary tells a lock from damage."""
+    monkeypatch.setattr(failures, "LOCKED_S", 0)
+    with contextlib.closing(
+        sqlite3.connect(archive / "catalog.sqlite", isolation_level=None)
+    ) as other:
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        other.execute("CREATE TABLE if_it_were_written(a)")
+        assert ended(main, ["--archive", str(archive), "show", "12345678"]) == 75
+        other.execute("ROLLBACK")
+    assert "locked by another program; run the command again" in capsys.readouterr().err
