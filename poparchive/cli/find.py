@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from poparchive.cli import output
 from poparchive.cli.paths import Settings
-from poparchive.errors import UsageError
+from poparchive.errors import UsageError, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ def find(
     from poparchive.store.format import check_format
 
     if sort not in _SORTS:
-        raise UsageError(f"--sort {sort!r}: there are {', '.join(_SORTS)}")
+        raise UsageError(f"--sort {quoted(sort)!r}: there are {', '.join(_SORTS)}")
     instead = {
         "--count": count,
         "--facets": facets is not None,
@@ -129,7 +129,7 @@ def _kinds(given: str) -> list[str]:
 
     kinds = list(dict.fromkeys(one.strip() for one in given.split(",")))
     if wrong := [one for one in kinds if one not in KINDS]:
-        raise UsageError(f"--facets {wrong[0]!r}: there are {', '.join(KINDS)}")
+        raise UsageError(f"--facets {quoted(wrong[0])!r}: there are {', '.join(KINDS)}")
     return kinds
 
 
