@@ -144,7 +144,7 @@ def _with_text(
         for hit in hits:
             try:
                 with reader.whole(reader.lookup.by_key(hit.key)) as octets:
-                    text = extract(octets, judge=False)
+                    text = extract(octets, details=False)
                     shown = _best(octets, text, wanted, piece, inside)
             except PoparchiveError as error:
                 # One damaged message must not hide the others that were found.

@@ -17,11 +17,17 @@ _TO_BLANKS: Final = bytes(o if o > 127 or chr(o).isalnum() else 0x20 for o in ra
 _SENTENCE_END: Final = late(r"\s(?<=[.!?:;]\s)")
 _LONG_LINE: Final = 200
 """In characters; a page without blocks is one line."""
-_RUN: Final = late(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff"
-    "\U00020000-\U0003ffff]+"
+_JOINED: Final = (
+    *(("\u0e00", "\u0eff"), ("\u1000", "\u109f"), ("\u1780", "\u17ff"), ("\u2e80", "\ua4cf")),
+    *(
+        ("\ua960", "\ua97f"),
+        ("\uac00", "\ud7ff"),
+        ("\uf900", "\ufaff"),
+        ("\U00020000", "\U0003ffff"),
+    ),
 )
-"""Text in a script that does not part its words."""
+"""Characters of scripts that do not part their words, first and last."""
+_RUN: Final = late("[" + "".join(f"{first}-{last}" for first, last in _JOINED) + "]+")
 _BETWEEN: Final = late(r"[\s>]+")
 
 
@@ -58,7 +64,7 @@ class _Words:
         text = text.lower()
         self._words = set(_WORD.findall(text))
         self._pairs: set[str] = set()
-        if not text.isascii() and _RUN.search(text):
+        if not text.isascii() and _has_joined(text):
             # A plain part breaks its lines anywhere.
             for run in _RUN.findall(_BETWEEN.sub("", text)):
                 self._pairs.update(_pairs(run))
@@ -70,6 +76,11 @@ class _Words:
 
     def _has_pairs(self, word: str) -> bool:
         return bool(_RUN.fullmatch(word)) and self._pairs.issuperset(_pairs(word))
+
+
+def _has_joined(text: str) -> bool:
+    """Tell without the pattern, which takes as long to compile as a page to read."""
+    return any(first <= one <= last for one in set(text) for first, last in _JOINED)
 
 
 def _pairs(run: str) -> Iterator[str]:

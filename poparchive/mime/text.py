@@ -95,9 +95,12 @@ class Extract(NamedTuple):
         return f"{self.body}\n{self.beside}" if self.beside else self.body
 
 
-def extract(message: Octets, root: Part | None = None, *, judge: bool = True) -> Extract:
-    """Read a message; ``root`` is what ``parse`` gave for it, if that is at hand. Without ``judge`` its
-    language is not asked, which takes tables of words."""
+def extract(message: Octets, root: Part | None = None, *, details: bool = True) -> Extract:
+    """Read a message; ``root`` is what ``parse`` gave for it, if that is at hand.
+
+    Without ``details`` what neither lists nor documents show is not asked, and is empty: dates, references,
+    Bcc, list and labels, and the language, which takes tables of words.
+    """
     if root is None:
         root = parse(message)
     if root.start in (0, len(message)):
@@ -111,7 +114,7 @@ def extract(message: Octets, root: Part | None = None, *, judge: bool = True) ->
         status = ParseStatus.RAW
         body = clean(decode(message[0 : TEXT_BYTES // 4]))
     subject = _text(block, b"subject", label)
-    received = block.first(b"received").rpartition(b";")[2]
+    received = block.first(b"received").rpartition(b";")[2] if details else b""
     sender = _named(_unquoted(_text(block, b"from", label) or _text(block, b"sender", label)))
     recipients = _unquoted(_texts(block, b"to", label))
     message_id = _message_id(_text(block, b"message-id"))
@@ -121,19 +124,19 @@ def extract(message: Octets, root: Part | None = None, *, judge: bool = True) ->
         recipients=recipients,
         copies=_unquoted(_texts(block, b"cc", label)),
         message_id=message_id,
-        date=dates.epoch(_text(block, b"date")),
+        date=dates.epoch(_text(block, b"date")) if details else None,
         received=received[-dates.MAX_CHARS :].decode("latin-1"),
         body=body,
         attachment_names=tuple(found.names),
         status=status,
         attachment_types=tuple(found.types),
-        blind=_unquoted(_texts(block, b"bcc", label)),
-        lists=_lists(block) if block.has_any(_LISTED) else "",
-        labels=_labels(block) if block.has_any(_LABELLED) else "",
+        blind=_unquoted(_texts(block, b"bcc", label)) if details else "",
+        lists=_lists(block) if details and block.has_any(_LISTED) else "",
+        labels=_labels(block) if details and block.has_any(_LABELLED) else "",
         signed=found.signed,
         encrypted=found.encrypted,
-        references=_references(block, message_id, f"{sender} {recipients}"),
-        language=_language(block, body, subject) if judge else "",
+        references=_references(block, message_id, f"{sender} {recipients}") if details else (),
+        language=_language(block, body, subject) if details else "",
         beside=other,
     )
 
