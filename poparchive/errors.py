@@ -26,6 +26,15 @@ class TryLaterError(PoparchiveError):
     exit_code: ClassVar[int] = 75
 
 
+QUOTED = 80
+"""So many characters of what somebody typed are quoted in a message: it has to be read."""
+
+
+def quoted(text: str) -> str:
+    """Return what is quoted of a text: all of it, or its beginning."""
+    return text if len(text) <= QUOTED else f"{text[:QUOTED]}…"
+
+
 def leaves(error: BaseException) -> list[BaseException]:
     """The errors of a group, as tasks that failed together raise them; else the error itself."""
     if isinstance(error, BaseExceptionGroup):

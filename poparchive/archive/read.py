@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from poparchive.index.lookup import Located, Lookup
-from poparchive.mime import transfer
 from poparchive.mime.structure import Octets, header_end, parse
 from poparchive.mime.text import Extract, extract
 from poparchive.model import Location
@@ -87,6 +86,8 @@ class Reader:
 
     def parts(self, message: Located) -> Iterator[Part]:
         """Yield the leaf parts with their content decoded, one in memory at a time."""
+        from poparchive.mime import transfer
+
         with self.whole(message) as octets:
             for leaf in parse(octets).leaves():
                 yield Part(

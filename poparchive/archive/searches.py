@@ -7,7 +7,7 @@ needs the standard library only, for a search does so.
 import re
 from pathlib import Path
 
-from poparchive.errors import UsageError
+from poparchive.errors import UsageError, quoted
 
 FILE = "searches.toml"
 
@@ -46,7 +46,7 @@ def save(root: Path, name: str, query: str, *, now: int) -> None:
     from poparchive.query import parse
 
     if not _NAME.fullmatch(name):
-        raise UsageError(f"{name!a} cannot name a search: letters, digits, - and _ can")
+        raise UsageError(f"{quoted(name)!a} cannot name a search: letters, digits, - and _ can")
     if not query.strip():
         raise UsageError("there is no query to save: --save NAME QUERY")
     searches = load(root) | {name: query}
@@ -59,7 +59,7 @@ def forget(root: Path, name: str) -> None:
     searches = load(root)
     if name not in searches:
         known = ", ".join(sorted(searches)) or "none"
-        raise UsageError(f"no search is saved as {name!a}; there are: {known}")
+        raise UsageError(f"no search is saved as {quoted(name)!a}; there are: {known}")
     del searches[name]
     _write(root, searches)
 

@@ -17,7 +17,7 @@ _BASE64: Final = re.compile(rb"[A-Za-z0-9+/=\s]+")
 def mail(content: bytes, within: Within) -> None:
     """What a message says, and what its attachments hold."""
     root = parse(content)
-    said = extract(content, root, judge=False)
+    said = extract(content, root, details=False)
     fields = [said.subject, said.sender, said.recipients, said.copies]
     within.found.add("\n".join([field for field in fields if field]))
     within.found.add(said.searched)

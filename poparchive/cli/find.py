@@ -5,13 +5,24 @@ from typing import TYPE_CHECKING
 
 from poparchive.cli import output
 from poparchive.cli.paths import Settings
-from poparchive.errors import UsageError
+from poparchive.errors import UsageError, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from poparchive.index.facets import Facets
+
+_PRINTED = {
+    "--count": "it prints a number",
+    "--facets": "it prints numbers of messages, not messages",
+    "--explain": "it prints text for people",
+    "--save": "it prints nothing",
+    "--saved": "it prints names and queries",
+    "--forget": "it prints nothing",
+}
+_WITH_JSON = ("--count", "--facets")
+"""A number is JSON as it is."""
 
 _SORTS = {"date": "newest", "relevance": "relevance", "size": "size"}
 
@@ -39,11 +50,16 @@ def find(
     from poparchive.store.format import check_format
 
     if sort not in _SORTS:
-        raise UsageError(f"--sort {sort!r}: there are {', '.join(_SORTS)}")
-    if save is not None and forget is not None:
-        raise UsageError("--save and --forget: give one of them")
-    if explain and as_json:
-        raise UsageError("--explain is text for people: leave --json out")
+        raise UsageError(f"--sort {quoted(sort)!r}: there are {', '.join(_SORTS)}")
+    instead = {
+        "--count": count,
+        "--facets": facets is not None,
+        "--explain": explain,
+        "--save": save is not None,
+        "--saved": saved,
+        "--forget": forget is not None,
+    }
+    _refuse([name for name, given in instead.items() if given], query, as_json=as_json, ids=ids)
     root = settings.archive_dir()
     check_format(root)
     text = " ".join(query)
@@ -95,12 +111,28 @@ def find(
         output.note(f"{which}; --limit and --offset show more, --count counts")
 
 
+def _refuse(instead: "Sequence[str]", query: "Sequence[str]", *, as_json: bool, ids: bool) -> None:
+    """Raise ``UsageError`` for options of which one would not be heard. ``instead`` do something else than to
+    list messages."""
+    if len(instead) > 1:
+        raise UsageError(
+            f"{instead[0]} and {instead[1]}: each does something else than to list messages; give one of them"
+        )
+    form = "--ids" if ids else "--json" if as_json else ""
+    if ids and as_json:
+        raise UsageError("--ids and --json: --json tells the ids too; give one of them")
+    if form and instead and not (as_json and instead[0] in _WITH_JSON):
+        raise UsageError(f"{form} and {instead[0]}: {_PRINTED[instead[0]]}; leave {form} out")
+    if query and instead and instead[0] in ("--saved", "--forget"):
+        raise UsageError(f"{instead[0]} and a query: nothing is searched for; leave the query out")
+
+
 def _kinds(given: str) -> list[str]:
     from poparchive.index.facets import KINDS
 
     kinds = list(dict.fromkeys(one.strip() for one in given.split(",")))
     if wrong := [one for one in kinds if one not in KINDS]:
-        raise UsageError(f"--facets {wrong[0]!r}: there are {', '.join(KINDS)}")
+        raise UsageError(f"--facets {quoted(wrong[0])!r}: there are {', '.join(KINDS)}")
     return kinds
 
 

@@ -144,7 +144,7 @@ def _with_text(
         for hit in hits:
             try:
                 with reader.whole(reader.lookup.by_key(hit.key)) as octets:
-                    text = extract(octets, judge=False)
+                    text = extract(octets, details=False)
                     shown = _best(octets, text, wanted, piece, inside)
             except PoparchiveError as error:
                 # One damaged message must not hide the others that were found.
@@ -171,6 +171,8 @@ class _Attachments:
     def texts(self, octets: Octets) -> Iterator[tuple[str, str]]:
         """Yield name and text of each that was read."""
         if self._inside is None:
+            if not self._path.exists():
+                return iter(())
             from poparchive.archive.known import Inside
 
             self._inside = Inside(self._path)

@@ -131,16 +131,24 @@ def _is_database_damage(error: BaseException) -> bool:
     return sqlite3 is not None and isinstance(error, (sqlite3.DatabaseError, UnicodeDecodeError))
 
 
+def _is_locked(error: BaseException) -> bool:
+    """Whether SQLite says that another program has a database locked."""
+    sqlite3 = sys.modules.get("sqlite3")
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return sqlite3 is not None and bool(code == sqlite3.SQLITE_BUSY)
+
+
 def _report(error: Exception) -> int:
     """Prints what went wrong and returns the exit code."""
     from poparchive.cli.output import problem, verbosity, visible
-    from poparchive.errors import PoparchiveError, leaves
+    from poparchive.errors import PoparchiveError, TryLaterError, leaves
 
     try:
         sys.stdout.flush()
     except OSError:
         _let_go_of_output()
     errors = leaves(error)
+    later = [each for each in errors if _is_locked(each)]
     expected = [each for each in errors if isinstance(each, PoparchiveError)]
     if verbosity() > 0:
         import traceback
@@ -155,6 +163,11 @@ def _report(error: Exception) -> int:
                 f"{os.fsdecode(each.filename)}: " if isinstance(each.filename, str | bytes) else ""
             )
             text = f"{where}{each.strerror or each}"
+        elif _is_locked(each):
+            text = (
+                f"catalog.sqlite or search.sqlite: {each} by another program; run the command again when that"
+                " has ended"
+            )
         elif _is_database_damage(each):
             text = (
                 f"catalog.sqlite or search.sqlite: {each}; make room, or look at the disk if there is"
@@ -165,4 +178,7 @@ def _report(error: Exception) -> int:
             if not verbosity():
                 text += " (poparchive -v shows where)"
         problem("poparchive: " + visible(text, keep="\n"))
-    return max(each.exit_code for each in expected) if len(expected) == len(errors) else 1
+    if len(expected) + len(later) < len(errors):
+        return 1
+    codes = [TryLaterError.exit_code] * bool(later)
+    return max([*codes, *(each.exit_code for each in expected)])

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 
 from poparchive.index.keys import hash_of, rowid_of
+from poparchive.index.normal import Accounts
 from poparchive.model import Fate
 from poparchive.query.frozen import Frozen
 from poparchive.query.tree import (
     Dated,
     HasMessageId,
     Identified,
-    InAccount,
     InThread,
     Is,
     Node,
@@ -68,20 +68,18 @@ def matched(expression: str, *, wanted: bool, one_row: bool) -> Sql:
     return Sql(text, (expression,))
 
 
-def condition(node: Node, *, wanted: bool) -> Sql:
+def condition(node: Node | Accounts, *, wanted: bool) -> Sql:
     """Return the condition that a leaf of the tree is, or its opposite."""
     one = _condition(node)
     return one if wanted else Sql(f"NOT ({one.text})", one.values)
 
 
-def _condition(node: Node) -> Sql:
+def _condition(node: Node | Accounts) -> Sql:
     if isinstance(node, Dated):
         return _dated(node)
     if isinstance(node, Sized):
-        if node.above is not None:
-            return Sql("{size} > ?", (node.above,))
-        return Sql("{size} < ?", (node.below,))
-    if isinstance(node, InAccount):
+        return _sized(node, "{size}")
+    if isinstance(node, Accounts):
         is_it = account_is(node)
         text = f"EXISTS (SELECT 1 FROM cat.uidls u WHERE u.message = {{id}} AND {is_it.text})"  # noqa: S608
         return Sql(text, is_it.values)
@@ -103,9 +101,9 @@ def _condition(node: Node) -> Sql:
     return Sql(f"{{id}} IN ({of.text})", of.values)
 
 
-def driving(node: Node) -> Sql:
+def driving(node: Node | Accounts) -> Sql:
     """Return a condition that gives its rows before it is asked of others."""
-    if isinstance(node, InAccount):
+    if isinstance(node, Accounts):
         of = of_account(node)
         return Sql(f"{{id}} IN ({of.text})", of.values)
     if isinstance(node, Sized):
@@ -119,7 +117,7 @@ def driving(node: Node) -> Sql:
     return _condition(node)
 
 
-def among(node: Node) -> Sql:
+def among(node: Node | Accounts) -> Sql:
     """Return the condition that a message is one of those of a size, which are found once, before."""
     assert isinstance(node, Sized)
     of = of_size(node)
@@ -137,13 +135,17 @@ def _identified(node: Identified | HasMessageId) -> Sql:
     return Sql("SELECT i.id FROM cat.messages i WHERE i.sha256 BETWEEN ? AND ?", (low, high))
 
 
-def account_is(node: InAccount) -> Sql:
+def account_is(node: Accounts) -> Sql:
     """The condition on a row ``u`` of the ledger."""
-    return Sql("u.account = (SELECT a.id FROM cat.accounts a WHERE a.name = ?)", (node.name,))
+    if len(node.names) == 1:
+        return Sql("u.account = (SELECT a.id FROM cat.accounts a WHERE a.name = ?)", node.names)
+    marks = ", ".join("?" * len(node.names))
+    text = f"u.account IN (SELECT a.id FROM cat.accounts a WHERE a.name IN ({marks}))"  # noqa: S608
+    return Sql(text, node.names)
 
 
-def of_account(node: InAccount) -> Sql:
-    """Select the row ids of an account's messages, some of them repeatedly."""
+def of_account(node: Accounts) -> Sql:
+    """Select the row ids of the messages of accounts, some of them repeatedly."""
     is_it = account_is(node)
     text = f"SELECT u.message FROM cat.uidls u WHERE {is_it.text} AND u.message IS NOT NULL"  # noqa: S608
     return Sql(text, is_it.values)
@@ -151,9 +153,14 @@ def of_account(node: InAccount) -> Sql:
 
 def of_size(node: Sized) -> Sql:
     """Select the row ids of the messages of a size."""
-    if node.above is not None:
-        return Sql("SELECT z.id FROM cat.messages z WHERE z.size_bytes > ?", (node.above,))
-    return Sql("SELECT z.id FROM cat.messages z WHERE z.size_bytes < ?", (node.below,))
+    is_it = _sized(node, "z.size_bytes")
+    return Sql(f"SELECT z.id FROM cat.messages z WHERE {is_it.text}", is_it.values)  # noqa: S608
+
+
+def _sized(node: Sized, size: str) -> Sql:
+    limits = ((f"{size} > ?", node.above), (f"{size} < ?", node.below))
+    given = [(text, limit) for text, limit in limits if limit is not None]
+    return Sql(" AND ".join(text for text, _ in given), tuple(limit for _, limit in given))
 
 
 _RUN_END = (

@@ -15,7 +15,8 @@ Run = Callable[[str, tuple[object, ...]], list[tuple[object, ...]]]
 
 def explained(tree: Node, statement: Statement, run: Run) -> str:
     """Return it as text of several lines. ``run`` executes SQL; nothing is searched for."""
-    lines = [f"query: {query(tree)}", "", "finds messages:", *_indented(explain(tree))]
+    lines = [_cut(f"query: {query(tree)}"), "", "finds messages:"]
+    lines += map(_cut, _indented(explain(tree)))
     if statement.missing:
         lines += ["", f"not in the index yet, finds nothing: {', '.join(statement.missing)}"]
     lines += ["", "is read newest first from:", *map(_cut, _described(statement))]
@@ -25,7 +26,7 @@ def explained(tree: Node, statement: Statement, run: Run) -> str:
     lines += [_cut(f"  ?{n} = {_shown(value)}") for n, value in enumerate(values, 1)]
     # It prepares the statement and reads no row.
     steps = run(f"EXPLAIN QUERY PLAN {sql}", values)
-    lines += ["", "steps of SQLite:", *(f"  {step[-1]}" for step in steps)]
+    lines += ["", "steps of SQLite:", *(_cut(f"  {step[-1]}") for step in steps)]
     return "\n".join(lines)
 
 
@@ -34,7 +35,7 @@ def _described(statement: Statement) -> list[str]:
 
 
 def _cut(line: str) -> str:
-    """A beginning may be asked as thousands of words."""
+    """A beginning may be asked as thousands of words, and a word be of any length."""
     if len(line) <= LONGEST:
         return line
     return f"{line[:LONGEST]}… ({len(line) - LONGEST:,} characters more)"

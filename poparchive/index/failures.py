@@ -5,6 +5,9 @@ making the file anew.
 """
 
 import sqlite3
+from pathlib import Path
+
+from poparchive.errors import TryLaterError
 
 _REFUSED = frozenset(
     {
@@ -16,6 +19,10 @@ _REFUSED = frozenset(
         sqlite3.SQLITE_BUSY,
     }
 )
+LOCKED_S = 10
+"""How long a database that another program has locked is waited for. Readers wait for none of this program's
+processes; a backup, or an editor of databases, may take a file for itself, mostly for a moment."""
+
 _BAD_SECTORS = frozenset({sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ})
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -24,6 +31,21 @@ def refused(error: BaseException | None) -> bool:
     """Whether the disk would not do what SQLite asked of it."""
     code = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF in _REFUSED and code not in _BAD_SECTORS
+
+
+class DatabaseBusyError(TryLaterError):
+    """Another program has locked a database for longer than is waited for."""
+
+    def __init__(self, what: Path | str) -> None:
+        super().__init__(
+            f"{what}: another program has kept it locked for {LOCKED_S} seconds, as a backup or an editor of"
+            " databases may. Nothing is wrong with it: let that program end, and run the command again."
+        )
+
+
+def busy(error: BaseException | None) -> bool:
+    """Whether somebody else has the database locked."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def damaged(error: BaseException | None) -> bool:

@@ -103,10 +103,10 @@ def fold(text: str) -> str:
     """Return text for the tokenizer. Text in ASCII comes back as it is."""
     if text.isascii():
         return text.replace("\0", " ") if "\0" in text else text
-    beyond = _beyond_ascii(text)
+    beyond = beyond_ascii(text)
     if _unstable().search(beyond):
         text = _normalized(text)
-        beyond = _beyond_ascii(text)
+        beyond = beyond_ascii(text)
     if "\0" in text:
         text = text.replace("\0", " ")
     characters = set(beyond)
@@ -143,7 +143,8 @@ def _joined() -> list[tuple[str, str]]:
     return [(low, high or low) for low, high in found]
 
 
-def _beyond_ascii(text: str) -> str:
+def beyond_ascii(text: str) -> str:
+    """Return the characters of a text that are none of ASCII, in order."""
     octets = text.encode("utf-8", "surrogatepass").translate(None, _ASCII)
     return octets.decode("utf-8", "surrogatepass")
 

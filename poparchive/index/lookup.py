@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from poparchive.errors import PoparchiveError
-from poparchive.index import bulk
+from poparchive.index import bulk, failures
 from poparchive.index.keys import hash_of
 from poparchive.index.versions import NewerDatabaseError, refuse_newer_catalog
 from poparchive.model import Fate
@@ -73,7 +73,7 @@ def open_read_only(path: Path) -> sqlite3.Connection:
             f"{path}: not there. Run `poparchive pull`, or `poparchive rebuild` if it was lost."
         )
     connection = sqlite3.connect(uri(path), uri=True)
-    connection.execute("PRAGMA busy_timeout=10000")
+    connection.execute(f"PRAGMA busy_timeout={failures.LOCKED_S * 1000}")
     return connection
 
 

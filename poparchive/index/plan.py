@@ -24,14 +24,13 @@ from poparchive.index.known import (
     Known,
 )
 from poparchive.index.matching import Match, Matcher, all_of
-from poparchive.index.normal import All, Any, Leaf, Normal, Row
+from poparchive.index.normal import Accounts, All, Any, Leaf, Normal, Row
 from poparchive.query.frozen import Frozen
 from poparchive.query.tree import (
     And,
     Dated,
     HasMessageId,
     Identified,
-    InAccount,
     InThread,
     Is,
     Language,
@@ -265,8 +264,9 @@ class _Planner:
         if not isinstance(leaf, Row) or not leaf.wanted:
             return False
         node = leaf.node
-        if isinstance(node, InAccount):
-            if not self._counting:
+        if isinstance(node, Accounts):
+            # Rows of several accounts would have to be put in order first.
+            if not self._counting or len(node.names) > 1:
                 return False
         elif not (isinstance(node, Sized) and match) and node != Is("duplicate"):
             return False
@@ -313,7 +313,7 @@ class _Planner:
             return True
         if match is not None and match.words > FEW_WORDS:
             return False
-        if isinstance(leaf.node, InAccount):
+        if isinstance(leaf.node, Accounts):
             select = conditions.of_account(leaf.node)
         elif isinstance(leaf.node, Sized):
             select = conditions.of_size(leaf.node)
@@ -326,7 +326,7 @@ _CATALOG_NONE = Stream(_CATALOG.table, _CATALOG.key, (Sql("0"),))
 
 
 def _leaves_out_account(leaf: Normal) -> bool:
-    return isinstance(leaf, Row) and isinstance(leaf.node, InAccount) and not leaf.wanted
+    return isinstance(leaf, Row) and isinstance(leaf.node, Accounts) and not leaf.wanted
 
 
 def _is_dated(leaf: Normal) -> bool:
@@ -335,7 +335,7 @@ def _is_dated(leaf: Normal) -> bool:
 
 def _on_streams(leaf: "Leaf", dates: tuple[Sql, ...]) -> Stream:
     assert isinstance(leaf, Row)
-    if isinstance(leaf.node, InAccount):
+    if isinstance(leaf.node, Accounts):
         where = (Sql("u.message IS NOT NULL"), conditions.account_is(leaf.node), *dates)
         return Stream("cat.uidls AS u", "u.message", where)
     if isinstance(leaf.node, Is):

@@ -14,8 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from poparchive.errors import PoparchiveError
 from poparchive.index import results
 from poparchive.index.damage import DATABASE_ERRORS
+from poparchive.index.failures import DatabaseBusyError, busy
 from poparchive.index.keys import GRANULE_S
 from poparchive.index.known import FEW_WORDS, Known
 from poparchive.index.lookup import open_read_only, uri
@@ -56,11 +58,25 @@ class Searcher:
         """``saved`` gives the searches that a query may name with ``@``."""
         self._saved = saved
         self._planned: Known | None = None
+        self._files = {"main": search, "cat": catalog}
         self._connection = open_read_only(search)
+        try:
+            self._open(search, catalog)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _open(self, search: Path, catalog: Path) -> None:
+        # Damage is told when something is asked, but what is locked would be waited for again.
+        with contextlib.suppress(*DATABASE_ERRORS):
+            self._look("main")
         refuse_newer_index(self._connection, search)
         if not catalog.exists():
             raise SearchError(f"{catalog}: not there; run `poparchive rebuild`")
-        self._connection.execute("ATTACH ? AS cat", (uri(catalog),))
+        with _unless_locked(catalog):
+            self._connection.execute("ATTACH ? AS cat", (uri(catalog),))
+        with contextlib.suppress(*DATABASE_ERRORS):
+            self._look("cat")
         refuse_newer_catalog(self._connection, catalog, "cat")
 
     def __enter__(self) -> Self:
@@ -283,8 +299,8 @@ class Searcher:
         try:
             run.execute("BEGIN")
             # The index first: what it names is in the catalog before.
-            for schema in ("main", "cat"):
-                run.execute(f"SELECT 1 FROM {schema}.sqlite_master LIMIT 1").fetchone()  # noqa: S608
+            self._look("main")
+            self._look("cat")
             yield
         except DATABASE_ERRORS as error:
             raise _refused(error) from error
@@ -292,12 +308,30 @@ class Searcher:
             with contextlib.suppress(sqlite3.Error):
                 run.execute("COMMIT")
 
+    def _look(self, schema: str) -> None:
+        """Begin to read a database."""
+        with _unless_locked(self._files[schema]):
+            self._run(f"SELECT 1 FROM {schema}.sqlite_master LIMIT 1", ()).fetchone()  # noqa: S608
+
     def _run(self, sql: str, values: tuple[object, ...]) -> sqlite3.Cursor:
         return self._connection.execute(sql, values)
 
 
-def _refused(error: Exception) -> SearchError:
+@contextlib.contextmanager
+def _unless_locked(path: Path) -> Iterator[None]:
+    """Tell which database somebody else has locked, and leave what else is wrong to whoever reads on."""
+    try:
+        yield
+    except DATABASE_ERRORS as error:
+        if busy(error):
+            raise DatabaseBusyError(path) from error
+        raise
+
+
+def _refused(error: Exception) -> PoparchiveError:
     """SQLite has limits for what it is asked; else it is a file, and SQLite does not say which."""
+    if busy(error):
+        return DatabaseBusyError("the search index, or the catalog beside it")
     if any(said in str(error) for said in _TOO_MUCH):
         return SearchError(f"the query asks too much at once ({error}); take fewer words or values")
     return SearchError(

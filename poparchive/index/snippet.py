@@ -6,25 +6,28 @@ Words are compared as the index has them, and marked where they stand in the tex
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from poparchive.index.fold import fold, fold_query, is_joined, letter
+from poparchive.index.fold import beyond_ascii, fold, fold_query, is_joined, letter
 from poparchive.query.letters import has_word
 from poparchive.query.tree import Words
 
 WIDTH: Final = 160
-_BLANKS: Final = re.compile(r"\s+")
 _MAX_CHARACTERS: Final = 200_000
 _MAX_HITS: Final = 200
+_FEW: Final = 24
+"""So many passes take as long as one character by character."""
 
 _WRITTEN: Final = re.compile("[wm][wxm]*|u[ux]*")
 """A word as it is written, by the kinds of its characters: see ``_Kinds``."""
 
-_SEVERAL_DOTS: Final = re.compile("(?<=[lLŀĿłŁĺĹļĻľĽ])·(?=[lLŀĿłŁĺĹļĻľĽ])")
-"""Catalan's l·l, of which the index makes ll."""
+_DOT: Final = "·"
+_SEVERAL_DOTS: Final = f"(?<=[lLŀĿłŁĺĹļĻľĽ]){_DOT}(?=[lLŀĿłŁĺĹļĻľĽ])"
+"""Catalan's l·l, of which the index makes ll. Compiled for a text with a dot: few have one."""
 
 _SOUND_MARKS: Final = "\u3099\u309a\uff9e\uff9f"
 """They become one with the kana before them."""
@@ -97,7 +100,7 @@ def snippet(
 ) -> tuple[str, list[tuple[int, int]]]:
     """Return about ``width`` characters where most of the terms stand together, and where in them they
     do. Without a hit it is the text's beginning."""
-    text = _BLANKS.sub(" ", text[:_MAX_CHARACTERS]).strip()
+    text = " ".join(text[:_MAX_CHARACTERS].split())
     hits = _hits(text, [term for one in terms if (term := _term(one)).words])
     first = _densest(hits, width) if hits else 0
     start = 0
@@ -140,7 +143,8 @@ def _plain(folded: str) -> list[str]:
 
 def _words(text: str) -> Iterator[tuple[str, int, int]]:
     """Yield each of the index's words in a text: the word, and the range of characters that it is."""
-    text = _SEVERAL_DOTS.sub("\u00ad", text)
+    if _DOT in text:
+        text = re.sub(_SEVERAL_DOTS, "\u00ad", text)
     kinds = text.translate(_KINDS)
     for match in _WRITTEN.finditer(kinds):
         start, end = match.span()
@@ -176,13 +180,13 @@ def _hits(text: str, terms: Sequence[_Term]) -> list[tuple[int, int, int]]:
         if text.isascii():
             return _plain_hits(text, terms)
         if (plain := _letter_by_letter(text)) is not None:
-            places = _places(text, plain)
-            return [
-                (places[start], places[end], number)
-                for start, end, number in _plain_hits("".join(map(plain.__getitem__, text)), terms)
-            ]
+            found = _plain_hits(_replaced(text, plain), terms)
+            if any(len(one) != 1 for one in plain.values()):
+                places = _Places(text, plain)
+                found = [(places.of(start), places.of(end), number) for start, end, number in found]
+            return found
     words: list[tuple[str, int, int]] = []
-    found: list[tuple[int, int, int]] = []
+    found = []
     longest = max(len(term.words) for term in terms)
     for one in _words(text):
         words.append(one)
@@ -209,13 +213,13 @@ def _ends_here(words: Sequence[tuple[str, int, int]], term: _Term) -> bool:
 
 
 def _letter_by_letter(text: str) -> dict[str, str] | None:
-    """Return what the index has for each character of a text, with a blank for what no ASCII word is part of;
-    None if one of them means nothing by itself, as a soft hyphen does."""
-    if _SEVERAL_DOTS.search(text):
+    """Return what the index has for each character of a text beyond ASCII, a blank for what no ASCII word is
+    part of; None if one of them means nothing by itself, as a soft hyphen does."""
+    if _DOT in text and re.search(_SEVERAL_DOTS, text):
         return None
     found = {}
-    for one in set(text):
-        found[one] = one if one.isascii() else "".join(map(_part_of_word, letter(one)))
+    for one in set(beyond_ascii(text)):
+        found[one] = "".join(map(_part_of_word, letter(one)))
         if not found[one] and unicodedata.category(one)[0] != "M":
             return None
     return found
@@ -226,21 +230,49 @@ def _part_of_word(character: str) -> str:
     return "ˣ" if not character.isalnum() and has_word(character) else character
 
 
-def _places(text: str, plain: Mapping[str, str]) -> Sequence[int]:
-    """Return where in a text each character of what the index has for it comes from, and the text's end."""
-    if all(len(one) == 1 for one in plain.values()):
-        return range(len(text) + 1)
-    found = [at for at, one in enumerate(text) for _ in plain[one]]
-    return [*found, len(text)]
+def _replaced(text: str, plain: Mapping[str, str]) -> str:
+    """Return what the index has for a text."""
+    others = {one: made for one, made in plain.items() if one != made}
+    if len(others) <= _FEW and others.keys().isdisjoint("".join(others.values())):
+        for one, made in others.items():
+            text = text.replace(one, made)
+        return text
+    return "".join([plain.get(one, one) for one in text])
+
+
+class _Places:
+    """Knows where in a text a character comes from of what the index has for the text."""
+
+    def __init__(self, text: str, plain: Mapping[str, str]) -> None:
+        odd = "".join(re.escape(one) for one, made in plain.items() if len(made) != 1)
+        self._at = [match.start() for match in re.finditer(f"[{odd}]", text)]
+        self._lengths = [len(plain[text[at]]) for at in self._at]
+        self._starts = []
+        longer = 0
+        for at, length in zip(self._at, self._lengths, strict=True):
+            self._starts.append(at + longer)
+            longer += length - 1
+
+    def of(self, place: int) -> int:
+        last = bisect_right(self._starts, place) - 1
+        if last < 0:
+            return place
+        behind = place - self._starts[last] - self._lengths[last]
+        return self._at[last] + (0 if behind < 0 else 1 + behind)
 
 
 def _plain_hits(text: str, terms: Sequence[_Term]) -> list[tuple[int, int, int]]:
     """The same at the speed of one search for each term."""
-    found = []
+    found: list[tuple[int, int, int]] = []
+    flags = re.IGNORECASE
+    if text.isascii():
+        # Letters of either case cannot be looked for at the speed of those of one.
+        text, flags = text.lower(), re.NOFLAG
     for number, term in enumerate(terms):
-        inner = r"[\W_]+".join(map(re.escape, term.words))
+        first, *others = map(re.escape, term.words)
+        inner = r"[\W_]+".join([rf"{first}(?<![^\W_]{first})", *others])
         end = r"[^\W_]*" if term.prefix else r"(?![^\W_])"
-        pattern = re.compile(rf"(?<![^\W_]){inner}{end}", re.IGNORECASE)
+        pattern = re.compile(inner + end, flags)
         for count, match in enumerate(pattern.finditer(text)):
             if count >= _MAX_HITS:
                 break

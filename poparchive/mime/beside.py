@@ -7,21 +7,28 @@ out of a hundred does not put a page into the index twice.
 """
 
 import itertools
-import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-_WORD: Final = re.compile(r"[^\W_]+")
+from .late import late
+
+_WORD: Final = late(r"[^\W_]+")
 _TO_BLANKS: Final = bytes(o if o > 127 or chr(o).isalnum() else 0x20 for o in range(256))
-_SENTENCE_END: Final = re.compile(r"\s(?<=[.!?:;]\s)")
+_SENTENCE_END: Final = late(r"\s(?<=[.!?:;]\s)")
 _LONG_LINE: Final = 200
 """In characters; a page without blocks is one line."""
-_RUN: Final = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff"
-    "\U00020000-\U0003ffff]+"
+_JOINED: Final = (
+    *(("\u0e00", "\u0eff"), ("\u1000", "\u109f"), ("\u1780", "\u17ff"), ("\u2e80", "\ua4cf")),
+    *(
+        ("\ua960", "\ua97f"),
+        ("\uac00", "\ud7ff"),
+        ("\uf900", "\ufaff"),
+        ("\U00020000", "\U0003ffff"),
+    ),
 )
-"""Text in a script that does not part its words."""
-_BETWEEN: Final = re.compile(r"[\s>]+")
+"""Characters of scripts that do not part their words, first and last."""
+_RUN: Final = late("[" + "".join(f"{first}-{last}" for first, last in _JOINED) + "]+")
+_BETWEEN: Final = late(r"[\s>]+")
 
 
 def new_lines(said: Sequence[str], other: Sequence[str]) -> list[str]:
@@ -57,7 +64,7 @@ class _Words:
         text = text.lower()
         self._words = set(_WORD.findall(text))
         self._pairs: set[str] = set()
-        if not text.isascii() and _RUN.search(text):
+        if not text.isascii() and _has_joined(text):
             # A plain part breaks its lines anywhere.
             for run in _RUN.findall(_BETWEEN.sub("", text)):
                 self._pairs.update(_pairs(run))
@@ -69,6 +76,11 @@ class _Words:
 
     def _has_pairs(self, word: str) -> bool:
         return bool(_RUN.fullmatch(word)) and self._pairs.issuperset(_pairs(word))
+
+
+def _has_joined(text: str) -> bool:
+    """Tell without the pattern, which takes as long to compile as a page to read."""
+    return any(first <= one <= last for one in set(text) for first, last in _JOINED)
 
 
 def _pairs(run: str) -> Iterator[str]:

@@ -3,6 +3,8 @@
 Promise: ``read`` never raises, takes time linear in the message, and gives bounded results.
 
 Transfer encodings are undone as far as they go, and charsets are decoded here, because labels lie.
+
+What reads only some messages is imported for the first of them: a search that shows messages waits for it.
 """
 
 import binascii
@@ -10,10 +12,10 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from . import beside, calendar, headers, pkcs7, tnef, words
+from . import headers, words
 from .charset import decode
 from .filetypes import endings
-from .html import text_of
+from .late import late
 from .structure import MESSAGES, Octets, Part, parse
 
 TEXT_BYTES: Final = 2 << 20
@@ -50,12 +52,12 @@ _PGP_MESSAGE: Final = "-----BEGIN PGP MESSAGE-----"
 _SUMMARY: Final = ("From", "To", "Date", "Subject")
 """Fields of an embedded message that its reader sees."""
 
-_META_CHARSET: Final = re.compile(rb"<meta[^<>]{1,200}?charset\s*=\s*[\"']?([\w.:-]+)", re.I)
+_META_CHARSET: Final = late(rb"<meta[^<>]{1,200}?charset\s*=\s*[\"']?([\w.:-]+)", re.I)
 _META_BYTES: Final = 2048
-_UUENCODED: Final = re.compile(
+_UUENCODED: Final = late(
     r"^begin [0-7]{3,4} ([^\n]{1,255})\n((?:[ -`]{1,64}\n)+)end\b", re.MULTILINE
 )
-_BASE64_LINES: Final = re.compile(rb"(?:[A-Za-z0-9+/]+=*[ \t]*(?:\r?\n|\Z)|[ \t]*\r?\n)*+")
+_BASE64_LINES: Final = late(rb"(?:[A-Za-z0-9+/]+=*[ \t]*(?:\r?\n|\Z)|[ \t]*\r?\n)*+")
 _NOT_BASE64: Final = bytes(
     o for o in range(256) if not ((chr(o).isalnum() and o < 128) or o in b"+/")
 )
@@ -168,13 +170,18 @@ class _Reading:
                 calendars += found.texts[at:]
                 del found.texts[at:]
         if plain and len(found.texts) > after:
+            from . import beside
+
             lines = beside.new_lines(said, found.texts[after:])
             if not instead:
                 found.beside += lines
             if not (instead and lines):  # or it was large by its markup alone
                 del found.texts[after:]
-        if beside.new_lines(said, calendars):
-            found.texts += calendars
+        if calendars:
+            from . import beside
+
+            if beside.new_lines(said, calendars):
+                found.texts += calendars
 
     def _beside(self, other: Part) -> None:
         """Read another version in the room there is for them, so that none is taken from other parts."""
@@ -209,6 +216,8 @@ class _Reading:
         reading.part(root)
 
     def _tnef(self, leaf: Part) -> None:
+        from . import tnef
+
         found = self._found
         said = tnef.read(self._content(leaf, whole=True))
         if said is None:
@@ -226,6 +235,8 @@ class _Reading:
         if b"enveloped-data" in says or b"compressed-data" in says or b"certs-only" in says:
             found.encrypted |= b"enveloped-data" in says
             return
+        from . import pkcs7
+
         content = pkcs7.read(self._content(leaf, whole=True))
         signed = content.kind == "signed" or b"signed-data" in says
         found.signed |= signed
@@ -297,8 +308,12 @@ def _add_text(octets: bytes, kind: str, label: str, found: Body) -> None:
         if not label and not octets.isascii():
             meta = _META_CHARSET.search(octets, 0, _META_BYTES)
             label = meta[1].decode("latin-1") if meta else ""
+        from .html import text_of
+
         text = text_of(decode(octets, label))
     elif kind == _CALENDAR:
+        from . import calendar
+
         text = calendar.text_of(decode(octets, label or "utf-8"))
     else:
         text = decode(octets, label)

@@ -6,17 +6,19 @@ Promise: never raises, and takes time linear in its input.
 import re
 from typing import Final
 
-_FOLD: Final = re.compile(r"\n[ \t]")
-_LINE: Final = re.compile(
+from .late import late
+
+_FOLD: Final = late(r"\n[ \t]")
+_LINE: Final = late(
     r"^(SUMMARY|DESCRIPTION|LOCATION|COMMENT|CATEGORIES|CONTACT|ATTENDEE|ORGANIZER)"
     r"((?:;[^:;\"\n]*+(?:\"[^\"\n]*+\"[^:;\"\n]*+)*+)*+):([^\n]*)$",
     re.MULTILINE | re.IGNORECASE,
 )
-_SILENT: Final = re.compile(
+_SILENT: Final = late(
     r"^BEGIN:(VALARM|VTIMEZONE)\b.*?(?:^END:\1\b|\Z)", re.MULTILINE | re.DOTALL | re.IGNORECASE
 )
-_NAME: Final = re.compile(r";CN=(?:\"([^\"\n]*)\"|([^;:\"\n]*))", re.IGNORECASE)
-_ESCAPED: Final = re.compile(r"\\(.)")
+_NAME: Final = late(r";CN=(?:\"([^\"\n]*)\"|([^;:\"\n]*))", re.IGNORECASE)
+_ESCAPED: Final = late(r"\\(.)")
 
 
 def text_of(source: str) -> str:

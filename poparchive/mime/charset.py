@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Final
 
 from . import unlabelled
+from .late import late
 
 _GUESSED: Final = (
     "ascii usascii ansix341968 ansix341986 iso646us 646 us iso88591 latin1 l1 ibm819 cp819 "
@@ -88,28 +89,28 @@ _DOUBLE_OCTET: Final = frozenset(["gb18030", "big5hkscs", "euc_jp", "cp932", "cp
 
 _CONTROLS: Final = bytes(o for o in range(32) if o not in b"\t\n") + b"\x7f"
 """What is left out; CR among them, for it stands before an LF then."""
-_LONE_CR: Final = re.compile(rb"\r(?!\n)")
+_LONE_CR: Final = late(rb"\r(?!\n)")
 _SAMPLE_OCTETS: Final = 4_000
 """What is looked at to tell charsets apart."""
 _C1: Final = bytes(range(0x80, 0xA0))
 _UNDEFINED_1252: Final = b"\x81\x8d\x8f\x90\x9d"
 _ESCAPE: Final = 0x1B
-_JAPANESE_SHIFT: Final = re.compile(rb"\x1b\$[@B]|\x1b\(J")
-_JIS_RUN: Final = re.compile(rb"\x1b\$[@B]((?:[\x21-\x7e][\x21-\x7e])*)")
-_JIS_HALF: Final = re.compile(rb"\x1b\(I([\x21-\x5f]*)")
+_JAPANESE_SHIFT: Final = late(rb"\x1b\$[@B]|\x1b\(J")
+_JIS_RUN: Final = late(rb"\x1b\$[@B]((?:[\x21-\x7e][\x21-\x7e])*)")
+_JIS_HALF: Final = late(rb"\x1b\(I([\x21-\x5f]*)")
 _UTF8_C1_LEAD: Final = 0xC2
-_UTF8_C1: Final = re.compile(rb"\xc2[\x80-\x9f]")
-_UNWANTED: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_STRAY: Final = re.compile("[\udc80-\udcff]+")
+_UTF8_C1: Final = late(rb"\xc2[\x80-\x9f]")
+_UNWANTED: Final = late("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_STRAY: Final = late("[\udc80-\udcff]+")
 
 _POLISH_ALIKE: Final = b"\xb3\xbf\xea"
 """ł ż ę, which are the same in windows-1250 and ISO 8859-2; ą and ś are not."""
 
-_CP1250_LETTERS: Final = re.compile(rb"[A-Za-z\xe6\xea\xf3][\xb3\xb9\xbf\x9f][a-z\xe6\xea\xf3]")
-_LATIN2_LETTERS: Final = re.compile(rb"[A-Za-z\xe6\xea\xf3][\xb3\xb1\xb6\xbf][a-z\xe6\xea\xf3]")
+_CP1250_LETTERS: Final = late(rb"[A-Za-z\xe6\xea\xf3][\xb3\xb9\xbf\x9f][a-z\xe6\xea\xf3]")
+_LATIN2_LETTERS: Final = late(rb"[A-Za-z\xe6\xea\xf3][\xb3\xb1\xb6\xbf][a-z\xe6\xea\xf3]")
 """Between two letters these octets are Polish in windows-1250 and ISO 8859-2; in windows-1252 they
 are superscripts, an inverted question mark, a plus-minus and a pilcrow, which stand alone."""
-_LATIN2_MARKS: Final = re.compile(rb"[A-Za-z\xe6\xea\xf3\xb3][\xb1\xb6][a-z\xe6\xea\xf3\xb3]")
+_LATIN2_MARKS: Final = late(rb"[A-Za-z\xe6\xea\xf3\xb3][\xb1\xb6][a-z\xe6\xea\xf3\xb3]")
 _POLISH_HINTS: Final = b"\xb3\xb9\xbf\x9f\xb1\xb6"
 
 

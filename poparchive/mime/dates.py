@@ -9,6 +9,8 @@ from datetime import date
 from functools import lru_cache
 from typing import Final
 
+from .late import late
+
 MAX_CHARS: Final = 200
 """What is looked at of a field: a date is some 31 characters, and comments may stand before it."""
 
@@ -18,23 +20,21 @@ _TIME: Final = (
     r"\s*(?P<half>[AaPp][Mm]\b)?"
 )
 _ZONE: Final = r"\s*(?P<zone>[+-]\s?\d{1,2}:?\d{2}(?!\d)|[A-Za-z]+)?"
-_USUAL: Final = re.compile(
+_USUAL: Final = late(
     r"(?P<day>\d{1,2})[\s.-]*(?P<month>[A-Za-z]{3})[a-z]*[\s.,-]*"
     r"(?P<year>\d{2,4})[\s,T]+(?:at\s+)?" + _TIME + _ZONE
 )
-_ASCTIME: Final = re.compile(
+_ASCTIME: Final = late(
     r"(?P<month>[A-Za-z]{3})[a-z]*\.?\s+(?P<day>\d{1,2})[\s,]+"
     + _TIME
     + r"\s+(?P<zone>[+-]\d{4}|[A-Z]{1,4}\s)?\s*(?P<year>\d{4})"
 )
-_LONG: Final = re.compile(
+_LONG: Final = late(
     r"(?P<month>[A-Za-z]{3})[a-z]*\.?\s+(?P<day>\d{1,2}),?\s+(?P<year>\d{4}),?\s+(?:at\s+)?"
     + _TIME
     + _ZONE
 )
-_ISO: Final = re.compile(
-    r"(?P<year>\d{4})[-/](?P<month>\d{2})[-/](?P<day>\d{2})[\sT]+" + _TIME + _ZONE
-)
+_ISO: Final = late(r"(?P<year>\d{4})[-/](?P<month>\d{2})[-/](?P<day>\d{2})[\sT]+" + _TIME + _ZONE)
 
 _NAMES: Final = "janfebmaraprmayjunjulaugsepoctnovdec"
 _MONTHS: Final = {_NAMES[at : at + 3]: at // 3 + 1 for at in range(0, 36, 3)}

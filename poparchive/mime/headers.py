@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from .charset import decode
+from .late import late
 from .words import decode_field, one_line
 
 MAX_NAME_CHARS: Final = 255
@@ -19,7 +20,7 @@ _LF: Final = 0x0A
 _CR: Final = 0x0D
 """As numbers: looked for as octets in octets they take five times as long."""
 
-_FIELDS: Final = re.compile(
+_FIELDS: Final = late(
     rb"\n(?=[bcdfiklmrstx])"
     rb"(from|to|s(?:ubject|ender)|date|re(?:ceived|ferences)|m(?:essage-id|ailing-list)|cc|bcc|in-reply-to"
     rb"|content-(?:type|transfer-encoding|disposition|language)|keywords"
@@ -27,22 +28,22 @@ _FIELDS: Final = re.compile(
     rb"[ \t]*+:(.*+(?:\n[ \t].*+)*+)",
     re.I,
 )
-_BOUNDARY: Final = re.compile(rb'[; \t]boundary[ \t]*=[ \t]*(?:"([^"]*)"?|([^;"\s]+))', re.I)
-_BOUNDARY_PIECE: Final = re.compile(
+_BOUNDARY: Final = late(rb'[; \t]boundary[ \t]*=[ \t]*(?:"([^"]*)"?|([^;"\s]+))', re.I)
+_BOUNDARY_PIECE: Final = late(
     rb'[; \t]boundary\*(?:(\d{1,3})(\*)?|(?=[ \t]*=))[ \t]*=[ \t]*(?:"([^"]*)"?|([^;"\s]+))', re.I
 )
-_NAME_PARAMETER: Final = re.compile(
+_NAME_PARAMETER: Final = late(
     rb"[; \t](file)?name(?:\*(\d{1,3}))?(\*)?[ \t]*=[ \t]*"
     rb'(?:"((?:[^"\\]|\\.)*+)"|([^;"][^;]*)|"([^;]*))',
     re.I | re.S,
 )
-_CHARSET: Final = re.compile(rb"charset\*?\d?\*?\s*+=\s*+[\"']?\s*+([^\s\"';]{1,64})", re.I)
+_CHARSET: Final = late(rb"charset\*?\d?\*?\s*+=\s*+[\"']?\s*+([^\s\"';]{1,64})", re.I)
 _MAX_TYPE_BYTES: Final = 1000
 _REMEMBERED_BYTES: Final = 500
 """Most text parts have the same short fields as thousands of others."""
-_QUOTED_PAIR: Final = re.compile(rb'\\([\\"])')
+_QUOTED_PAIR: Final = late(rb'\\([\\"])')
 """Not RFC 5322's, which drops the backslashes of Windows paths that some mailers wrote as they are."""
-_PERCENT: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
+_PERCENT: Final = late(rb"%([0-9A-Fa-f]{2})")
 _MAX_PIECES: Final = 1000
 _NOT_FILES: Final = ("text/", "multipart/", "message/")
 

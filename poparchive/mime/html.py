@@ -10,16 +10,20 @@ search needs is words, and words lie between tags.
 
 import functools
 import re
-from html import unescape
 from typing import Final
 
-_UNSEEN: Final = re.compile(
-    r"<(?=[!stST])(?:!--(?:-?>|.*?(?:--!?>|\Z))"
-    r"|(script|style|title|template)(?![a-z0-9:-]).*?(?:</\1(?![a-z0-9:-])[^<>]*>?|\Z))",
-    re.DOTALL | re.IGNORECASE,
+from .late import late
+
+_UNSEEN: Final = late(
+    r"<(?=[!stST])(?:!--(?:-?>|[^-]*+(?:-(?!-!?>)[^-]*+)*+(?:--!?>|\Z))"
+    r"|(script|style|title|template)(?![a-z0-9:-])"
+    r"[^<]*+(?:<(?!/\1(?![a-z0-9:-]))[^<]*+)*+(?:</\1[^<>]*>?|\Z))",
+    re.IGNORECASE,
 )
-_PREFORMATTED: Final = re.compile(r"(?<=<pre)([^<>]*>)(.*?)(?=</pre|\Z)", re.DOTALL | re.IGNORECASE)
-_TAG: Final = re.compile(
+"""What lies up to the end is passed over from one ``-`` or ``<`` to the next: a style sheet is long, and one
+character at a time takes most of the time that a page does."""
+_PREFORMATTED: Final = late(r"(?<=<pre)([^<>]*>)(.*?)(?=</pre|\Z)", re.DOTALL | re.IGNORECASE)
+_TAG: Final = late(
     r"<(/?[a-zA-Z!?][^\s<>/]*+)(?:"
     r">|[^<>\"']*+(?:\"[^\"<]*+\"[^<>\"']*+)*+(?:>|(?:'[^'<]*+'[^<>\"']*+(?:\"[^\"<]*+\"[^<>\"']*+)*+)++>)"
     r"|[^<>]*+(?:>|(?=<)))"
@@ -33,18 +37,18 @@ _CONCEALING: Final = (
 )
 """What may conceal an element, in its tag. Not ``mso-hide:all``: it hides from Outlook alone what the others
 see, as buttons that Outlook has its own drawing of."""
-_MAY_CONCEAL: Final = re.compile(": ?(?:none|hidden|0)", re.IGNORECASE)
+_MAY_CONCEAL: Final = late(": ?(?:none|hidden|0)", re.IGNORECASE)
 """What all of these have but the attribute. It saves most pages twelve searches."""
-_HIDDEN: Final = re.compile(
+_HIDDEN: Final = late(
     r"<[^\s<>]+(?:\s++(?!hidden[\s=/>])[^\s=<>\"'/]++(?:\s*+=\s*+(?:\"[^\"<>]*+\"|'[^'<>]*+'|[^\s\"'<>]++))?+)*+"
     r"\s++hidden[\s=/>]"
 )
 """A tag with the attribute ``hidden``, which is not a value's or a class's word."""
-_SIZED: Final = re.compile(r"font(?:-size)?\s*:")
-_NAME: Final = re.compile(r"<([a-zA-Z][a-zA-Z0-9:-]*+)[^<>]*+>")
+_SIZED: Final = late(r"font(?:-size)?\s*:")
+_NAME: Final = late(r"<([a-zA-Z][a-zA-Z0-9:-]*+)[^<>]*+>")
 _MAX_TAG_CHARS: Final = 4096
 
-_LONG_NUMBER: Final = re.compile(r"&#\d{9,};?")
+_LONG_NUMBER: Final = late(r"&#\d{9,};?")
 
 _BREAK: Final = "\x01"
 """Stands for a line's end while white space is folded; decoded text holds no such character."""
@@ -61,7 +65,7 @@ _ENDED: Final = (_LINES - {"br", "hr"}).union(_INLINE.split())
 """Elements that may be concealed."""
 _INVISIBLE: Final = "\u200b\u00ad\ufeff\u034f\u2060"
 """Soft hyphens and the like, which would split words, and what newsletters pad previews with."""
-_PADDING: Final = re.compile(r"\u200c(?=\s)")
+_PADDING: Final = late(r"\u200c(?=\s)")
 
 
 @functools.cache
@@ -136,6 +140,9 @@ def _text(source: str) -> str:
 
 
 def _unescaped(text: str) -> str:
+    # Here, because it comes with a table of two thousand names.
+    from html import unescape
+
     try:
         return unescape(text)
     except ValueError:  # a number too long for Python to read

@@ -4,10 +4,10 @@ Promise: never raises, takes time linear in its input and output, and gives no m
 Damaged input gives what stands before the damage.
 """
 
-import re
 from typing import Final
 
 from .charset import clean, decode
+from .late import late
 
 MAX_BYTES: Final = 4 << 20
 """Of decompressed RTF; compression is up to eighteenfold."""
@@ -19,7 +19,7 @@ _PRESET: Final = (
 )
 _RING: Final = 4096
 
-_TOKEN: Final = re.compile(
+_TOKEN: Final = late(
     rb"\\(?:([a-zA-Z]{1,32})(-?\d{1,10})? ?|'([0-9a-fA-F]{2})|([^a-zA-Z']))|([{}])|[\r\n]+|([^\\{}\r\n]+)"
 )
 _SKIPPED: Final = frozenset(

@@ -8,12 +8,12 @@ It serves instead of a parsing library because the splitter needs offsets into t
 which no library gives, and one walk for both costs less than half of two.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Protocol
 
 from poparchive.mime import headers
 from poparchive.mime.headers import About, Block
+from poparchive.mime.late import late
 
 HEADER_BYTES = 1 << 20
 """A longer header block is taken for a body: no mail has one, and searching it would not be linear."""
@@ -22,7 +22,7 @@ _FIELDS_BYTES = 64 << 10
 """Of a part's header so much is read for fields; of the message's own, all."""
 _MAX_BOUNDARY_BYTES = 1000
 """RFC 2046 allows 70; looking for a very long one takes as long as it is."""
-_TYPE = re.compile(rb"[!-.0-~]+/[!-~]+")
+_TYPE = late(rb"[!-.0-~]+/[!-~]+")
 _MAX_DEPTH = 20
 _MAX_LEAVES = 10_000
 _ENCODED = (b"base64", b"quoted-printable")

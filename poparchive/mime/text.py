@@ -14,6 +14,7 @@ from . import dates
 from .body import TEXT_BYTES, read
 from .charset import clean, decode
 from .headers import Block
+from .late import late
 from .structure import Octets, Part, parse
 from .words import decode_field
 
@@ -27,20 +28,18 @@ _YEAR_10000: Final = 253_402_300_800
 REFERENCES: Final = 20
 """Message-IDs kept from either end of a References field: a thread's beginning, and its latest messages."""
 
-_FIELD: Final = re.compile(rb"(?:^|\n)[!-9;-~]+[ \t]*:")
-_ODD_LINE_END: Final = re.compile(rb"(?<!\r)\r+\n|\r")
-_NO_FIELD: Final = re.compile(rb"\n(?:[ \t]+\n|(?![ \t\n]|\Z|[!-9;-~]+[ \t]*:))")
-_QUOTED_NAME: Final = re.compile(r'"([^"\\,;:<>@()\[\]]*)"(?=\s*<)')
-_ID: Final = re.compile(r"<([^<>]+)>")
-_COMMENT_NAME: Final = re.compile(r"<?([^\s<>()@]+@[^\s<>()]++)>?\s*\(([^()]+)\)")
+_FIELD: Final = late(rb"(?:^|\n)[!-9;-~]+[ \t]*:")
+_ODD_LINE_END: Final = late(rb"(?<!\r)\r+\n|\r")
+_NO_FIELD: Final = late(rb"\n(?:[ \t]+\n|(?![ \t\n]|\Z|[!-9;-~]+[ \t]*:))")
+_QUOTED_NAME: Final = late(r'"([^"\\,;:<>@()\[\]]*)"(?=\s*<)')
+_ID: Final = late(r"<([^<>]+)>")
+_COMMENT_NAME: Final = late(r"<?([^\s<>()@]+@[^\s<>()]++)>?\s*\(([^()]+)\)")
 
 _LABELS: Final = (b"x-gmail-labels", b"x-label", b"keywords", b"x-keywords")
 _LIST_ADDRESSES: Final = (b"list-post", b"x-mailing-list", b"mailing-list")
 _LABELLED: Final = frozenset(_LABELS)
 _LISTED: Final = frozenset([b"list-id", *_LIST_ADDRESSES])
-_LIST_ADDRESS: Final = re.compile(
-    r"(?:^|[\s<:;])(?:mailto:)?([^\s<>:;,?\"()@]+@[^\s<>:;,?\"()@]+)", re.I
-)
+_LIST_ADDRESS: Final = late(r"(?:^|[\s<:;])(?:mailto:)?([^\s<>:;,?\"()@]+@[^\s<>:;,?\"()@]+)", re.I)
 
 
 class ParseStatus(enum.IntEnum):
@@ -96,9 +95,12 @@ class Extract(NamedTuple):
         return f"{self.body}\n{self.beside}" if self.beside else self.body
 
 
-def extract(message: Octets, root: Part | None = None, *, judge: bool = True) -> Extract:
-    """Read a message; ``root`` is what ``parse`` gave for it, if that is at hand. Without ``judge`` its
-    language is not asked, which takes tables of words."""
+def extract(message: Octets, root: Part | None = None, *, details: bool = True) -> Extract:
+    """Read a message; ``root`` is what ``parse`` gave for it, if that is at hand.
+
+    Without ``details`` what neither lists nor documents show is not asked, and is empty: dates, references,
+    Bcc, list and labels, and the language, which takes tables of words.
+    """
     if root is None:
         root = parse(message)
     if root.start in (0, len(message)):
@@ -112,7 +114,7 @@ def extract(message: Octets, root: Part | None = None, *, judge: bool = True) ->
         status = ParseStatus.RAW
         body = clean(decode(message[0 : TEXT_BYTES // 4]))
     subject = _text(block, b"subject", label)
-    received = block.first(b"received").rpartition(b";")[2]
+    received = block.first(b"received").rpartition(b";")[2] if details else b""
     sender = _named(_unquoted(_text(block, b"from", label) or _text(block, b"sender", label)))
     recipients = _unquoted(_texts(block, b"to", label))
     message_id = _message_id(_text(block, b"message-id"))
@@ -122,19 +124,19 @@ def extract(message: Octets, root: Part | None = None, *, judge: bool = True) ->
         recipients=recipients,
         copies=_unquoted(_texts(block, b"cc", label)),
         message_id=message_id,
-        date=dates.epoch(_text(block, b"date")),
+        date=dates.epoch(_text(block, b"date")) if details else None,
         received=received[-dates.MAX_CHARS :].decode("latin-1"),
         body=body,
         attachment_names=tuple(found.names),
         status=status,
         attachment_types=tuple(found.types),
-        blind=_unquoted(_texts(block, b"bcc", label)),
-        lists=_lists(block) if block.has_any(_LISTED) else "",
-        labels=_labels(block) if block.has_any(_LABELLED) else "",
+        blind=_unquoted(_texts(block, b"bcc", label)) if details else "",
+        lists=_lists(block) if details and block.has_any(_LISTED) else "",
+        labels=_labels(block) if details and block.has_any(_LABELLED) else "",
         signed=found.signed,
         encrypted=found.encrypted,
-        references=_references(block, message_id, f"{sender} {recipients}"),
-        language=_language(block, body, subject) if judge else "",
+        references=_references(block, message_id, f"{sender} {recipients}") if details else (),
+        language=_language(block, body, subject) if details else "",
         beside=other,
     )
 

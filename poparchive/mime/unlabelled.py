@@ -4,10 +4,11 @@ Only for text that is mostly not ASCII, as it is in Cyrillic, Greek, Hebrew, Chi
 Western languages are left to whoever asks. Never raises; looks at what it is given once.
 """
 
-import re
 from typing import Final
 
-_RUNS: Final = re.compile(rb"[\x80-\xff]+")
+from .late import late
+
+_RUNS: Final = late(rb"[\x80-\xff]+")
 _LETTERS: Final = bytes(o for o in range(128) if chr(o).isalpha())
 _MIN_OCTETS: Final = 4
 

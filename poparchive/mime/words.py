@@ -4,12 +4,12 @@ Promise: never raises, and takes time linear in its input.
 """
 
 import binascii
-import re
 from typing import Final
 
 from .charset import clean, decode
+from .late import late
 
-_WORD: Final = re.compile(
+_WORD: Final = late(
     rb"=\?([^?*\s]{1,64})(?:\*[^?\s]{0,64})?\?([bBqQ])\?([^?]*(?:\?(?!=)[^?\s]*){0,2})(?:\?=|\Z)"
 )
 """An encoded word. Against the standard, but common: blanks and single question marks in its text,

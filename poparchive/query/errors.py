@@ -29,7 +29,7 @@ class QuerySyntaxError(UsageError):
     ) -> None:
         shown, at = _window(_shown(query), position)
         lines = [what, f"  {shown}", f"  {' ' * _cells(shown[:at])}^"]
-        if nearest is not None:
+        if nearest is not None and len(nearest) <= _COPIED:
             lines.append(f"nearest valid form: {_shown(nearest, _JOINERS)}")
         super().__init__("\n".join(lines))
         self.query = query
@@ -45,6 +45,10 @@ _JOINERS = "\u200c\u200d"
 _AROUND = (60, 20)
 """Of a long query so many characters before and behind the place are shown: it has to fit in a line, or the
 caret would stand below another one."""
+
+
+_COPIED = 2_000
+"""A longer query is not shown corrected: nobody copies it from a terminal, and a part of it is none."""
 
 
 def _shown(text: str, keep: str = "") -> str:

@@ -6,6 +6,7 @@ Not accepted, but suggested: each of them means something a little different som
 import re
 from collections.abc import Collection, Iterable
 
+from poparchive.errors import quoted
 from poparchive.query import fields
 from poparchive.query.errors import Repair
 from poparchive.query.spelling import closest, nearness
@@ -147,7 +148,9 @@ def no_field(query: str, token: Token) -> tuple[str, Repair]:
         opening = token.text if token.kind == "group" else ""
         rest = query[end : token.end - len(opening)].replace('"', "")
         repair = Repair(token.start, token.end - len(opening), f'"{token.name}{rest}"')
-    what = f'there is no field "{name}:"; {there_is}. Put it in quotes to search for the text'
+    what = (
+        f'there is no field "{quoted(name)}:"; {there_is}. Put it in quotes to search for the text'
+    )
     return what, repair
 
 

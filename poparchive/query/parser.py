@@ -4,6 +4,7 @@ import functools
 import re
 from collections.abc import Callable, Collection, Mapping
 
+from poparchive.errors import quoted
 from poparchive.query import fields
 from poparchive.query.errors import QuerySyntaxError, Repair
 from poparchive.query.letters import has_word
@@ -332,7 +333,7 @@ class _Parser:
             meant = closest(name, names)
             known = ", ".join(f"@{one}" for one in sorted(names)) or "none"
             raise self._error(
-                f"no search is saved as @{name}; there are {known}",
+                f"no search is saved as @{quoted(name)}; there are {known}",
                 token.start,
                 repair=Repair(token.start, token.end, f"@{meant}" if meant else f'"@{name}"'),
             )

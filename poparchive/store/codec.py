@@ -162,16 +162,31 @@ def decompress(octets: bytes, raw_length: int, dictionary: Dictionary | None = N
     return raw
 
 
-def decompress_until(octets: bytes, end: int, dictionary: Dictionary | None = None) -> bytes:
-    """Return the first ``end`` octets, or fewer if there are not so many."""
-    _check_length(end)
-    # One for this alone: it goes with a buffer as large as the frame's window.
-    decompressor = dictionary.new_decompressor() if dictionary else _new_decompressor()
-    try:
-        with decompressor.stream_reader(octets, closefd=False) as reader:
-            return reader.read(end)
-    except zstandard.ZstdError as error:
-        raise DamageError(f"a payload does not decompress: {error}") from error
+class Partial:
+    """A payload that is decompressed as far as it is asked for, each octet of it once. One thread."""
+
+    def __init__(
+        self, octets: bytes, raw_length: int, dictionary: Dictionary | None = None
+    ) -> None:
+        _check_length(raw_length)
+        # Its own: it is in the middle of the payload when others are read, and goes with a buffer as large as
+        # the frame's window.
+        own = dictionary.new_decompressor() if dictionary else _new_decompressor()
+        self._reader = own.stream_reader(octets, closefd=False)
+        self.raw_length = raw_length
+        self._done = 0
+
+    def more(self, end: int) -> bytes:
+        """Return what follows up to the octet ``end``. Fewer octets than ``raw_length`` are damage."""
+        wanted = min(end, self.raw_length) - self._done
+        try:
+            piece = self._reader.read(wanted) if wanted > 0 else b""
+        except zstandard.ZstdError as error:
+            raise DamageError(f"a payload does not decompress: {error}") from error
+        if len(piece) < wanted:
+            raise DamageError("a payload has another length than its header says")
+        self._done += len(piece)
+        return piece
 
 
 def _check_length(octets: int) -> None:

@@ -30,6 +30,10 @@ _WHOLE_BYTES = 1 << 20
 
 _PIECE_BYTES = 1 << 20
 
+_PARTIAL_BYTES = 12 << 20
+"""Frames that are decoded in part keep windows of up to so many octets together, to go on with: one of those
+that ``optimize`` makes, or some of a pull's."""
+
 
 class Frame(NamedTuple):
     """A frame as read: where it is, its table and its decoded payload."""
@@ -84,6 +88,7 @@ class PackReader:
         self._most = dictionaries
         self._cached = 0
         self._cache: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+        self._partial: OrderedDict[tuple[int, int], codec.Partial] = OrderedDict()
         self._dictionaries: OrderedDict[tuple[int, int], Dictionary] = OrderedDict()
         self._piece = _NO_PIECE
         self._fds: OrderedDict[int, int] = OrderedDict()
@@ -159,6 +164,7 @@ class PackReader:
     def drop(self) -> None:
         """Forget decoded frames, so that the next read comes from the file."""
         self._cache.clear()
+        self._partial.clear()
         self._dictionaries.clear()
         self._piece = _NO_PIECE
         self._cached = 0
@@ -187,23 +193,39 @@ class PackReader:
         """Return a frame's payload, at least up to ``end``."""
         payload = self._cache.get(key)
         if payload is None or len(payload) < end:
-            # What is read a second time is likely to be read to its end.
-            part = payload is None and not self._whole
-            payload = self._payload(key, end if part else None)
+            payload = self._payload(key, end, payload or b"")
             self._remember(key, payload)
         else:
             self._cache.move_to_end(key)
         return payload
 
-    def _payload(self, key: tuple[int, int], end: int | None) -> bytes:
-        """Return a frame's payload, or as much of it as ``end`` and the frame's size make worth it."""
+    def _payload(self, key: tuple[int, int], end: int, before: bytes) -> bytes:
+        """Return a frame's payload, or as much of it as ``end`` and the frame's size make worth it.
+        ``before`` is what was decoded of it before."""
         pack, start = key
+        begun = self._partial.pop(key, None)
+        if begun and before:
+            with self._telling(pack, start):
+                # What is read a second time is likely to be read to its end.
+                return before + begun.more(begun.raw_length)
         header, _, stored = self._checked(pack, start)
         with self._telling(pack, start):
             dictionary = self._dictionary(pack, header)
-            if end and header.raw_length > _WHOLE_BYTES and header.codec is Codec.ZSTD:
-                return codec.decompress_until(stored, min(end, header.raw_length), dictionary)
-            return frame.decode(header, stored, dictionary)
+            whole = self._whole or before or header.raw_length <= _WHOLE_BYTES
+            if whole or header.codec is not Codec.ZSTD:
+                return frame.decode(header, stored, dictionary)
+            begun = codec.Partial(stored, header.raw_length, dictionary)
+            payload = begun.more(end)
+            if len(payload) < header.raw_length <= _PARTIAL_BYTES:
+                self._go_on_later(key, begun)
+            return payload
+
+    def _go_on_later(self, key: tuple[int, int], begun: codec.Partial) -> None:
+        """Keep what stopped in the middle of a frame; in the memory that there is for these."""
+        self._partial[key] = begun
+        room = _PARTIAL_BYTES - sum(one.raw_length for one in self._partial.values())
+        while room < 0:
+            room += self._partial.popitem(last=False)[1].raw_length
 
     def _dictionary(self, pack: int, header: Header) -> Dictionary | None:
         """Return the dictionary that a frame needs."""
@@ -222,6 +244,7 @@ class PackReader:
                 self._dictionaries.popitem(last=False)
             known = self._dictionaries[key] = Dictionary(payload)
             self._cached -= len(self._cache.pop(key, b""))
+            self._partial.pop(key, None)
         else:
             self._dictionaries.move_to_end(key)
         return known
@@ -265,7 +288,9 @@ class PackReader:
         self._cached += len(payload) - len(self._cache.pop(key, b""))
         self._cache[key] = payload
         while self._cached > self._limit and len(self._cache) > 1:
-            self._cached -= len(self._cache.popitem(last=False)[1])
+            oldest, dropped = self._cache.popitem(last=False)
+            self._cached -= len(dropped)
+            self._partial.pop(oldest, None)
 
     def _fd(self, pack: int) -> int:
         fd = self._fds.get(pack)

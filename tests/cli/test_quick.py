@@ -1,9 +1,12 @@
 """Command lines that are read without typer mean what they mean with it."""
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,21 @@ from poparchive.archive import create
 from poparchive.archive.writer import Writer
 from poparchive.cli import app, lazy, quick
 from poparchive.cli.main import main
+from poparchive.index import failures
 
 MAIL = (
     b"From: Ann <ann@example.com>\r\nSubject: report %d\r\n"
     b"Message-ID: <%d@example.com>\r\n\r\nmeeting %d\r\n"
+)
+
+INSTEAD = ("--count", "--facets=from", "--explain", "--save=x", "--saved", "--forget=x")
+"""What does something else than to list messages."""
+
+CONTRADICTING: tuple[list[str], ...] = (
+    *([one, other] for one, other in combinations(INSTEAD, 2)),
+    *(["--ids", one] for one in INSTEAD),
+    *([one, "--json"] for one in INSTEAD if not one.startswith(("--facets", "--count"))),
+    ["--json", "report", "--ids"],
 )
 
 READ: tuple[list[str], ...] = (
@@ -40,6 +54,7 @@ READ: tuple[list[str], ...] = (
     ["--forget", "nothing"],
     ["--save", "a b", "report"],
     ["subject:("],
+    *CONTRADICTING,
 )
 
 LEFT: tuple[list[str], ...] = (
@@ -109,6 +124,32 @@ def test_a_line_means_the_same_with_and_without_typer(
     assert first == (ended(app.run, line), capsys.readouterr())
 
 
+@pytest.mark.parametrize("rest", CONTRADICTING, ids=" ".join)
+def test_options_of_which_one_would_not_be_heard(
+    archive: Path, rest: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are refused by name, with what to do, and nothing is printed or saved."""
+    with pytest.raises(SystemExit) as end:
+        main(line_of(archive, rest))
+    said = capsys.readouterr()
+    assert (end.value.code, said.out) == (2, "")
+    for one in rest:
+        if one.startswith("--"):
+            assert one.partition("=")[0] in said.err
+    assert "give one of them" in said.err or "leave --" in said.err
+    assert not (archive / "searches.toml").exists()
+
+
+def test_options_that_go_together(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The form of facets can be chosen, and a query can be saved; listing and forgetting take none."""
+    for rest in (["--facets", "from", "--json"], ["--count", "--json"], ["--ids", "--all-copies"]):
+        assert ended(main, line_of(archive, [*rest, "report"])) == 0
+    capsys.readouterr()
+    for rest in (["--saved"], ["--forget", "x"]):
+        assert ended(main, line_of(archive, [*rest, "report"])) == 2
+        assert f"{rest[0]} and a query" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("rest", LEFT, ids=" ".join)
 def test_what_may_be_misunderstood_is_left_to_typer(archive: Path, rest: list[str]) -> None:
     """Help, mistakes, and words that look like options."""
@@ -176,7 +217,10 @@ def test_json_reads_messages_with_little(archive: Path) -> None:
     )
     assert '"snippet": "meeting 2"' in done.stdout
     heavy = {"typer", "inspect", "dataclasses", "tomllib", "socket", "tempfile", "sqlalchemy"}
-    heavy |= {"poparchive.store.journal", "poparchive.index.fulltext", "poparchive.mime.language"}
+    heavy |= {"poparchive.store.journal", "poparchive.index.fulltext", "poparchive.archive.known"}
+    # Nor for what none of the messages holds.
+    few = "language", "html", "tnef", "rtf", "pkcs7", "calendar", "beside", "transfer"
+    heavy |= {f"poparchive.mime.{one}" for one in few}
     assert not heavy & set(done.stderr.split())
 
 
@@ -188,3 +232,45 @@ def test_a_mistake_in_a_query_has_its_exit_code(
         main(line_of(archive, ["subject:("]))
     assert caught.value.code == 2
     assert "was expected here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--count"], ["--limit", "5", "-q"]])
+@pytest.mark.parametrize("name", ["search.sqlite", "catalog.sqlite"])
+def test_a_search_of_what_is_locked_ends_for_later(
+    archive: Path,
+    name: str,
+    options: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Exit code 75 and a line that says what to do, with and without typer."""
+    monkeypatch.setattr(failures, "LOCKED_S", 0)
+    first = [one for one in options if one == "-q"]
+    rest = [one for one in options if one != "-q"]
+    with contextlib.closing(sqlite3.connect(archive / name, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        other.execute("CREATE TABLE if_it_were_written(a)")
+        assert ended(main, [*first, *line_of(archive, [*rest, "report"])]) == 75
+        other.execute("ROLLBACK")
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"{name}: another program" in said.err
+    assert "run the command again" in said.err
+    assert "rebuild" not in said.err
+
+
+def test_a_lock_that_is_met_later_is_for_later_too(
+    archive: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no part foresaw it, the last boundary tells a lock from damage."""
+    monkeypatch.setattr(failures, "LOCKED_S", 0)
+    with contextlib.closing(
+        sqlite3.connect(archive / "catalog.sqlite", isolation_level=None)
+    ) as other:
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        other.execute("CREATE TABLE if_it_were_written(a)")
+        assert ended(main, ["--archive", str(archive), "show", "12345678"]) == 75
+        other.execute("ROLLBACK")
+    assert "locked by another program; run the command again" in capsys.readouterr().err

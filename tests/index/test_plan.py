@@ -194,6 +194,33 @@ def test_an_alternative_of_words_and_numbers_is_a_union() -> None:
     assert streams("during:2020 OR during:2022") == ["cat.messages", "UNION cat.messages"]
 
 
+def conditions_of(query: str) -> list[tuple[str, tuple[object, ...]]]:
+    (stream,) = plan(parse(query, now=0), Known(frozenset(COLUMNS))).streams
+    return [(one.text, one.values) for one in stream.where]
+
+
+def test_ranges_that_overlap_are_one() -> None:
+    """The tightest limits count, once; what nothing can be in looks at no message."""
+    assert conditions_of("larger:1M larger:5M smaller:9M") == [
+        ("{size} > ? AND {size} < ?", (5 << 20, 9 << 20))
+    ]
+    assert conditions_of("-larger:9 larger:5") == conditions_of("larger:5 smaller:10")
+    dates = "after:2024-01-01 before:2024-06-01"
+    assert conditions_of(f"{dates} after:2023-01-01 before:2025-01-01") == conditions_of(dates)
+    for nothing in ("larger:5 smaller:6", "during:2020 during:2021", "a smaller:5 larger:5"):
+        assert conditions_of(nothing) == [("0", ())], nothing
+    assert conditions_of("larger:5 smaller:7") != [("0", ())]
+
+
+def test_one_of_several_accounts_is_one_condition() -> None:
+    """Each message is looked up in the ledger once, however many accounts are given."""
+    ((text, values),) = conditions_of("account:anna OR account:office OR account:anna")
+    assert text.count("cat.uidls") == 1
+    assert "a.name IN (?, ?)" in text
+    assert values == ("anna", "office")
+    assert streams("account:anna OR account:office", counting=True) == ["cat.messages"]
+
+
 def test_what_is_rare_drives() -> None:
     """Ids are looked up first, and an account with little mail."""
     assert streams("a id:abcdef") == ["cat.messages"]

@@ -154,6 +154,13 @@ def test_explain_cuts_what_is_very_long(
     assert 'word99" AND' not in text
 
 
+def test_explain_of_a_word_of_a_megabyte_can_be_read(searcher: Searcher) -> None:
+    """Wherever the word stands: in the query, in plain words, in what is asked, among the values."""
+    text = searcher.explain(f"{'x' * 1_000_000} OR msgid:{'y' * 1_000_000} OR ~{'z' * 1_000_000}")
+    assert max(map(len, text.split("\n"))) < 1_100
+    assert text.count(" characters more)") >= 5
+
+
 def test_beginnings_of_few_and_of_many_words(
     searcher: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:

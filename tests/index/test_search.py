@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from poparchive.errors import TryLaterError
+from poparchive.index import failures
 from poparchive.index.columns import MARK
 from poparchive.index.fulltext import Document, FulltextWriter, Mark
 from poparchive.index.results import SearchError
@@ -172,6 +174,31 @@ def test_a_damaged_catalog_is_not_taken_for_the_index(tmp_path: Path) -> None:
         pytest.raises(SearchError, match="says so if it is the catalog"),
     ):
         searcher.search("needle")
+
+
+@pytest.mark.parametrize("name", ["search.sqlite", "catalog.sqlite"])
+def test_what_another_program_has_locked_is_for_later(
+    root: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told which file, and nobody is advised to make it anew; whenever it is locked."""
+    monkeypatch.setattr(failures, "LOCKED_S", 0)
+    with contextlib.closing(sqlite3.connect(root / name, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode=DELETE")  # else nobody can lock what somebody has open
+    with locked(root / name), pytest.raises(TryLaterError, match=f"{name}: another program"):
+        Searcher(root / "catalog.sqlite", root / "search.sqlite")
+    with searching(root) as searcher:
+        with locked(root / name), pytest.raises(TryLaterError, match=f"{name}: another program"):
+            searcher.search("apple")
+        assert len(searcher.search("apple OR apples")) == 2
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Have a database for oneself, as other programs may."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+        other.execute("ROLLBACK")
 
 
 def test_kinds_that_no_message_has_any_more_are_not_named(tmp_path: Path) -> None:

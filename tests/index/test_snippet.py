@@ -37,6 +37,10 @@ def marked(text: str, *terms: str, width: int = 160) -> list[str]:
         ("żółty, żółtych", ["zolt*"], ["żółty", "żółtych"]),
         ("anna@example.com", ["anna@example.com"], ["anna@example.com"]),
         ("cat catalog concat", ["cat"], ["cat"]),
+        ("½… ß the\u0301se… ĳ the… œuvre", ["the", "oeuvre"], ["the", "œuvre"]),
+        ("e\u0301 e\u0301tat… e\u0301tat", ["etat"], ["e\u0301tat", "e\u0301tat"]),
+        ("ba a a, a a", ["a a"], ["a a", "a a"]),
+        ("Report.REPORT report_ reports", ["report"], ["Report", "REPORT", "report"]),
         ("nothing of that kind", ["absent"], []),
     ],
 )

@@ -1,9 +1,11 @@
 """What an HTML version of a text says besides the plain one."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from poparchive.archive.describe import Stored, describe, document
-from poparchive.mime.beside import new_lines
+from poparchive.mime.beside import _RUN, _has_joined, new_lines
 from poparchive.mime.text import Extract, ParseStatus, extract, printable
 from poparchive.model import Location, MessageId
 
@@ -116,3 +118,9 @@ def test_hostile_versions(plain: str, page: str) -> None:
     found: Extract = extract(alternative(plain, page))
     assert len(found.searched) <= len(plain) + len(page) + 2
     assert len("\n".join(new_lines([plain], [page]))) <= len(page)
+
+
+@given(st.text())
+def test_scripts_without_spaces_are_told_as_by_the_pattern(text: str) -> None:
+    """It is not compiled for text that has none of their characters, and for no other."""
+    assert _has_joined(text) == bool(_RUN.search(text))

@@ -156,3 +156,18 @@ def test_a_size_of_nothing_around_text_with_a_size() -> None:
 def test_letters_that_grow_in_lower_case() -> None:
     """İ is two characters in lower case; places are found all the same."""
     assert text_of("İ" * 20 + '<div style="display:none">unseen</div>seen') == "İ" * 20 + " seen"
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("a<style>p > b { x: '</styles>' } <p> </Style >b", "ab"),
+        ("a<style>x</style", "a"),
+        ("a<SCRIPT>if (1 < 2) '</b>'</script>b<script>c", "ab"),
+        ("a<!-- b - -- > c --!>d<!--->e<!-->f<!---->g", "adefg"),
+        ("a<styles>b</styles>c", "abc"),
+    ],
+)
+def test_what_is_not_shown_ends_where_it_does(source: str, text: str) -> None:
+    """Scripts, styles and comments end at their own ends, and at nothing that looks similar."""
+    assert text_of(source) == text

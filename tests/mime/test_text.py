@@ -433,3 +433,21 @@ def test_types_of_attachments(fields: str, types: tuple[str, ...]) -> None:
     """An attachment's type is the ending of its name and what its media type stands for."""
     part = f"{fields}\r\nContent-Disposition: attachment\r\n\r\nx".encode()
     assert extract(multipart("mixed", part)).attachment_types == types
+
+
+def test_without_details_the_rest_is_the_same() -> None:
+    """What is asked for a list of results is no other than what is asked for the index."""
+    message = (
+        b"From: Ann <ann@example.com>\r\nTo: bob@example.com\r\nCc: c@example.com\r\nBcc: d@example.com\r\n"
+        b"Date: Fri, 1 Mar 2024 12:00:00 +0100\r\nReceived: from a by b; Fri, 1 Mar 2024 12:00:01 +0100\r\n"
+        b"Subject: the plan\r\nMessage-ID: <2@example.com>\r\nReferences: <1@example.com>\r\n"
+        b"List-Id: <plans.example.com>\r\nX-Label: work\r\nContent-Language: en\r\n\r\n"
+        b"This is what the plan says, and it is in English.\r\n"
+    )
+    whole = extract(message)
+    empty = {
+        "date": None, "received": "", "blind": "", "lists": "", "labels": "", "references": (),
+        "language": "",
+    }  # fmt: skip
+    assert all(getattr(whole, name) for name in empty)
+    assert extract(message, details=False) == whole._replace(**empty)  # type: ignore[arg-type]

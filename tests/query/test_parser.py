@@ -449,6 +449,23 @@ def test_a_very_long_query_has_no_nearest_form() -> None:
     assert len(str(caught.value)) < 500
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}:word", "-{}:(word", "@{}", "account:{}", "larger:{}", "after:{}", "is:{}", "lang:{}",
+        "filetype:{}", "id:{}", "thread:{}", "has:{}", "NEAR({}", '"{}', "({}", "~{}*", "{} OR",
+        "NEAR(a b, {})", "smaller:9{}", "in:{}", "foo:word {}",
+    ],
+)  # fmt: skip
+def test_errors_can_be_read_whatever_was_typed(text: str) -> None:
+    """Of a word of a megabyte a beginning is quoted, and what is suggested is short enough to be copied."""
+    query = text.format("x" * 1_000_000)
+    with pytest.raises(QuerySyntaxError) as error:
+        parse(query, now=0, saved=lambda: {"x": "y"}, accounts=lambda: ["anna"])
+    assert error.value.query == query
+    assert len(str(error.value)) < 1_000
+
+
 def test_accounts_are_named_the_nearest_first() -> None:
     """And asked for only by a query that names one."""
     with pytest.raises(QuerySyntaxError, match='there are "anna", "office"') as caught:

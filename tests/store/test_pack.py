@@ -4,15 +4,16 @@ import errno
 import hashlib
 import random
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from poparchive.model import Location
-from poparchive.store import frame, layout
+from poparchive.store import codec, frame, layout, packread
 from poparchive.store.codec import TightDictionary
 from poparchive.store.errors import DamageError, LockedError, StoreError, WriteError
-from poparchive.store.frame import Kind, Object, ObjectKind, Slot
+from poparchive.store.frame import Header, Kind, Object, ObjectKind, Slot
 from poparchive.store.fsio import Lock
 from poparchive.store.journal import START, JournalWriter
 from poparchive.store.pack import PACK_HEADER_BYTES, PackWriter
@@ -292,3 +293,54 @@ def tight(
     slots = [Slot(one.kind, one.id, len(one.octets)) for one in objects]
     octets = frame.encode_tightly(slots, b"".join(one.octets for one in objects), known)
     return writer.append_frame([one.length for one in slots], octets)
+
+
+def test_a_frame_read_in_steps_is_decoded_once(
+    archive: layout.Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is asked for piece by piece, in any order and in turn with other frames, comes back equal; and
+    as long as there is room, no octet of a frame is read or decoded a second time."""
+    monkeypatch.setattr(packread, "_WHOLE_BYTES", 100)
+    writer = PackWriter(archive, None)
+    texts = [[f"{n}/{k} " * 500 for k in range(9)] for n in range(3)]
+    frames = [put(writer, [blob(text) for text in some]) for some in texts]
+    writer.commit()
+    writer.close()
+    for cache_bytes, partial_bytes in ((1 << 20, 1 << 20), (1, 1), (1 << 20, 1), (30_000, 1 << 20)):
+        monkeypatch.setattr(packread, "_PARTIAL_BYTES", partial_bytes)
+        for order in ((2, 8, 0), (8, 2), (0, 1, 2, 8)):
+            reader = PackReader(archive, cache_bytes=cache_bytes)
+            checked: list[tuple[int, int]] = []
+            monkeypatch.setattr(frame, "check", _noting(checked, frame.check))
+            for k in order:
+                for n in range(3):
+                    assert reader.read(frames[n][k]) == texts[n][k].encode()
+            monkeypatch.undo()
+            monkeypatch.setattr(packread, "_WHOLE_BYTES", 100)
+            monkeypatch.setattr(packread, "_PARTIAL_BYTES", partial_bytes)
+            if cache_bytes == partial_bytes == 1 << 20:
+                assert len(checked) == 3
+            reader.close()
+
+
+def _noting(
+    calls: list[tuple[int, int]], check: Callable[[Header, bytes], tuple[bytes, bytes]]
+) -> Callable[[Header, bytes], tuple[bytes, bytes]]:
+    def noting(header: Header, body: bytes) -> tuple[bytes, bytes]:
+        calls.append((header.raw_length, len(body)))
+        return check(header, body)
+
+    return noting
+
+
+def test_a_frame_that_ends_early_is_damage(archive: layout.Layout) -> None:
+    """A payload that decodes to fewer octets than its header says is damage in steps too, at the step that
+    lacks them and not before."""
+    part = codec.Partial(codec.compress(b"a" * 5000), 6000)
+    assert part.more(3000) == b"a" * 3000
+    with pytest.raises(DamageError):
+        part.more(6000)
+    with pytest.raises(DamageError):
+        codec.Partial(b"\xff" * 50, 100).more(10)
+    with pytest.raises(DamageError):
+        codec.Partial(b"", codec.MAX_RAW_BYTES + 1)
