@@ -173,6 +173,7 @@ def _make(path: Path) -> None:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(_VERSION_TABLE)
         connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
+        connection.execute(f"PRAGMA user_version={versions.FACTS}")
         for statement in _definitions():
             connection.execute(statement)
         connection.execute("COMMIT")

@@ -14,6 +14,9 @@ from poparchive.index.damage import DATABASE_ERRORS
 CATALOG = "0002"
 """The newest migration. A test keeps it equal to what alembic finds."""
 
+FACTS = 1
+"""Raised when a message would be described otherwise in the catalog: its date, subject, sender, parts."""
+
 SEARCH = 4
 """Raised when the same text would be indexed otherwise."""
 
@@ -35,6 +38,12 @@ def refuse_newer_catalog(connection: sqlite3.Connection, path: Path, schema: str
             f"{path}: the catalog has version {row[0]}; this poparchive reads up to {CATALOG}. Install a"
             " newer version, or run `poparchive rebuild`, which makes it anew."
         )
+
+
+def facts_version(connection: sqlite3.Connection) -> int:
+    """Return the version that described the messages of a catalog, which stands in its header; 0 before there
+    was one. Only a catalog that is made anew gets another."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def index_version(path: Path) -> int | None:

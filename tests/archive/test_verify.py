@@ -225,6 +225,28 @@ CHANGES = [
 ]
 
 
+def test_a_catalog_that_another_version_described(root: Path) -> None:
+    """What a parser that read otherwise said of a message is no damage; what a message is, is compared."""
+    path = root / "catalog.sqlite"
+    with closing(sqlite3.connect(path)) as catalog, catalog:
+        catalog.execute("PRAGMA user_version = 0")
+        catalog.execute(
+            "UPDATE messages SET subject = 'as it was read then' WHERE id = (SELECT max(id) FROM messages)"
+        )
+    counts = Counts()
+    assert list(verify(root, counts, lambda *_: None)) == []
+    assert [note for note in counts.notes if "another version" in note and "rebuild" in note]
+    with closing(sqlite3.connect(path)) as catalog, catalog:
+        catalog.execute(
+            "UPDATE messages SET size_bytes = size_bytes + 1 WHERE id = (SELECT max(id) FROM messages)"
+        )
+    assert {one.kind for one in damages(root)} == {Kind.CATALOG}
+    rebuild(layout.open_layout(root))
+    counts = Counts()
+    assert list(verify(root, counts, lambda *_: None)) == []
+    assert not [note for note in counts.notes if "another version" in note]
+
+
 def test_a_catalog_whose_version_is_forgotten(root: Path) -> None:
     """Zeros where the disk had the version: verify tells of damage, and a rebuild ends it."""
     path = root / "catalog.sqlite"
