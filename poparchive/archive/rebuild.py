@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+from poparchive.archive.heap import keep_large_blocks_apart
 from poparchive.archive.indexer import Indexer
 from poparchive.archive.objects import Elsewhere
 from poparchive.archive.replay import Replay
@@ -32,6 +33,7 @@ def rebuild(
     the packs that there are. Messages that no pack makes are not in what comes out, which ``verify`` then
     names, and their number is returned; unless it is to ``salvage`` they are an error instead.
     """
+    keep_large_blocks_apart()
     if search_only:
         for lenient in (False, True) if salvage else (False,):
             with contextlib.suppress(DamageError):

@@ -35,11 +35,12 @@ def writing(path: Path) -> Iterator[None]:
 
 def sync_directory(path: Path) -> None:
     """Make the directory's entries durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    with writing(path):
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
 
 def write_durably(path: Path, octets: bytes, *, mode: int = 0o600) -> None:

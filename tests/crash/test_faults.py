@@ -67,6 +67,17 @@ FORGOTTEN: dict[str, Callable[[Operation], bool]] = {
 
 
 @needs_faults
+def test_a_directory_that_is_not_synced_is_named(runner: Runner) -> None:
+    """Also where no file is being written: before the first pack."""
+    with staged(SCENES["pull, the first"], runner) as stage:
+        operations = stage.play().operations
+        syncs = [one.number for one in operations if one.kind is Kind.SYNC_DIRECTORY]
+        outcomes = [stage.spoil(How.NO_SPACE, at) for at in syncs]
+    assert syncs
+    assert [one for one in outcomes if one and (one.verdict or one.words)] == []
+
+
+@needs_faults
 def test_killed_before_a_sync_and_then_without_power(runner: Runner) -> None:
     """What a killed pull has written and not synced is read by the next one, which deletes mail from
     the server because of it: not before it is synced."""
