@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from poparchive.index import carried, versions
 from poparchive.index.contents import ContentsError, ContentStore
 from poparchive.index.damage import DATABASE_ERRORS
+from poparchive.index.failures import refuse_busy
 from poparchive.index.fulltext import FulltextWriter, IndexOutdatedError
 from poparchive.index.lookup import open_read_only
 from poparchive.store.fsio import Lock
@@ -43,6 +44,7 @@ class ContentsIndex:
                 versions.refuse_newer_index(run, path)
                 named = carried.file_of(run)
         except DATABASE_ERRORS as error:
+            refuse_busy(path, error)
             raise self._unusable(f"is damaged ({error})") from error
         if named not in (None, self._store.identity()):
             raise self._unusable(
@@ -58,6 +60,7 @@ class ContentsIndex:
                 self._version()
                 index = FulltextWriter.open(self._layout.search, self._layout.catalog)
             except (IndexOutdatedError, *DATABASE_ERRORS) as error:
+                refuse_busy(self._layout.search, error)
                 raise self._unusable(f"cannot be used ({error})") from error
             try:
                 yield index

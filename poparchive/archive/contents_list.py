@@ -9,6 +9,7 @@ from poparchive.archive.contents_index import ContentsIndex
 from poparchive.attachments.outcome import Status
 from poparchive.index.contents import ContentsError, ContentStore
 from poparchive.index.damage import DATABASE_ERRORS
+from poparchive.index.failures import refuse_busy
 from poparchive.index.lookup import open_read_only, uri
 from poparchive.model import MessageId
 from poparchive.store.layout import open_layout
@@ -52,4 +53,5 @@ def list_contents(root: Path, only: Status | None = None) -> Iterator[Listed]:
             for sha256, name, status, reason in run.execute(_QUERY, (only, only)):
                 yield Listed(MessageId(sha256), name or "", Status(status), reason)
     except DATABASE_ERRORS as error:
+        refuse_busy(layout.contents, error)
         raise ContentsError(f"{layout.contents}: cannot be listed: {error}") from error

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from poparchive.index.carried import Carried
 from poparchive.index.contents import ContentsError, ContentStore
+from poparchive.index.failures import DatabaseBusyError
 from poparchive.mime import transfer
 from poparchive.mime.structure import Octets, Part, parse
 from poparchive.store import codec
@@ -117,7 +118,7 @@ class Knowledge:
                 if part.sha256 in latest
             ]
             return text_of(self._store, rows), rows
-        except ContentsError:
+        except (ContentsError, DatabaseBusyError):
             # Mail is kept and found without it; whoever reads attachments says what is wrong.
             return "", []
 

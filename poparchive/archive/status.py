@@ -8,6 +8,7 @@ from pathlib import Path
 from poparchive.archive import scrub
 from poparchive.archive.scrub import Scrub
 from poparchive.index.contents import ContentsError, ContentStore
+from poparchive.index.failures import DatabaseBusyError
 from poparchive.index.lookup import CatalogMissingError, open_read_only, uri
 from poparchive.index.versions import is_older_index, refuse_newer_catalog
 from poparchive.model import Fate
@@ -138,7 +139,7 @@ def _attachments(layout: Layout) -> AttachmentsStatus:
         if store is not None:
             with contextlib.closing(store):
                 contents, lacking, layers = store.counts(), store.lacking(), store.layers()
-    except ContentsError as caught:
+    except (ContentsError, DatabaseBusyError) as caught:
         error = str(caught)
     # What the numbers in an older index mean is not known here.
     indexed = 0 if older else indexed

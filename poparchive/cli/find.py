@@ -22,7 +22,7 @@ _PRINTED = {
     "--forget": "it prints nothing",
 }
 _WITH_JSON = ("--count", "--facets")
-"""A number is JSON as it is."""
+"""Facets have a form of their own, and a number is JSON as it is."""
 
 _SORTS = {"date": "newest", "relevance": "relevance", "size": "size"}
 
@@ -112,8 +112,8 @@ def find(
 
 
 def _refuse(instead: "Sequence[str]", query: "Sequence[str]", *, as_json: bool, ids: bool) -> None:
-    """Raise ``UsageError`` for options of which one would not be heard. ``instead`` do something else than to
-    list messages."""
+    """Raise ``UsageError`` for two that cannot both be done. ``instead`` do something else than to list
+    messages."""
     if len(instead) > 1:
         raise UsageError(
             f"{instead[0]} and {instead[1]}: each does something else than to list messages; give one of them"

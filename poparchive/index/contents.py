@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from poparchive.errors import PoparchiveError
-from poparchive.index import bulk
+from poparchive.index import bulk, failures
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.lookup import uri
 
@@ -93,7 +93,7 @@ class ContentStore:
             connection.execute("PRAGMA journal_mode=WAL")
             # The index speaks of rows by number: none that it knows may be lost, and none given out again.
             connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("PRAGMA busy_timeout=10000")
+            failures.wait_for_locks(connection)
             if not connection.execute("PRAGMA user_version").fetchone()[0]:
                 connection.executescript(f"BEGIN;{_TABLES}")
                 connection.execute("INSERT INTO about(file) VALUES (?)", (uuid.uuid4().bytes,))
@@ -112,7 +112,7 @@ class ContentStore:
             return None
         try:
             connection = sqlite3.connect(uri(path), uri=True, check_same_thread=False)
-            connection.execute("PRAGMA busy_timeout=10000")
+            failures.wait_for_locks(connection)
             if not connection.execute("PRAGMA user_version").fetchone()[0]:
                 connection.close()
                 return None
@@ -298,7 +298,9 @@ def _chunks(values: Sequence[object]) -> Iterator[Sequence[object]]:
         yield values[at : at + _CHUNK]
 
 
-def _refused(path: Path, error: Exception) -> ContentsError:
+def _refused(path: Path, error: Exception) -> PoparchiveError:
+    if failures.busy(error):
+        return failures.DatabaseBusyError(path)
     return ContentsError(
         f"{path}: {error}. It holds texts that can be taken again: make room, or look at the disk; if it is"
         " damaged, remove it and run `poparchive rebuild --search-only`."

@@ -59,7 +59,7 @@ def open_catalog(path: Path, *, synchronous: str = "FULL") -> Engine:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(f"PRAGMA synchronous={synchronous}")
             connection.execute("PRAGMA cache_size=-8192")
-            connection.execute("PRAGMA busy_timeout=10000")
+            failures.wait_for_locks(connection)
 
     @event.listens_for(engine, "handle_error", retval=True)
     def _explain(context: ExceptionContext) -> BaseException | None:
@@ -72,8 +72,10 @@ def open_catalog(path: Path, *, synchronous: str = "FULL") -> Engine:
     return engine
 
 
-def _explained(path: Path, error: BaseException) -> CatalogError | None:
+def _explained(path: Path, error: BaseException) -> PoparchiveError | None:
     """What a person can do about an error of SQLite's; None if it tells of a mistake in the program."""
+    if failures.busy(error):
+        return failures.DatabaseBusyError(path)
     if failures.refused(error):
         return CatalogError(
             f"{path}: cannot write: {error}. All mail that came is kept; {failures.remedy(error)}"

@@ -48,6 +48,19 @@ def busy(error: BaseException | None) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
+def refuse_busy(path: Path, error: BaseException) -> None:
+    """Raise ``DatabaseBusyError`` if ``error`` is of a lock: nothing is known of what is in the file then."""
+    if isinstance(error, DatabaseBusyError):
+        raise error
+    if busy(error):
+        raise DatabaseBusyError(path) from error
+
+
+def wait_for_locks(connection: sqlite3.Connection) -> None:
+    """Let a connection wait ``LOCKED_S`` for whoever has the database locked."""
+    connection.execute(f"PRAGMA busy_timeout={LOCKED_S * 1000}")
+
+
 def damaged(error: BaseException | None) -> bool:
     """Whether the file holds what SQLite cannot read."""
     code = getattr(error, "sqlite_errorcode", 0)

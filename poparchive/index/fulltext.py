@@ -140,7 +140,7 @@ class FulltextWriter:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
-            connection.execute("PRAGMA busy_timeout=10000")
+            failures.wait_for_locks(connection)
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
                 _create(connection)
@@ -290,6 +290,7 @@ class FulltextWriter:
                     self._give_back()
                     return True
         except DATABASE_ERRORS as error:
+            failures.refuse_busy(self._path, error)
             raise IndexWriteError(
                 f"{self._path}: cannot write: {error}. The index is as it was before"
             ) from error
@@ -308,7 +309,9 @@ class FulltextWriter:
         self._connection.close()
 
 
-def _refused(path: Path, error: Exception) -> IndexWriteError:
+def _refused(path: Path, error: Exception) -> PoparchiveError:
+    if failures.busy(error):
+        return failures.DatabaseBusyError(path)
     return IndexWriteError(
         f"{path}: cannot write: {error}. All mail that came is kept; {failures.remedy(error)} and"
         " run the command again, which brings the index up."

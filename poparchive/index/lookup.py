@@ -73,7 +73,7 @@ def open_read_only(path: Path) -> sqlite3.Connection:
             f"{path}: not there. Run `poparchive pull`, or `poparchive rebuild` if it was lost."
         )
     connection = sqlite3.connect(uri(path), uri=True)
-    connection.execute(f"PRAGMA busy_timeout={failures.LOCKED_S * 1000}")
+    failures.wait_for_locks(connection)
     return connection
 
 

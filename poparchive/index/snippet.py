@@ -269,8 +269,10 @@ def _plain_hits(text: str, terms: Sequence[_Term]) -> list[tuple[int, int, int]]
         # Letters of either case cannot be looked for at the speed of those of one.
         text, flags = text.lower(), re.NOFLAG
     for number, term in enumerate(terms):
+        # Looks at what stands before a word only where one was found, and by stepping over it.
+        start = rf"(?<![^\W_](?s:.{{{len(term.words[0])}}}))"
         first, *others = map(re.escape, term.words)
-        inner = r"[\W_]+".join([rf"{first}(?<![^\W_]{first})", *others])
+        inner = r"[\W_]+".join([first + start, *others])
         end = r"[^\W_]*" if term.prefix else r"(?![^\W_])"
         pattern = re.compile(inner + end, flags)
         for count, match in enumerate(pattern.finditer(text)):

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from poparchive.index import bulk
+from poparchive.index.failures import wait_for_locks
 from poparchive.index.joining import Joining
 from poparchive.index.keys import GRANULE_S
 from poparchive.index.lookup import uri
@@ -193,7 +194,7 @@ class ThreadWriter:
             self._catalog = sqlite3.connect(
                 uri(self._path), uri=True, check_same_thread=False, isolation_level=None
             )
-            self._catalog.execute("PRAGMA busy_timeout=10000")
+            wait_for_locks(self._catalog)
         return self._catalog.execute(sql, values)
 
     def _known(self, ids: Iterable[int], entry: int) -> dict[int, int]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from poparchive.errors import PoparchiveError
 from poparchive.index.damage import DATABASE_ERRORS
+from poparchive.index.failures import wait_for_locks
 
 CATALOG = "0002"
 """The newest migration. A test keeps it equal to what alembic finds."""
@@ -54,7 +55,7 @@ def index_version(path: Path) -> int | None:
     with contextlib.closing(
         sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     ) as connection:
-        connection.execute("PRAGMA busy_timeout=10000")
+        wait_for_locks(connection)
         return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 

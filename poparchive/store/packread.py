@@ -14,6 +14,7 @@ from typing import NamedTuple
 from poparchive.model import Location
 from poparchive.store import codec, frame, twin
 from poparchive.store.codec import Dictionary
+from poparchive.store.dictionaries import Dictionaries
 from poparchive.store.errors import DamageError, FormatError, MissingObjectError, PackGoneError
 from poparchive.store.frame import HEADER_BYTES, Codec, Entry, Header, Kind
 from poparchive.store.fsio import read_exactly
@@ -28,11 +29,10 @@ the message, and in turn each would be decoded anew."""
 _WHOLE_BYTES = 1 << 20
 """Frames up to here are decoded whole at once."""
 
-_PIECE_BYTES = 1 << 20
-
 _PARTIAL_BYTES = 12 << 20
-"""Frames that are decoded in part keep windows of up to so many octets together, to go on with: one of those
-that ``optimize`` makes, or some of a pull's."""
+"""Frames that are decoded in part are kept to go on with as long as they are not longer than this together:
+one of those that ``optimize`` makes, or some of a pull's. Each takes a window of its length, and what is
+stored of it."""
 
 
 class Frame(NamedTuple):
@@ -56,17 +56,6 @@ class Decoded(NamedTuple):
     blobs: dict[bytes, tuple[int, int]]
 
 
-class _Piece(NamedTuple):
-    """What was cut last from a dictionary, which cannot be looked into but by copying all of it."""
-
-    key: tuple[int, int]
-    start: int
-    octets: bytes
-
-
-_NO_PIECE = _Piece((0, 0), 0, b"")
-
-
 class PackReader:
     """Reads objects by location, and whole packs frame by frame. Keeps the last frames decoded."""
 
@@ -85,24 +74,19 @@ class PackReader:
         self._layout = layout
         self._whole = whole
         self._limit = cache_bytes
-        self._most = dictionaries
         self._cached = 0
         self._cache: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self._partial: OrderedDict[tuple[int, int], codec.Partial] = OrderedDict()
-        self._dictionaries: OrderedDict[tuple[int, int], Dictionary] = OrderedDict()
-        self._piece = _NO_PIECE
+        self._dictionaries = Dictionaries(dictionaries)
         self._fds: OrderedDict[int, int] = OrderedDict()
 
     def read(self, location: Location) -> bytes:
         """Return an object's octets. The frame's hash was checked; the object's own is the caller's."""
         key = (location.pack, location.frame)
         end = location.offset + location.length
-        known = self._dictionaries.get(key)
-        octets = (
-            self._cut(key, known, location.offset, end)
-            if known
-            else self._decoded_until(key, end)[location.offset : end]
-        )
+        octets = self._dictionaries.cut(key, location.offset, end)
+        if octets is None:
+            octets = self._decoded_until(key, end)[location.offset : end]
         if len(octets) != location.length:
             raise MissingObjectError(
                 f"{self._path(location.pack)}: the frame at {location.frame}"
@@ -166,7 +150,6 @@ class PackReader:
         self._cache.clear()
         self._partial.clear()
         self._dictionaries.clear()
-        self._piece = _NO_PIECE
         self._cached = 0
 
     def close(self) -> None:
@@ -176,25 +159,22 @@ class PackReader:
             os.close(self._fds.popitem()[1])
 
     def forget(self, pack: int) -> None:
-        """Close a pack, so that the next read opens the file that has its name then."""
+        """Let go of all that is of a pack: the next read opens the file that has its name then."""
+        self._dictionaries.forget(pack)
+        for key in [one for one in self._cache if one[0] == pack]:
+            self._let_go(key)
         if pack in self._fds:
             os.close(self._fds.pop(pack))
-
-    def _cut(self, key: tuple[int, int], known: Dictionary, start: int, end: int) -> bytes:
-        """Return octets of a frame that is decoded as a dictionary. They are not held a second time, but for
-        a piece: what is read next often stands behind."""
-        piece = self._piece
-        if piece.key != key or start < piece.start or end > piece.start + len(piece.octets):
-            octets = known.octets[start : max(end, start + _PIECE_BYTES)]
-            piece = self._piece = _Piece(key, start, octets)
-        return piece.octets[start - piece.start : end - piece.start]
 
     def _decoded_until(self, key: tuple[int, int], end: int) -> bytes:
         """Return a frame's payload, at least up to ``end``."""
         payload = self._cache.get(key)
         if payload is None or len(payload) < end:
             payload = self._payload(key, end, payload or b"")
-            self._remember(key, payload)
+            if key in self._dictionaries:
+                self._let_go(key)
+            else:
+                self._remember(key, payload)
         else:
             self._cache.move_to_end(key)
         return payload
@@ -213,12 +193,20 @@ class PackReader:
             dictionary = self._dictionary(pack, header)
             whole = self._whole or before or header.raw_length <= _WHOLE_BYTES
             if whole or header.codec is not Codec.ZSTD:
-                return frame.decode(header, stored, dictionary)
+                payload = frame.decode(header, stored, dictionary)
+                if self._is_first(header):
+                    self._dictionaries.hold(key, payload)
+                return payload
             begun = codec.Partial(stored, header.raw_length, dictionary)
             payload = begun.more(end)
             if len(payload) < header.raw_length <= _PARTIAL_BYTES:
                 self._go_on_later(key, begun)
             return payload
+
+    def _is_first(self, header: Header) -> bool:
+        """Whether ``optimize`` has begun a pack with this frame: what is read next needs it."""
+        large = header.raw_length > _PARTIAL_BYTES
+        return large and header.version == frame.TIGHT and not header.dictionary
 
     def _go_on_later(self, key: tuple[int, int], begun: codec.Partial) -> None:
         """Keep what stopped in the middle of a frame; in the memory that there is for these."""
@@ -240,13 +228,8 @@ class PackReader:
             payload = self._cache.get(key, b"")
             if len(payload) != needed.raw_length:
                 payload = frame.decode(needed, stored)
-            while len(self._dictionaries) >= self._most:
-                self._dictionaries.popitem(last=False)
-            known = self._dictionaries[key] = Dictionary(payload)
-            self._cached -= len(self._cache.pop(key, b""))
-            self._partial.pop(key, None)
-        else:
-            self._dictionaries.move_to_end(key)
+            known = self._dictionaries.hold(key, payload)
+            self._let_go(key)
         return known
 
     def _dictionary_frame(self, pack: int, start: int) -> tuple[Header, bytes]:
@@ -288,9 +271,11 @@ class PackReader:
         self._cached += len(payload) - len(self._cache.pop(key, b""))
         self._cache[key] = payload
         while self._cached > self._limit and len(self._cache) > 1:
-            oldest, dropped = self._cache.popitem(last=False)
-            self._cached -= len(dropped)
-            self._partial.pop(oldest, None)
+            self._let_go(next(iter(self._cache)))
+
+    def _let_go(self, key: tuple[int, int]) -> None:
+        self._cached -= len(self._cache.pop(key, b""))
+        self._partial.pop(key, None)
 
     def _fd(self, pack: int) -> int:
         fd = self._fds.get(pack)

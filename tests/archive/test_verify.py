@@ -17,7 +17,8 @@ from poparchive.archive.rebuild import rebuild
 from poparchive.archive.scrub import DAY_S, Scrub
 from poparchive.archive.verify import Counts, Damage, Kind, Share, StoppedError, verify
 from poparchive.archive.writer import Writer
-from poparchive.index import versions
+from poparchive.errors import TryLaterError
+from poparchive.index import failures, versions
 from poparchive.index.engine import CatalogError
 from poparchive.index.lookup import Lookup
 from poparchive.index.search import Searcher
@@ -225,6 +226,23 @@ CHANGES = [
 ]
 
 
+@pytest.mark.parametrize("name", ["catalog.sqlite", "search.sqlite"])
+def test_what_is_locked_is_not_damaged(
+    root: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is known of a database that another program has locked, and nothing replaces it."""
+    monkeypatch.setattr(failures, "LOCKED_S", 0)
+    with closing(sqlite3.connect(root / name, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        other.execute("CREATE TABLE if_it_were_written(a)")
+        for looked_at in (damages, lambda one: optimize(one, Limits(), lambda *_: None)):
+            with pytest.raises(TryLaterError, match=f"{name}: another program"):
+                looked_at(root)
+        other.execute("ROLLBACK")
+    assert damages(root) == []
+
+
 def test_a_catalog_that_another_version_described(root: Path) -> None:
     """What a parser that read otherwise said of a message is no damage; what a message is, is compared."""
     path = root / "catalog.sqlite"
@@ -235,7 +253,7 @@ def test_a_catalog_that_another_version_described(root: Path) -> None:
         )
     counts = Counts()
     assert list(verify(root, counts, lambda *_: None)) == []
-    assert [note for note in counts.notes if "another version" in note and "rebuild" in note]
+    assert [note for note in counts.notes if "described 1 messages otherwise" in note]
     with closing(sqlite3.connect(path)) as catalog, catalog:
         catalog.execute(
             "UPDATE messages SET size_bytes = size_bytes + 1 WHERE id = (SELECT max(id) FROM messages)"

@@ -4,13 +4,14 @@ import errno
 import hashlib
 import random
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from poparchive.model import Location
-from poparchive.store import codec, frame, layout, packread
+from poparchive.store import codec, dictionaries, frame, layout, packread
 from poparchive.store.codec import TightDictionary
 from poparchive.store.errors import DamageError, LockedError, StoreError, WriteError
 from poparchive.store.frame import Header, Kind, Object, ObjectKind, Slot
@@ -252,38 +253,47 @@ def test_no_number_is_given_twice(archive: layout.Layout, *, damaged: bool) -> N
     writer.close()
 
 
-def test_a_dictionary_is_held_once(archive: layout.Layout) -> None:
-    """Objects of a frame that is decoded as a dictionary are read, in any order, without holding it twice."""
+@pytest.mark.parametrize("length", [3_000, 250_000])
+def test_a_dictionary_is_held_once(
+    archive: layout.Layout, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    """Objects of a frame that is decoded as a dictionary are read without holding it twice; whoever reads
+    message after message, the newest or the oldest first, does not copy it for each."""
     chance = random.Random(5)
-    large = [
-        Object(ObjectKind.BLOB, b"%032d" % number, chance.randbytes(700_000)) for number in range(6)
-    ]
-    small = Object(ObjectKind.BLOB, b"s" * 32, b"small, and " + large[0].octets[:40_000])
+    count = 4_200_000 // length
+    blobs = [chance.randbytes(length) for _ in range(count)]
+    large = [Object(ObjectKind.BLOB, b"%032d" % at, octets) for at, octets in enumerate(blobs)]
+    small = Object(ObjectKind.BLOB, b"s" * 32, b"small, and " + blobs[0])
     writer = PackWriter(archive, None)
     writer.begin()
-    payload = b"".join(one.octets for one in large)
+    payload = b"".join(blobs)
     first = tight(writer, large, None)
     (there,) = tight(writer, [small], (TightDictionary(payload), PACK_HEADER_BYTES))
     writer.end(Sealed.TIGHTLY)
     writer.commit()
     writer.close()
 
+    monkeypatch.setattr(dictionaries, "_PIECE_BYTES", 100_000)
+    copies = Counter[str]()
+    whole = codec.Dictionary.octets.fget  # type: ignore[attr-defined]
+    monkeypatch.setattr(
+        codec.Dictionary, "octets", property(lambda one: copies.update(["made"]) or whole(one))
+    )
     reader = PackReader(archive)
     tracemalloc.start()
     try:
-        for _ in range(2):
-            for one, place in sorted(zip(large, first, strict=True), key=lambda _: chance.random()):
-                assert reader.read(place) == one.octets
-                assert (
-                    reader.read(place._replace(offset=place.offset + 9, length=5))
-                    == (one.octets[9:14])
-                )
-                assert reader.read(there) == small.octets
+        half = count // 2
+        for at in (*range(half), *reversed(range(half))):
+            assert reader.read(there) == small.octets
+            for one in (at, half + at):
+                assert reader.read(first[one]) == blobs[one]
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
         reader.close()
-    assert len(payload) < held < 1.6 * len(payload)
+    assert len(payload) < held < 1.25 * len(payload)
+    if length < dictionaries._PIECE_BYTES:
+        assert copies["made"] < 4 * len(payload) / dictionaries._PIECE_BYTES
 
 
 def tight(

@@ -10,6 +10,7 @@ from pathlib import Path
 from poparchive.archive.indexer import changes_of, read_position
 from poparchive.archive.verify.findings import Counts, Damage, Kind
 from poparchive.index.damage import DATABASE_ERRORS
+from poparchive.index.failures import refuse_busy
 from poparchive.index.lookup import Lookup
 from poparchive.index.shadow import Shadow
 from poparchive.store import journal
@@ -46,6 +47,7 @@ class ChainCheck:
             try:
                 applied = self.applied = read_position(self.shadow.hold(self._layout.catalog))
             except (*DATABASE_ERRORS, ValueError, KeyError, TypeError) as error:
+                refuse_busy(self._layout.catalog, error)
                 yield Damage(f"{self._layout.catalog}: {error}; {_REBUILD}", kind=Kind.CATALOG)
         try:
             yield from self._walk(applied)
@@ -131,4 +133,5 @@ class ChainCheck:
             for what in self.shadow.differences():
                 yield Damage(f"{path}: {what}; {_REBUILD}", kind=Kind.CATALOG)
         except DATABASE_ERRORS as error:
+            refuse_busy(path, error)
             yield Damage(f"{path}: {error}; {_REBUILD}", kind=Kind.CATALOG)

@@ -10,6 +10,7 @@ from poparchive.archive.scrub import Scrub
 from poparchive.archive.verify.findings import Damage, Kind
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.engine import open_catalog
+from poparchive.index.failures import refuse_busy
 from poparchive.index.lookup import Lookup
 from poparchive.index.shadow import schema_of
 from poparchive.index.terms import IndexProof, structure
@@ -80,6 +81,7 @@ def catalog_structure(layout: Layout, lookup: Lookup, scratch: Path) -> Iterator
                         f"{path}: has other tables than it should; {REBUILD}", kind=Kind.CATALOG
                     )
     except DATABASE_ERRORS as error:
+        refuse_busy(path, error)
         yield Damage(f"{path}: {error}; {REBUILD}", kind=Kind.CATALOG)
 
 
@@ -95,4 +97,5 @@ def search_structure(layout: Layout, proof: IndexProof) -> Iterator[Damage]:
         for text in proof.problems():
             yield Damage(f"{path}: {text}; {REBUILD_SEARCH}", kind=Kind.SEARCH)
     except DATABASE_ERRORS as error:
+        refuse_busy(path, error)
         yield Damage(f"{path}: {error}; {REBUILD_SEARCH}", kind=Kind.SEARCH)

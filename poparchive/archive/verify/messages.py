@@ -17,6 +17,7 @@ from poparchive.errors import PoparchiveError
 from poparchive.index.contents import ContentsError
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.facts import MessageFacts
+from poparchive.index.failures import refuse_busy
 from poparchive.index.fulltext import Document
 from poparchive.index.keys import hash_of
 from poparchive.index.lookup import Located
@@ -31,6 +32,10 @@ from poparchive.store.recipe import Placed
 
 Retrieved = Callable[[bytes], tuple[int, int] | None]
 """The journal entry that first named a message, and its time."""
+
+
+_SAME = frozenset({"id", "size"})
+"""What every version says of a message."""
 
 
 class Expectation(NamedTuple):
@@ -60,27 +65,28 @@ class MessageCheck:
         self._retrieved = retrieved
         self._expected = expected
         self._bad = bad
-        self._described = retrieved is not None and self._is_described_by_this()
+        self._other_version = retrieved is not None and self._is_of_another_version()
+        self._otherwise = 0
         self._directory = tempfile.TemporaryDirectory(prefix="poparchive-")
         # Large messages go to a place of our own: the archive's is its writer's.
         self._own = reader.layout._replace(root=Path(self._directory.name))
         self._own.spool.mkdir()
 
-    def _is_described_by_this(self) -> bool:
-        """Whether what the catalog says of messages is what this version finds in them."""
+    def _is_of_another_version(self) -> bool:
+        """Whether another version described the messages, which may have read them otherwise."""
         try:
-            if facts_version(self._reader.lookup.connection) == FACTS:
-                return True
+            return facts_version(self._reader.lookup.connection) != FACTS
         except DATABASE_ERRORS:
-            return True  # Whoever reads on says so.
-        self._counts.notes.append(
-            f"{self._reader.layout.catalog}: another version of poparchive described the messages, so of what"
-            " it says of them only ids and sizes are compared; `poparchive rebuild` brings it up"
-        )
-        return False
+            return False  # Whoever reads on says so.
 
     def close(self) -> None:
+        """Remove what was needed meanwhile; note how many messages another version read otherwise."""
         self._directory.cleanup()
+        if self._otherwise:
+            self._counts.notes.append(
+                f"{self._reader.layout.catalog}: another version of poparchive made it, which described"
+                f" {self._otherwise} messages otherwise; `poparchive rebuild` brings it up"
+            )
 
     def look(self, located: Located, indexed: int) -> Iterator[Damage]:
         """Join a message. Its words are for the index if its entry is not behind ``indexed``."""
@@ -93,6 +99,7 @@ class MessageCheck:
                 return
             octets = gather(self._reader.octets(located), self._own)
         except PoparchiveError as error:
+            refuse_busy(self._reader.layout.contents, error)
             self._bad(located.key, str(error))
             return
         try:
@@ -104,6 +111,7 @@ class MessageCheck:
             if self._expected is not None and entry <= indexed:
                 yield from self._expect(located, octets, document(located.key, facts, text))
         except PoparchiveError as error:
+            refuse_busy(self._reader.layout.contents, error)
             self._bad(located.key, str(error))
         finally:
             if isinstance(octets, Spooled):
@@ -161,17 +169,13 @@ class MessageCheck:
             facts.parsed,
         )
         names = ("id", "date", "size", "Message-ID", "subject", "sender", "status")
-        wrong = [
-            name
-            for name, a, b in zip(names, row, should, strict=True)
-            if a != b and (self._described or name in ("id", "size"))
-        ]
+        wrong = [name for name, a, b in zip(names, row, should, strict=True) if a != b]
         # The catalog gives them by number; those that belong to no leaf are described last.
-        if self._described and parts != sorted(
-            (tuple(part) for part in facts.parts), key=itemgetter(0, 1)
-        ):
+        if parts != sorted((tuple(part) for part in facts.parts), key=itemgetter(0, 1)):
             wrong.append("parts")
-        if wrong:
+        if wrong and self._other_version and not _SAME.intersection(wrong):
+            self._otherwise += 1
+        elif wrong:
             yield Damage(
                 f"the catalog has another {', '.join(wrong)} than this version finds in the message;"
                 " `poparchive rebuild` makes it anew",

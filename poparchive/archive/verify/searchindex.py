@@ -13,6 +13,7 @@ from poparchive.archive.verify.lost import Lost
 from poparchive.archive.verify.messages import Expectation
 from poparchive.index.contents import ContentsError
 from poparchive.index.damage import DATABASE_ERRORS
+from poparchive.index.failures import refuse_busy
 from poparchive.index.lookup import CatalogMissingError
 from poparchive.index.terms import Expected, IndexProof
 from poparchive.index.threadproof import ExpectedThreads
@@ -39,6 +40,7 @@ class SearchCheck:
         except (CatalogMissingError, NewerDatabaseError) as error:
             yield Damage(f"{error}", kind=Kind.SEARCH)
         except (*DATABASE_ERRORS, TypeError, ValueError) as error:
+            refuse_busy(self._path, error)
             yield self._damage(str(error))
         if self._proof is None or self._proof.outdated:
             return
@@ -46,6 +48,7 @@ class SearchCheck:
             made_of = MadeOf(self._proof, self._layout.contents)
             self._made_of = self._stack.enter_context(contextlib.closing(made_of))
         except (ContentsError, *DATABASE_ERRORS) as error:
+            refuse_busy(self._layout.contents, error)
             # Without the texts of attachments that it is made of it is not compared.
             yield Damage(f"{error}; {REBUILD_SEARCH}", kind=Kind.SEARCH)
 
@@ -112,6 +115,7 @@ class SearchCheck:
                 threads, incomplete=len(lost) > 0
             )
         except DATABASE_ERRORS as error:
+            refuse_busy(self._path, error)
             differs = str(error)
         if differs:
             yield self._damage(differs)

@@ -177,7 +177,8 @@ class Stage:
         if code == 0:
             # The command did without what failed. Whether it could is for the verdict to say.
             return ""
-        if code != 1:
+        # SQLite tells some errors of a device as a lock.
+        if code not in (1, 75):
             return f"exit code {code}: {said}"
         # A reader's error comes from SQLite, which does not say which of its files it was.
         if str(self._product_of_scene.archive) not in said and "catalog.sqlite" not in said:
