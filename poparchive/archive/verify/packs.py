@@ -110,6 +110,7 @@ class PackWalk:
                     self._counts.octets += found.end - at
                     seen(found)
                 at = found.end
+                del found  # Else it is held while the next is decoded.
             except StoreError as error:
                 behind = self._behind(fd, at, size)
                 yield Bad(self._number, at, behind, str(error))

@@ -139,25 +139,7 @@ def _become(request: dict[str, Any]) -> None:
     helped(wanted=request["helper"])
     sys.argv = ["poparchive", *request["arguments"]]
     ctypes.CDLL(None).faults_load()
-    if request["arguments"][-1] == "optimize":
-        _optimize(Path(request["environ"]["FAULTS_ROOT"]))
     entry()
-
-
-def _optimize(root: Path) -> None:
-    """What the command line has no command for: called as a command would, and told as one would."""
-    from poparchive.archive.optimize import optimize
-    from poparchive.archive.pace import Limits
-    from poparchive.cli.main import _report
-
-    code = 0
-    try:
-        optimize(root, Limits(), lambda *_: None)
-    except Exception as error:
-        code = _report(error)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 def _import_all() -> None:
@@ -170,6 +152,7 @@ def _import_all() -> None:
     import poparchive.archive.writer
     import poparchive.cli.app
     import poparchive.cli.jobs
+    import poparchive.cli.optimize
     import poparchive.cli.pull
     import poparchive.cli.rebuild
 
