@@ -153,8 +153,7 @@ class _Run:
             left = state.share(total, self._share.percent, self._share.within_s, now)
             state.began = state.began or now
             state.total = total
-        reader = PackReader(self._layout, cache_bytes=0, dictionaries=1)
-        self._stack.callback(reader.close)
+        reader = self._frame_reader()
         check = self._message_check(chain)
         done = state.done if self._share else 0
         for number, (length, sealed) in sorted(packs.items()):
@@ -184,6 +183,15 @@ class _Run:
             if walk.end < length:
                 return
         self._round_over()
+
+    def _frame_reader(self) -> PackReader:
+        """What packs are walked with: what messages are read with, which holds the same dictionaries. Frames
+        come from the disk each time."""
+        if self._reader is not None:
+            return self._reader.packs
+        reader = PackReader(self._layout, cache_bytes=0, dictionaries=1)
+        self._stack.callback(reader.close)
+        return reader
 
     def _gone(self, number: int) -> bool:
         """Whether ``optimize`` has retired a pack since we began."""
