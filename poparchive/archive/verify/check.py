@@ -106,6 +106,8 @@ class _Run:
                 yield damage
         yield from self._search.watermark(chain, catalog=self._reader is not None)
         yield from self._packs(chain)
+        if self._reader is not None:
+            self._reader.forget()  # To compare the index takes memory itself.
         yield from self._catalog_again()
         if not self._sound or not self._reader:
             yield from names.without_catalog(self._layout, chain.shadow, self._bad)
