@@ -30,6 +30,7 @@ OTHERS = ("german", "french", "spanish", "dutch", "italian", "portuguese", "swed
 UNSTEMMED = ("from", "subject")
 """Fields in which notmuch looks for words as they are."""
 
+_ADDRESS = re.compile(r"[^\s@.]+(?:\.[^\s@.]+)*@\S+")
 _ENCODED = re.compile(r"=\?[^?]*\?[^?]*\?[^?]*\?=")
 _ODD_VALUE = re.compile(r"=\"[^\"<]*<|='[^'<]*<")
 _CONTROLS = re.compile(rb"[\x80-\x9f]")
@@ -336,7 +337,8 @@ def addresses(it: Difference) -> bool:
         good = [
             f"{name} {address}"
             for name, address in getaddresses([re.sub(r"\([^()]*\)", " ", text)])
-            if re.fullmatch(r"\S+@\S+", address)
+            if _ADDRESS.fullmatch(address)
+            and not re.search(rf"<[^<>]*:{re.escape(address)}>", text)
         ]
         if it.ours and it.we(text) and not any(it.we(one) for one in good):
             return True
