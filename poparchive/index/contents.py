@@ -90,10 +90,10 @@ class ContentStore:
         try:
             path.touch(mode=0o600)
             connection = sqlite3.connect(path.absolute(), uri=True, isolation_level=None)
+            failures.wait_for_locks(connection)
             connection.execute("PRAGMA journal_mode=WAL")
             # The index speaks of rows by number: none that it knows may be lost, and none given out again.
             connection.execute("PRAGMA synchronous=FULL")
-            failures.wait_for_locks(connection)
             if not connection.execute("PRAGMA user_version").fetchone()[0]:
                 connection.executescript(f"BEGIN;{_TABLES}")
                 connection.execute("INSERT INTO about(file) VALUES (?)", (uuid.uuid4().bytes,))

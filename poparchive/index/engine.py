@@ -56,10 +56,10 @@ def open_catalog(path: Path, *, synchronous: str = "FULL") -> Engine:
     @event.listens_for(engine, "connect")
     def _set_up(connection: Any, _: object) -> None:
         with _explaining(path):
+            failures.wait_for_locks(connection)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(f"PRAGMA synchronous={synchronous}")
             connection.execute("PRAGMA cache_size=-8192")
-            failures.wait_for_locks(connection)
 
     @event.listens_for(engine, "handle_error", retval=True)
     def _explain(context: ExceptionContext) -> BaseException | None:
@@ -151,6 +151,7 @@ def _version(path: Path) -> str | None:
     if not path.exists():
         return None
     with _explaining(path), contextlib.closing(sqlite3.connect(path)) as connection:
+        failures.wait_for_locks(connection)
         versions.refuse_newer_catalog(connection, path)
         tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'")
         if not tables.fetchone():

@@ -136,11 +136,11 @@ class FulltextWriter:
             cached_statements=bulk.CACHED_STATEMENTS,
         )
         try:
+            failures.wait_for_locks(connection)
             versions.refuse_newer_index(connection, path)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
-            failures.wait_for_locks(connection)
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
                 _create(connection)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from poparchive.index.catalog import Changes, text_of
+from poparchive.index.failures import wait_for_locks
 from poparchive.index.lookup import open_read_only
 from poparchive.model import Fate
 
@@ -65,6 +66,7 @@ class Shadow:
         """``path`` is where the temporary database is made; it is the caller's to remove."""
         self._path = path
         self._db = sqlite3.connect(path, isolation_level=None)
+        wait_for_locks(self._db)
         for setting in ("cache_size=-8192", "synchronous=OFF", "journal_mode=MEMORY"):
             self._db.execute(f"PRAGMA {setting}")
         self._db.executescript(_TABLES)
