@@ -75,11 +75,11 @@ def find(context: Context) -> None:
 
 def find_index(context: Context) -> None:
     """Messages a second into an index, and its size, beside notmuch and mu."""
-    made = context.mail(Plan(NOTES.name, messages=context.scaled(MESSAGES)))
-    indexing(context, f"find-index, {made.messages:,} made messages", made, judge_size=False)
     with context.attempt("find-index", "real mail"):
         real = context.corpus()
         indexing(context, f"find-index, the corpus ({real.messages:,})", real, judge_size=True)
+    made = context.mail(Plan(NOTES.name, messages=context.scaled(MESSAGES)))
+    indexing(context, f"find-index, {made.messages:,} made messages", made, judge_size=False)
 
 
 def indexing(context: Context, bench: str, mail: Mailboxes, *, judge_size: bool) -> None:
