@@ -8,8 +8,9 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from poparchive.index.columns import ATTACHMENT, ENCRYPTED, LANGUAGE, SIGNED, TYPE
 from poparchive.index.facts import MessageFacts, PartFacts
-from poparchive.index.fulltext import ATTACHMENT, ENCRYPTED, LANGUAGE, SIGNED, TYPE, Document
+from poparchive.index.fulltext import Document
 from poparchive.index.joining import subject_mark
 from poparchive.mime.structure import Octets, Part, parse
 from poparchive.mime.text import Extract, effective_date, extract

@@ -113,8 +113,6 @@ class _Run:
         self._given: int | None = None
         """Numbers of packs up to here are taken. What is named meanwhile is on the disk: only we remove packs
         as long as we hold our lock."""
-        self._let_go: Callable[[], None] = lambda: None
-        """Forgets what was decoded of the packs that are read: compressing takes much memory itself."""
         self.outcome = Outcome()
 
     def clean(self) -> None:
@@ -193,7 +191,6 @@ class _Run:
         self._catalog = _identity(self._layout.catalog)
         ordering = Ordering(self._layout.catalog)
         reader = PackReader(self._layout, cache_bytes=_CACHE_BYTES, dictionaries=_DICTIONARIES)
-        self._let_go = reader.drop
         try:
             source = Source(self._layout, ordering, reader, self._pace)
             sources, empty = self._choose(source)
@@ -253,7 +250,7 @@ class _Run:
             first = list(itertools.islice(left, 1))
             if not first:
                 return
-            with self._new_pack() as pack:
+            with self._new_pack(source) as pack:
                 for one in itertools.chain(first, left):
                     # It may have been moved since the order was made, by a repair.
                     if one.place.pack in source.packs:
@@ -279,13 +276,13 @@ class _Run:
             damages.append(str(error))
 
     @contextlib.contextmanager
-    def _new_pack(self) -> Iterator[TightPack]:
+    def _new_pack(self, source: Source) -> Iterator[TightPack]:
         pack = TightPack(
             self._layout,
             given=self._given,
             pack_bytes=self._pack_bytes,
             frame_bytes=self._frame_bytes,
-            before_frame=self._let_go,
+            before_frame=source.forget,
         )
         try:
             yield pack
@@ -308,7 +305,7 @@ class _Run:
         if not pack.raw_bytes:
             return
         state = pack.finish()
-        self._let_go()
+        source.forget()
         give_back()
         self.outcome.messages += len(pack.messages)
         self._pace.took(2 * state.length)

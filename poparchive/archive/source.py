@@ -121,6 +121,10 @@ class Source:
             self._bad[frame] = str(error)
             raise
 
+    def forget(self) -> None:
+        """Forget what was decoded: whoever compresses or proves a pack takes much memory itself."""
+        self._reader.drop()
+
     def prove(self, pack: TightPack, state: PackRecord) -> None:
         """Read a new pack from disk, and compare every object in it by its hash."""
         path = self._layout.new_pack(pack.number)

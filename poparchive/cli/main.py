@@ -131,24 +131,31 @@ def _is_database_damage(error: BaseException) -> bool:
     return sqlite3 is not None and isinstance(error, (sqlite3.DatabaseError, UnicodeDecodeError))
 
 
-def _is_locked(error: BaseException) -> bool:
-    """Whether SQLite says that another program has a database locked."""
-    sqlite3 = sys.modules.get("sqlite3")
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return sqlite3 is not None and bool(code == sqlite3.SQLITE_BUSY)
+def _of_a_lock(error: BaseException) -> BaseException:
+    """Return what a person can do if another program has a database locked; else the error itself."""
+    if "sqlite3" not in sys.modules:
+        return error
+    from poparchive.errors import TryLaterError
+    from poparchive.index.failures import busy
+
+    if not busy(error):
+        return error
+    return TryLaterError(
+        f"catalog.sqlite or search.sqlite: {error} by another program; run the command again when that has"
+        " ended"
+    )
 
 
 def _report(error: Exception) -> int:
     """Prints what went wrong and returns the exit code."""
     from poparchive.cli.output import problem, verbosity, visible
-    from poparchive.errors import PoparchiveError, TryLaterError, leaves
+    from poparchive.errors import PoparchiveError, leaves
 
     try:
         sys.stdout.flush()
     except OSError:
         _let_go_of_output()
-    errors = leaves(error)
-    later = [each for each in errors if _is_locked(each)]
+    errors = [_of_a_lock(each) for each in leaves(error)]
     expected = [each for each in errors if isinstance(each, PoparchiveError)]
     if verbosity() > 0:
         import traceback
@@ -163,11 +170,6 @@ def _report(error: Exception) -> int:
                 f"{os.fsdecode(each.filename)}: " if isinstance(each.filename, str | bytes) else ""
             )
             text = f"{where}{each.strerror or each}"
-        elif _is_locked(each):
-            text = (
-                f"catalog.sqlite or search.sqlite: {each} by another program; run the command again when that"
-                " has ended"
-            )
         elif _is_database_damage(each):
             text = (
                 f"catalog.sqlite or search.sqlite: {each}; make room, or look at the disk if there is"
@@ -178,7 +180,4 @@ def _report(error: Exception) -> int:
             if not verbosity():
                 text += " (poparchive -v shows where)"
         problem("poparchive: " + visible(text, keep="\n"))
-    if len(expected) + len(later) < len(errors):
-        return 1
-    codes = [TryLaterError.exit_code] * bool(later)
-    return max([*codes, *(each.exit_code for each in expected)])
+    return max(each.exit_code for each in expected) if len(expected) == len(errors) else 1

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from poparchive.index.columns import MARK
+from poparchive.index.columns import TYPE
 
 COUNTED: Final = 5_000
 KINDS: Final = ("from", "year", "account", "filetype")
 
 _DAY_S: Final = 86_400
-TYPE: Final = f"{MARK}type"
-"""Begins the mark of a sort of file."""
 
 Run = Callable[[str, tuple[object, ...]], sqlite3.Cursor]
 

@@ -72,8 +72,5 @@ def remedy(error: BaseException | None) -> str:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return "make room"
-    if code == sqlite3.SQLITE_BUSY:
-        # It was waited for. Where nobody else has the file, a lock was left behind by an I/O error.
-        return "wait for whoever has it open, or look at the disk,"
     # SQLite says the same of a full disk and of a broken one when it is the shared memory that fails.
     return "make room, or look at the disk if there is some,"

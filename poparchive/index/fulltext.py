@@ -16,7 +16,6 @@ from poparchive.errors import PoparchiveError
 from poparchive.index import bulk, carried, failures, versions
 from poparchive.index.carried import Carried
 from poparchive.index.columns import COLUMNS as COLUMNS
-from poparchive.index.columns import MARK
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.fold import fold
 from poparchive.index.joining import Joining, joining
@@ -25,14 +24,6 @@ from poparchive.index.threads import TABLES, ThreadWriter
 _TOKENIZER = "unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'"
 OPTIONS = f"{', '.join(COLUMNS)}, content='', tokenize=\"{_TOKENIZER}\""
 """What makes the table. The text is not kept in it."""
-
-ATTACHMENT = f"{MARK}attachment"
-SIGNED = f"{MARK}signed"
-ENCRYPTED = f"{MARK}encrypted"
-TYPE = f"{MARK}type"
-"""Begins the mark of an attachment's type: its ending in lower case follows."""
-LANGUAGE = f"{MARK}lang"
-"""Begins the mark of the text's language: its code of ISO 639-1 follows."""
 
 _MANY_DOCUMENTS = 5_000
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from poparchive.index.columns import MARK
+from poparchive.index.columns import ATTACHMENT, MARK
 from poparchive.index.fold import fold_query
 from poparchive.query.frozen import Frozen
 from poparchive.query.tree import FileType, HasAttachment, Is, Language, Near, Node, Stem, Words
@@ -102,7 +102,7 @@ class Matcher:
         if isinstance(node, HasAttachment):
             if "contents" not in self._columns:
                 return self._flag(_OLD_ATTACHMENT)
-            return self._flag(f"{MARK}attachment")
+            return self._flag(ATTACHMENT)
         if isinstance(node, FileType):
             return self._mark(f"type{node.ending}", "filetype:")
         if isinstance(node, Language):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 from poparchive.errors import PoparchiveError
 from poparchive.index import results
 from poparchive.index.damage import DATABASE_ERRORS
-from poparchive.index.failures import DatabaseBusyError, busy
+from poparchive.index.failures import DatabaseBusyError, busy, refuse_busy
 from poparchive.index.keys import GRANULE_S
 from poparchive.index.known import FEW_WORDS, Known
 from poparchive.index.lookup import open_read_only, uri
@@ -323,8 +323,7 @@ def _unless_locked(path: Path) -> Iterator[None]:
     try:
         yield
     except DATABASE_ERRORS as error:
-        if busy(error):
-            raise DatabaseBusyError(path) from error
+        refuse_busy(path, error)
         raise
 
 

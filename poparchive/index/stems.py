@@ -7,7 +7,7 @@ what the stem of a word is; the index's vocabulary is read where its words begin
 import sqlite3
 
 from poparchive.errors import PoparchiveError
-from poparchive.index.columns import MARK
+from poparchive.index.columns import LANGUAGE
 from poparchive.index.fold import fold
 from poparchive.index.fulltext import OPTIONS
 from poparchive.index.vocabulary import words
@@ -89,11 +89,10 @@ def _token(word: str) -> str | None:
 
 def _spoken(connection: sqlite3.Connection) -> tuple[str, ...]:
     """Return the languages of most of the archive's mail, by the marks of its messages."""
-    mark = f"{MARK}lang"
     query = f"SELECT count(*) FROM (SELECT 1 FROM mail WHERE mail MATCH ? LIMIT {_COUNTED})"  # noqa: S608
     counted = []
-    for term in words(connection, mark, len(STEMMERS) * 10):
-        code = term[len(mark) :]
+    for term in words(connection, LANGUAGE, len(STEMMERS) * 10):
+        code = term[len(LANGUAGE) :]
         if code in STEMMERS:
             count = connection.execute(query, (f'flags : "{term}"',)).fetchone()[0]
             counted.append((-count, code))

@@ -77,17 +77,7 @@ class TightDictionary:
         """As ``compress_tightly`` does without a dictionary. The dictionary's tables, of 24 MB, are made at
         the first call and stay; those of the octets go with each."""
         if self._parameters is None:
-            reach = _window_log(len(octets) + len(self._data))
-            self._parameters = zstandard.ZstdCompressionParameters.from_level(
-                TIGHT_LEVEL,
-                source_size=len(octets),
-                dict_size=len(self._data),
-                window_log=reach,
-                chain_log=min(_CHAIN_LOG_KNOWING, reach),
-                hash_log=_HASH_LOG,
-                write_checksum=False,
-                write_dict_id=False,
-            )
+            self._parameters = _tight(len(octets), _CHAIN_LOG_KNOWING, len(self._data))
             self._data.precompute_compress(compression_params=self._parameters)
         compressor = zstandard.ZstdCompressor(
             compression_params=self._parameters, dict_data=self._data
@@ -134,15 +124,23 @@ def compress(octets: bytes) -> bytes:
 
 def compress_tightly(octets: Octets) -> bytes:
     """As small as it gets in bounded memory (some 100 MB), at about a mebibyte a second."""
-    parameters = zstandard.ZstdCompressionParameters.from_level(
-        TIGHT_LEVEL,
-        source_size=len(octets),
-        window_log=_window_log(len(octets)),
-        chain_log=min(_CHAIN_LOG, _window_log(len(octets))),
-        hash_log=min(_HASH_LOG, _window_log(len(octets))),
-        write_checksum=False,
-    )
+    parameters = _tight(len(octets), _CHAIN_LOG)
     return zstandard.ZstdCompressor(compression_params=parameters).compress(octets)
+
+
+def _tight(length: int, chain_log: int, known: int = 0) -> zstandard.ZstdCompressionParameters:
+    """For so many octets, behind a dictionary of so many that are ``known``."""
+    reach = _window_log(length + known)
+    return zstandard.ZstdCompressionParameters.from_level(
+        TIGHT_LEVEL,
+        source_size=length,
+        dict_size=known,
+        window_log=reach,
+        chain_log=min(chain_log, reach),
+        hash_log=min(_HASH_LOG, reach),
+        write_checksum=False,
+        write_dict_id=False,
+    )
 
 
 def _window_log(reach: int) -> int:

@@ -123,14 +123,21 @@ def test_an_older_journal_and_newer_packs(root: Path) -> None:
     assert sorted(octets_of(root)) == before
 
 
-def test_a_retired_pack_that_was_not_removed(root: Path) -> None:
-    """A crash between its retirement and its removal: the next optimize removes it, even damaged."""
+def retired(root: Path) -> tuple[int, bytes]:
+    """Let an optimize retire a pack; return its number, and what it held."""
     there = layout.open_layout(root)
     fill(root, mails(6, 20))
     number = there.packs()[0]
     octets = there.pack(number).read_bytes()
     run(root)
     assert number not in there.packs()
+    return number, octets
+
+
+def test_a_retired_pack_that_was_not_removed(root: Path) -> None:
+    """A crash between its retirement and its removal: the next optimize removes it, even damaged."""
+    there = layout.open_layout(root)
+    number, octets = retired(root)
     there.pack(number).write_bytes(octets[:60] + b"?" + octets[61:])
     assert str(there.pack(number)) in notes(root)
     assert run(root).damages == []
@@ -140,10 +147,7 @@ def test_a_retired_pack_that_was_not_removed(root: Path) -> None:
 def test_a_retired_pack_is_left_to_optimize(root: Path) -> None:
     """No pull looks at it, which may be long: what it holds counted once, and is elsewhere."""
     there = layout.open_layout(root)
-    fill(root, mails(6, 20))
-    number = there.packs()[0]
-    octets = there.pack(number).read_bytes()
-    run(root)
+    number, octets = retired(root)
     there.pack(number).write_bytes(octets)
     fill(root, mails(20, 22))
     assert number in there.packs()

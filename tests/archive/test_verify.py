@@ -28,6 +28,7 @@ from poparchive.store.pack import PACK_HEADER_BYTES
 from poparchive.store.packread import PackReader
 from tests.support.archives import damages, fill, put
 from tests.support.damage import mails
+from tests.support.locked import locked
 
 
 @pytest.fixture
@@ -232,14 +233,10 @@ def test_what_is_locked_is_not_damaged(
 ) -> None:
     """Nothing is known of a database that another program has locked, and nothing replaces it."""
     monkeypatch.setattr(failures, "LOCKED_S", 0)
-    with closing(sqlite3.connect(root / name, isolation_level=None)) as other:
-        other.execute("PRAGMA locking_mode=EXCLUSIVE")
-        other.execute("BEGIN EXCLUSIVE")
-        other.execute("CREATE TABLE if_it_were_written(a)")
+    with locked(root / name):
         for looked_at in (damages, lambda one: optimize(one, Limits(), lambda *_: None)):
             with pytest.raises(TryLaterError, match=f"{name}: another program"):
                 looked_at(root)
-        other.execute("ROLLBACK")
     assert damages(root) == []
 
 

@@ -1,8 +1,6 @@
 """Command lines that are read without typer mean what they mean with it."""
 
-import contextlib
 import os
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,6 +16,7 @@ from poparchive.archive.writer import Writer
 from poparchive.cli import app, lazy, quick
 from poparchive.cli.main import main
 from poparchive.index import failures
+from tests.support.locked import locked
 
 MAIL = (
     b"From: Ann <ann@example.com>\r\nSubject: report %d\r\n"
@@ -247,12 +246,8 @@ def test_a_search_of_what_is_locked_ends_for_later(
     monkeypatch.setattr(failures, "LOCKED_S", 0)
     first = [one for one in options if one == "-q"]
     rest = [one for one in options if one != "-q"]
-    with contextlib.closing(sqlite3.connect(archive / name, isolation_level=None)) as other:
-        other.execute("PRAGMA locking_mode=EXCLUSIVE")
-        other.execute("BEGIN EXCLUSIVE")
-        other.execute("CREATE TABLE if_it_were_written(a)")
+    with locked(archive / name):
         assert ended(main, [*first, *line_of(archive, [*rest, "report"])]) == 75
-        other.execute("ROLLBACK")
     said = capsys.readouterr()
     assert said.out == ""
     assert f"{name}: another program" in said.err
@@ -265,12 +260,6 @@ def test_a_lock_that_is_met_later_is_for_later_too(
 ) -> None:
     """Where no part foresaw it, the last boundary tells a lock from damage."""
     monkeypatch.setattr(failures, "LOCKED_S", 0)
-    with contextlib.closing(
-        sqlite3.connect(archive / "catalog.sqlite", isolation_level=None)
-    ) as other:
-        other.execute("PRAGMA locking_mode=EXCLUSIVE")
-        other.execute("BEGIN EXCLUSIVE")
-        other.execute("CREATE TABLE if_it_were_written(a)")
+    with locked(archive / "catalog.sqlite"):
         assert ended(main, ["--archive", str(archive), "show", "12345678"]) == 75
-        other.execute("ROLLBACK")
     assert "locked by another program; run the command again" in capsys.readouterr().err

@@ -17,6 +17,7 @@ from poparchive.mime.filetypes import SAME
 from poparchive.query import QuerySyntaxError
 from poparchive.query.fields import SAME_ENDINGS
 from tests.support.archives import fill
+from tests.support.locked import locked
 
 
 @pytest.fixture
@@ -184,21 +185,18 @@ def test_what_another_program_has_locked_is_for_later(
     monkeypatch.setattr(failures, "LOCKED_S", 0)
     with contextlib.closing(sqlite3.connect(root / name, isolation_level=None)) as other:
         other.execute("PRAGMA journal_mode=DELETE")  # else nobody can lock what somebody has open
-    with locked(root / name), pytest.raises(TryLaterError, match=f"{name}: another program"):
+    with (
+        locked(root / name, wholly=False),
+        pytest.raises(TryLaterError, match=f"{name}: another program"),
+    ):
         Searcher(root / "catalog.sqlite", root / "search.sqlite")
     with searching(root) as searcher:
-        with locked(root / name), pytest.raises(TryLaterError, match=f"{name}: another program"):
+        with (
+            locked(root / name, wholly=False),
+            pytest.raises(TryLaterError, match=f"{name}: another program"),
+        ):
             searcher.search("apple")
         assert len(searcher.search("apple OR apples")) == 2
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Have a database for oneself, as other programs may."""
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        yield
-        other.execute("ROLLBACK")
 
 
 def test_kinds_that_no_message_has_any_more_are_not_named(tmp_path: Path) -> None:

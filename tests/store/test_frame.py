@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from poparchive.store import frame
 from poparchive.store.codec import Dictionary, TightDictionary
 from poparchive.store.errors import DamageError, FormatError
-from poparchive.store.frame import HEADER_BYTES, Object, ObjectKind, Slot
+from poparchive.store.frame import HEADER_BYTES, Object, ObjectKind
+from tests.support.frames import tightly
 
 Encode = Callable[..., bytes]
 
@@ -25,11 +26,6 @@ def read(octets: bytes, dictionary: Dictionary | None = None) -> list[bytes]:
     table, stored = frame.check(header, octets[HEADER_BYTES : HEADER_BYTES + header.body_bytes])
     payload = frame.decode(header, stored, dictionary)
     return [payload[e.offset : e.offset + e.length] for e in frame.entries(header, table)]
-
-
-def tightly(objects: list[Object], dictionary: tuple[TightDictionary, int] | None = None) -> bytes:
-    slots = [Slot(one.kind, one.id, len(one.octets)) for one in objects]
-    return frame.encode_tightly(slots, b"".join(one.octets for one in objects), dictionary)
 
 
 ENCODERS = st.sampled_from([frame.encode, partial(frame.encode, compressed=False), tightly])

@@ -14,12 +14,13 @@ from poparchive.model import Location
 from poparchive.store import codec, dictionaries, frame, layout, packread
 from poparchive.store.codec import TightDictionary
 from poparchive.store.errors import DamageError, LockedError, StoreError, WriteError
-from poparchive.store.frame import Header, Kind, Object, ObjectKind, Slot
+from poparchive.store.frame import Header, Kind, Object, ObjectKind
 from poparchive.store.fsio import Lock
 from poparchive.store.journal import START, JournalWriter
 from poparchive.store.pack import PACK_HEADER_BYTES, PackWriter
 from poparchive.store.packread import Frame, PackReader
 from poparchive.store.records import PackRecord, RetiredRecord, Sealed
+from tests.support.frames import tightly
 
 
 @pytest.fixture
@@ -267,8 +268,8 @@ def test_a_dictionary_is_held_once(
     writer = PackWriter(archive, None)
     writer.begin()
     payload = b"".join(blobs)
-    first = tight(writer, large, None)
-    (there,) = tight(writer, [small], (TightDictionary(payload), PACK_HEADER_BYTES))
+    first = put_tightly(writer, large, None)
+    (there,) = put_tightly(writer, [small], (TightDictionary(payload), PACK_HEADER_BYTES))
     writer.end(Sealed.TIGHTLY)
     writer.commit()
     writer.close()
@@ -296,13 +297,11 @@ def test_a_dictionary_is_held_once(
         assert copies["made"] < 4 * len(payload) / dictionaries._PIECE_BYTES
 
 
-def tight(
+def put_tightly(
     writer: PackWriter, objects: list[Object], known: tuple[TightDictionary, int] | None
 ) -> list[Location]:
-    """Write a frame as ``optimize`` does."""
-    slots = [Slot(one.kind, one.id, len(one.octets)) for one in objects]
-    octets = frame.encode_tightly(slots, b"".join(one.octets for one in objects), known)
-    return writer.append_frame([one.length for one in slots], octets)
+    """Append a frame as ``optimize`` does."""
+    return writer.append_frame([len(one.octets) for one in objects], tightly(objects, known))
 
 
 def test_a_frame_read_in_steps_is_decoded_once(

@@ -8,17 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from poparchive.archive.indexer import changes_of, read_position
+from poparchive.archive.verify.databases import REBUILD, unreadable
 from poparchive.archive.verify.findings import Counts, Damage, Kind
 from poparchive.index.damage import DATABASE_ERRORS
-from poparchive.index.failures import refuse_busy
 from poparchive.index.lookup import Lookup
 from poparchive.index.shadow import Shadow
 from poparchive.store import journal
 from poparchive.store.errors import StoreError
 from poparchive.store.journal import START, Position, TornEntryError
 from poparchive.store.layout import Layout
-
-_REBUILD = "`poparchive rebuild` makes it anew"
 
 
 class ChainCheck:
@@ -47,8 +45,7 @@ class ChainCheck:
             try:
                 applied = self.applied = read_position(self.shadow.hold(self._layout.catalog))
             except (*DATABASE_ERRORS, ValueError, KeyError, TypeError) as error:
-                refuse_busy(self._layout.catalog, error)
-                yield Damage(f"{self._layout.catalog}: {error}; {_REBUILD}", kind=Kind.CATALOG)
+                yield unreadable(self._layout.catalog, error, Kind.CATALOG)
         try:
             yield from self._walk(applied)
         finally:
@@ -120,7 +117,7 @@ class ChainCheck:
         path = self._layout.catalog
         if applied != after:
             yield Damage(
-                f"{path}: belongs to another journal, or has another place of it; {_REBUILD}",
+                f"{path}: belongs to another journal, or has another place of it; {REBUILD}",
                 kind=Kind.CATALOG,
             )
             return
@@ -131,7 +128,6 @@ class ChainCheck:
             return
         try:
             for what in self.shadow.differences():
-                yield Damage(f"{path}: {what}; {_REBUILD}", kind=Kind.CATALOG)
+                yield Damage(f"{path}: {what}; {REBUILD}", kind=Kind.CATALOG)
         except DATABASE_ERRORS as error:
-            refuse_busy(path, error)
-            yield Damage(f"{path}: {error}; {_REBUILD}", kind=Kind.CATALOG)
+            yield unreadable(path, error, Kind.CATALOG)

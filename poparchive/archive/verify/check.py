@@ -20,7 +20,6 @@ from poparchive.archive.verify.packs import PackWalk, replaced
 from poparchive.archive.verify.searchindex import SearchCheck
 from poparchive.errors import PoparchiveError
 from poparchive.index.damage import DATABASE_ERRORS
-from poparchive.index.failures import refuse_busy
 from poparchive.index.lookup import CatalogMissingError, Lookup
 from poparchive.index.versions import NewerDatabaseError
 from poparchive.store import parity
@@ -133,9 +132,8 @@ class _Run:
             yield self._unusable(error)
 
     def _unusable(self, error: BaseException) -> Damage:
-        refuse_busy(self._layout.catalog, error)
         self._sound = False
-        return Damage(f"{self._layout.catalog}: {error}; {REBUILD}", kind=Kind.CATALOG)
+        return databases.unreadable(self._layout.catalog, error, Kind.CATALOG)
 
     # ---- packs and messages --------------------------------------------------------------------------
 

@@ -21,6 +21,14 @@ REBUILD = "`poparchive rebuild` makes it anew"
 REBUILD_SEARCH = "`poparchive rebuild --search-only` makes it anew"
 
 
+def unreadable(path: Path, error: BaseException, kind: Kind) -> Damage:
+    """Say what reading a database ended in, and how it is made anew. Raises ``DatabaseBusyError`` if another
+    program has it locked: nothing is known of what is in it then."""
+    refuse_busy(path, error)
+    remedy = REBUILD_SEARCH if kind is Kind.SEARCH else REBUILD
+    return Damage(f"{path}: {error}; {remedy}", kind=kind)
+
+
 def rotten(path: Path, state: Scrub) -> bool:
     """Whether a file has other octets than when it was proved last, and was not written since.
 
@@ -81,8 +89,7 @@ def catalog_structure(layout: Layout, lookup: Lookup, scratch: Path) -> Iterator
                         f"{path}: has other tables than it should; {REBUILD}", kind=Kind.CATALOG
                     )
     except DATABASE_ERRORS as error:
-        refuse_busy(path, error)
-        yield Damage(f"{path}: {error}; {REBUILD}", kind=Kind.CATALOG)
+        yield unreadable(path, error, Kind.CATALOG)
 
 
 def search_structure(layout: Layout, proof: IndexProof) -> Iterator[Damage]:
@@ -97,5 +104,4 @@ def search_structure(layout: Layout, proof: IndexProof) -> Iterator[Damage]:
         for text in proof.problems():
             yield Damage(f"{path}: {text}; {REBUILD_SEARCH}", kind=Kind.SEARCH)
     except DATABASE_ERRORS as error:
-        refuse_busy(path, error)
-        yield Damage(f"{path}: {error}; {REBUILD_SEARCH}", kind=Kind.SEARCH)
+        yield unreadable(path, error, Kind.SEARCH)

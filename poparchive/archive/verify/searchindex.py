@@ -40,8 +40,7 @@ class SearchCheck:
         except (CatalogMissingError, NewerDatabaseError) as error:
             yield Damage(f"{error}", kind=Kind.SEARCH)
         except (*DATABASE_ERRORS, TypeError, ValueError) as error:
-            refuse_busy(self._path, error)
-            yield self._damage(str(error))
+            yield databases.unreadable(self._path, error, Kind.SEARCH)
         if self._proof is None or self._proof.outdated:
             return
         try:
@@ -115,8 +114,8 @@ class SearchCheck:
                 threads, incomplete=len(lost) > 0
             )
         except DATABASE_ERRORS as error:
-            refuse_busy(self._path, error)
-            differs = str(error)
+            yield databases.unreadable(self._path, error, Kind.SEARCH)
+            return
         if differs:
             yield self._damage(differs)
 
