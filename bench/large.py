@@ -25,7 +25,7 @@ PEAK_MB = 200.0
 
 
 def large(context: Context, optimized: Optimizer) -> None:
-    """Show, optimize, verify, export and rebuild with a million messages in the archive."""
+    """Show, optimize, export, rebuild and verify with a million messages in the archive."""
     count = context.scaled(MESSAGES)
     made = ready(context, count)
     bench = f"store, {made.messages:,} messages"
@@ -67,8 +67,9 @@ def commands(context: Context, bench: str, place: Path, made: Made) -> None:
         words = {
             "poparchive show --raw": ("show", identity.hex(), "--raw"),
             f"{EXPORT}, to {where}": ("export", "--format", "mbox", "--output", str(path)),
-            "poparchive verify": ("verify",),
             "poparchive rebuild": ("rebuild",),
+            # Behind it, and so a proof of every row and word that it made.
+            "poparchive verify": ("verify",),
         }
         for what, arguments in words.items():
             with context.attempt(bench, what):
