@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import clients, disk, finding, memory, parser, pulling, searching, storing
+from bench import attaching, clients, disk, finding, memory, parser, pulling, searching, storing
 from bench.context import Context
 from bench.corpus import DEFAULT
 from bench.peers import Fdm, Getmail, versions
@@ -39,6 +39,7 @@ BENCHES: dict[str, Callable[[Context], None]] = {
     "find-command": searching.find_command,
     "find-load": searching.find_load,
     "find-agreement": searching.find_agreement,
+    "find-attachments": attaching.find_attachments,
 }
 
 ASKED_FOR = {name for name in BENCHES if name.startswith(("store", "find"))}

@@ -1,7 +1,7 @@
 """Figures of search: how fast mail is indexed, what the index takes, and how fast it answers.
 
-``find`` is all of them, ``find-index``, ``find-inside``, ``find-command``, ``find-load`` and
-``find-agreement`` are parts.
+``find`` is all of them, with ``find-attachments`` (``bench/attaching.py``); ``find-index``, ``find-inside``,
+``find-command``, ``find-load`` and ``find-agreement`` are its other parts.
 """
 
 import json
@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.archives import ready, with_this_index
+from bench.attaching import find_attachments
 from bench.compose import NOTES
 from bench.context import Context, ratio
 from bench.disk import octets_below
@@ -64,8 +65,9 @@ CORPUS_MESSAGES_COMPARED = 1_500
 
 
 def find(context: Context) -> None:
-    """Search: indexing, answers inside the process, as a command and under load, agreement with notmuch."""
-    for part in (find_index, find_inside, find_command, find_load, find_agreement):
+    """Search: indexing, answers inside the process, as a command and under load, agreement, attachments."""
+    parts = (find_index, find_inside, find_command, find_load, find_agreement, find_attachments)
+    for part in parts:
         with context.attempt(part.__name__, ""):
             part(context)
 
