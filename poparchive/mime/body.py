@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from . import headers, words
+from . import headers, oddlines, words
 from .charset import decode
 from .filetypes import endings
 from .late import late
@@ -128,6 +128,8 @@ class _Reading:
         found.parts += 1
         if part.type in _SECURED:
             _note_security(part, found)
+        if part.odd < part.start:
+            self._odd_lines(part)
         if found.parts > MAX_PARTS:
             found.whole = False
         elif not part.parts:
@@ -146,6 +148,13 @@ class _Reading:
                     self._enclosed(child)
                 else:
                     self.part(child)
+
+    def _odd_lines(self, part: Part) -> None:
+        """Read what is text in the part's header."""
+        header = self._message[part.head : part.start]
+        text = oddlines.text_of(header, part.odd - part.head)
+        if text.strip():
+            _add_text(text, "text/plain", part.about.charset, self._found)
 
     def _alternative(self, children: Sequence[Part]) -> None:
         """Read the plain version, and of the others what it does not say."""
