@@ -30,13 +30,14 @@ STUB: Final = 10
 _HTML: Final = frozenset(["text/html", "text/enriched", "text/richtext", "application/xhtml+xml"])
 _UNREADABLE: Final = frozenset(
     [
-        *("text/css", "text/javascript", "text/rtf"),
+        *("text/css", "text/javascript"),
         *("text/watch-html", "text/x-amp-html", "text/x-moz-deleted"),
     ]
 )
 _DIGEST: Final = "multipart/digest"
 """Its parts are messages where they do not say what they are (RFC 2046, section 5.1.5)."""
 _CALENDAR: Final = "text/calendar"
+_RTF: Final = "text/rtf"
 _TNEF: Final = frozenset(["application/ms-tnef", "application/vnd.ms-tnef"])
 _PKCS7: Final = frozenset(["application/pkcs7-mime", "application/x-pkcs7-mime"])
 _SIGNED: Final = frozenset(
@@ -214,6 +215,8 @@ class _Reading:
             # Its parts are not where its boundary says, if it has one at all.
             found.whole = False
             _add_text(self._content(leaf), "text/plain", about.charset, found)
+        elif leaf.type == _RTF and about.attached:
+            pass  # a file, which the attachments' text has
         elif _readable(leaf.type, about.placed):
             _add_text(self._content(leaf), leaf.type, about.charset, found)
 
@@ -324,6 +327,11 @@ def _add_text(octets: bytes, kind: str, label: str, found: Body) -> None:
         from . import calendar
 
         text = calendar.text_of(decode(octets, label or "utf-8"))
+    elif kind == _RTF:
+        from . import html, rtf
+
+        text, is_html = rtf.text_of(octets)
+        text = html.text_of(text) if is_html else text
     else:
         text = decode(octets, label)
         if "-----BEGIN PGP " in text:

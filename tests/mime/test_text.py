@@ -226,6 +226,22 @@ def test_html_is_read_beside_a_stub(stub: bytes) -> None:
     assert stub.decode() in found.body
 
 
+def test_rtf_is_read() -> None:
+    """RTF without a name is text: the whole body, a part, and another version of a plain part. With a name
+    it is a file, which the text of attachments has."""
+    rtf = b"Content-Type: text/rtf%s\r\n\r\n{\\rtf1\\ansi\\b words\\b0  of \\'e9t\\'e9}\r\n"
+    assert extract(b"Subject: s\r\n" + rtf % b"").body.split() == ["words", "of", "été"]
+    assert extract(multipart("mixed", b"\r\nplain", rtf % b"")).body.split()[1:] == [
+        "words",
+        "of",
+        "été",
+    ]
+    said = extract(multipart("alternative", b"\r\nwords of more", rtf % b""))
+    assert (said.body, said.beside.split()) == ("words of more", ["words", "of", "été"])
+    named = extract(multipart("mixed", b"\r\nplain", rtf % b"; name=a.rtf"))
+    assert (named.body, named.attachment_names) == ("plain", ("a.rtf",))
+
+
 def test_html_that_says_the_same_is_not_read_twice() -> None:
     """A short text beside an HTML part that is large only by its markup."""
     html = b"<p style='" + b"margin:0;" * 100 + b"'>Thank <b>you</b></p>"
