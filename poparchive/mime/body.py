@@ -366,9 +366,11 @@ def _note_security(part: Part, found: Body) -> None:
 
 
 def _note_inline(text: str, found: Body) -> None:
-    if _PGP_SIGNED in text:
+    """Note what begins a line: what is quoted or told of is not so itself."""
+    text = "\n" + text
+    if "\n" + _PGP_SIGNED in text:
         found.signed = True
-    if _PGP_MESSAGE in text:
+    if "\n" + _PGP_MESSAGE in text:
         found.encrypted = True
 
 

@@ -472,6 +472,9 @@ PGP = b"Content-Type: text/plain\r\n\r\n-----BEGIN PGP %s-----\r\nVersion: x\r\n
         (PGP % b"MESSAGE", 0, 1),
         (PGP % b"SIGNED MESSAGE", 1, 0),
         (PGP % b"PUBLIC KEY BLOCK", 0, 0),
+        ((PGP % b"MESSAGE").replace(b"\n-----", b"\nBefore it\r\n-----"), 0, 1),
+        ((PGP % b"MESSAGE").replace(b"-----BEGIN", b"> -----BEGIN"), 0, 0),
+        ((PGP % b"SIGNED MESSAGE").replace(b"-----BEGIN", b"She wrote -----BEGIN"), 0, 0),
         (multipart("mixed", b"\r\nx"), 0, 0),
     ],
 )
