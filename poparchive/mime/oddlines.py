@@ -25,7 +25,7 @@ _FIELD_OF_MAIL: Final = late(
     rb"|(?:x|resent|list|arc|dkim|domainkey)-[!-9;-~]+)[ \t]*:",
     re.IGNORECASE,
 )
-"""Those that a header has once are a group. ``Status``, ``Comments`` and the like are words of a body here."""
+"""Those that a header has once are a group. ``Status``, ``Comments`` and the like are words of a body."""
 _DELIMITER: Final = b"\n--"
 
 
