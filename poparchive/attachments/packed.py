@@ -7,6 +7,7 @@ import binascii
 import bz2
 import io
 import lzma
+import re
 import struct
 import tarfile
 import zipfile
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from poparchive.attachments import plain
+from poparchive.attachments.kinds import Kind
 from poparchive.attachments.outcome import Lacking, Status
 from poparchive.attachments.parts import MAX_MEMBERS, Budget, ReadError, Within
 from poparchive.mime.charset import decode
@@ -35,6 +37,15 @@ _DAMAGED: Final = (
 _ODD: Final = (*_DAMAGED, RuntimeError, struct.error)
 """What reading a member of a ZIP file raises besides: it is locked after all, or packed in a way that this
 Python does not know."""
+
+_MARGINS: Final = {
+    Kind.DOCX: re.compile(r"word/(?:header|footer)\d*\.xml"),
+    Kind.XLSX: re.compile(r"xl/(?:comments\d*|(?:comments|threadedComments)/[^/]+)\.xml"),
+}
+"""The members of a document that the library leaves out."""
+_MARGIN_WORDS: Final = (b"word/header", b"word/footer", b"xl/comments", b"xl/threadedComments")
+_MAX_MARGINS: Final = 300
+"""Each section of a document has up to six, each sheet one or two."""
 
 
 class _Decompressor(Protocol):
@@ -84,6 +95,22 @@ def check_document(content: bytes, budget: Budget) -> None:
                         "META-INF/"
                     ):
                         raise ReadError(Status.ENCRYPTED, "it has a password")
+
+
+def margins(content: bytes, kind: Kind, within: Within) -> None:
+    """What the library leaves out of a document: a page's header and footer, and comments in a sheet."""
+    wanted = _MARGINS.get(kind)
+    if wanted is None or not any(word in content for word in _MARGIN_WORDS):
+        return
+    said: dict[str, None] = {}
+    with _opened(content) as archive:
+        members = [member for member in archive.infolist() if wanted.fullmatch(member.filename)]
+        for member in members[:_MAX_MARGINS]:
+            try:
+                said[plain.paragraphs(_member(archive, member, within.budget))] = None
+            except _ODD as error:
+                within.found.note(Status.DAMAGED, f"{member.filename}: {error}", _NOTHING)
+    within.found.add("\n".join(said))  # each once: most pages have the same
 
 
 def slides(content: bytes, within: Within) -> None:

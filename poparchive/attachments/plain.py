@@ -18,6 +18,9 @@ _BOMS: Final = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _XML_UNSEEN: Final = re.compile(r"<!--.*?(?:-->|\Z)|<\?.*?(?:\?>|\Z)", re.DOTALL)
 _XML_DTD: Final = re.compile(r"<!DOCTYPE[^<>\[]*+(?:\[.*?\]\s*>|>)", re.DOTALL | re.IGNORECASE)
 _XML_TAG: Final = re.compile(r"<!\[CDATA\[|\]\]>|<[^<>]*+>")
+_XML_BREAK: Final = re.compile(
+    r"</(?:\w{1,20}:)?(?:p|comment|author|threadedComment)>|<(?:\w{1,20}:)?(?:tab|br|cr|ptab)\b[^<>]{0,500}>"
+)
 _XML_VALUE: Final = re.compile(r"\s(?:title|alt|label|summary|name)\s*=\s*\"([^\"<>]{1,500})\"")
 
 
@@ -55,6 +58,12 @@ def xml(content: bytes, within: Within) -> None:
     titles = " ".join(_XML_VALUE.findall(source))
     within.found.add(text_of(_XML_TAG.sub(" ", source)))
     within.found.add(text_of(titles))
+
+
+def paragraphs(content: bytes) -> str:
+    """A part of an Office document: a line for each paragraph or comment, whose words may be cut by tags."""
+    source = _XML_DTD.sub(" ", _XML_UNSEEN.sub(" ", letters(content)), count=1)
+    return text_of(_XML_BREAK.sub("<br>", source))
 
 
 def calendar(content: bytes, within: Within) -> None:

@@ -54,6 +54,7 @@ class Reading:
             if kind in ZIPPED:
                 packed.check_document(content, self.budget)
             office.document(content, kind, self)
+            packed.margins(content, kind, self)
         elif kind is not Kind.EMPTY and kind is not Kind.NO_TEXT:
             raise ReadError(Status.UNSUPPORTED, f"nothing here reads {kind.value}")
 

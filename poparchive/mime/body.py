@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from . import headers, words
+from . import headers, oddlines, words
 from .charset import decode
 from .filetypes import endings
 from .late import late
@@ -30,13 +30,14 @@ STUB: Final = 10
 _HTML: Final = frozenset(["text/html", "text/enriched", "text/richtext", "application/xhtml+xml"])
 _UNREADABLE: Final = frozenset(
     [
-        *("text/css", "text/javascript", "text/rtf"),
+        *("text/css", "text/javascript"),
         *("text/watch-html", "text/x-amp-html", "text/x-moz-deleted"),
     ]
 )
 _DIGEST: Final = "multipart/digest"
 """Its parts are messages where they do not say what they are (RFC 2046, section 5.1.5)."""
 _CALENDAR: Final = "text/calendar"
+_RTF: Final = "text/rtf"
 _TNEF: Final = frozenset(["application/ms-tnef", "application/vnd.ms-tnef"])
 _PKCS7: Final = frozenset(["application/pkcs7-mime", "application/x-pkcs7-mime"])
 _SIGNED: Final = frozenset(
@@ -128,6 +129,8 @@ class _Reading:
         found.parts += 1
         if part.type in _SECURED:
             _note_security(part, found)
+        if part.odd < part.start:
+            self._odd_lines(part)
         if found.parts > MAX_PARTS:
             found.whole = False
         elif not part.parts:
@@ -146,6 +149,13 @@ class _Reading:
                     self._enclosed(child)
                 else:
                     self.part(child)
+
+    def _odd_lines(self, part: Part) -> None:
+        """Read what is text in the part's header."""
+        header = self._message[part.head : part.start]
+        text = oddlines.text_of(header, part.odd - part.head)
+        if text.strip():
+            _add_text(text, "text/plain", part.about.charset, self._found)
 
     def _alternative(self, children: Sequence[Part]) -> None:
         """Read the plain version, and of the others what it does not say."""
@@ -205,6 +215,8 @@ class _Reading:
             # Its parts are not where its boundary says, if it has one at all.
             found.whole = False
             _add_text(self._content(leaf), "text/plain", about.charset, found)
+        elif leaf.type == _RTF and about.attached:
+            pass  # a file, which the attachments' text has
         elif _readable(leaf.type, about.placed):
             _add_text(self._content(leaf), leaf.type, about.charset, found)
 
@@ -315,6 +327,11 @@ def _add_text(octets: bytes, kind: str, label: str, found: Body) -> None:
         from . import calendar
 
         text = calendar.text_of(decode(octets, label or "utf-8"))
+    elif kind == _RTF:
+        from . import html, rtf
+
+        text, is_html = rtf.text_of(octets)
+        text = html.text_of(text) if is_html else text
     else:
         text = decode(octets, label)
         if "-----BEGIN PGP " in text:
@@ -349,9 +366,11 @@ def _note_security(part: Part, found: Body) -> None:
 
 
 def _note_inline(text: str, found: Body) -> None:
-    if _PGP_SIGNED in text:
+    """Note what begins a line: what is quoted or told of is not so itself."""
+    text = "\n" + text
+    if "\n" + _PGP_SIGNED in text:
         found.signed = True
-    if _PGP_MESSAGE in text:
+    if "\n" + _PGP_MESSAGE in text:
         found.encrypted = True
 
 

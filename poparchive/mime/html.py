@@ -32,7 +32,15 @@ _TAG: Final = late(
 are stands first: this takes two thirds of the time of one alternative for each sort of value."""
 
 _CONCEALING: Final = (
-    *("display:none", "display: none", "visibility:hidden", "visibility: hidden", " hidden"),
+    *(
+        "display:none",
+        "display: none",
+        "display :none",
+        "display : none",
+        "visibility:hidden",
+        "visibility: hidden",
+        " hidden",
+    ),
     *("max-height:0", "max-height: 0", "opacity:0", "opacity: 0", "font-size:0", "font-size: 0"),
 )
 """What may conceal an element, in its tag. Not ``mso-hide:all``: it hides from Outlook alone what the others
@@ -44,6 +52,11 @@ _HIDDEN: Final = late(
     r"\s++hidden[\s=/>]"
 )
 """A tag with the attribute ``hidden``, which is not a value's or a class's word."""
+_NAMED: Final = late(
+    r"\s(class|id)\s*=\s*(?:\"([^\"<>]*)\"|'([^'<>]*)'|([^\s\"'<>]+))", re.IGNORECASE
+)
+_BY_NAME: Final = " class"
+"""Marks an element that a style sheet conceals."""
 _SIZED: Final = late(r"font(?:-size)?\s*:")
 _NAME: Final = late(r"<([a-zA-Z][a-zA-Z0-9:-]*+)[^<>]*+>")
 _MAX_TAG_CHARS: Final = 4096
@@ -99,12 +112,15 @@ def text_of(source: str) -> str:
     """
     if "<!--" in source:
         source = _comments_ended(source)
+    names = _concealed_names(source) if "none" in source and "<style" in source else frozenset()
     source = _UNSEEN.sub("", source)
-    if _MAY_CONCEAL.search(source) or "idden" in source or "IDDEN" in source:
+    if names or _MAY_CONCEAL.search(source) or "idden" in source or "IDDEN" in source:
         lower = source.lower()
         if len(lower) != len(source):
             lower = source  # İ is two characters in lower case, and places would differ
         marks = _marks(lower)
+        if names:
+            marks = sorted(marks + _marks_by_name(source, names))
         if marks:
             seen = _text(_without_concealed(source, lower, marks))
             if seen:
@@ -165,6 +181,26 @@ def _marks(lower: str) -> list[tuple[int, str]]:
     return found
 
 
+def _concealed_names(source: str) -> frozenset[str]:
+    found = [one[0] for one in _UNSEEN.finditer(source) if one[1] and one[1].lower() == "style"]
+    # Here, because most pages conceal nothing so.
+    from . import sheets
+
+    return sheets.concealed(found) if any("none" in sheet for sheet in found) else frozenset()
+
+
+def _marks_by_name(source: str, names: frozenset[str]) -> list[tuple[int, str]]:
+    """Where tags have a class or an id of these."""
+    return [
+        (found.start(), _BY_NAME)
+        for found in _NAMED.finditer(source)
+        if not names.isdisjoint(
+            ("." if found[1] in ("class", "CLASS") else "#") + name
+            for name in (found[2] or found[3] or found[4] or "").split()
+        )
+    ]
+
+
 def _without_concealed(source: str, lower: str, marks: list[tuple[int, str]]) -> str:
     """Cut out the elements that a style conceals, until one has no end."""
     kept: list[str] = []
@@ -193,6 +229,8 @@ def _conceals(lower: str, place: int, mark: str, element: re.Match[str]) -> bool
     """Whether a mark in an element's tag is what it looks like."""
     if mark == " hidden":
         return bool(_HIDDEN.match(element[0]))
+    if mark == _BY_NAME:
+        return "display" not in element[0]  # which the tag itself says otherwise
     if lower[place - 1] in "-abcdefghijklmnopqrstuvwxyz":
         return False  # another property
     if not mark.endswith("0"):

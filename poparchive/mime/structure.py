@@ -9,9 +9,9 @@ which no library gives, and one walk for both costs less than half of two.
 """
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from poparchive.mime import headers
+from poparchive.mime import headers, oddlines
 from poparchive.mime.headers import About, Block
 from poparchive.mime.late import late
 
@@ -43,15 +43,21 @@ class Part:
     The header is ``message[head:start]`` with the empty line, the body ``message[start:end]``.
     ``number`` counts the leaves, which are the parts without ``parts``, from 1 in the order of the
     message; it is 0 for others. ``type`` is the media type in lower case, ``encoding`` the transfer
-    encoding, ``block`` the fields of the header.
+    encoding, ``block`` the fields of the header. ``odd`` is where in the header its first line stands that
+    can be none of a header: from there on ``oddlines.text_of`` knows what is text. It is ``start`` if
+    there is none.
     """
 
-    __slots__ = ("_about", "block", "encoding", "end", "head", "number", "parts", "start", "type")
+    __slots__ = (
+        *("_about", "block", "encoding", "end", "head", "number", "odd", "parts", "start"),
+        "type",
+    )
 
     def __init__(
-        self, head: int, start: int, end: int, kind: str, encoding: bytes, block: Block
+        self, head: int, odd: int, start: int, end: int, kind: str, encoding: bytes, block: Block
     ) -> None:
         self.head = head
+        self.odd = odd
         self.start = start
         self.end = end
         self.type = kind
@@ -90,20 +96,34 @@ def parse(message: Octets) -> Part:
     return _Walk(message).part(0, len(message), 0)
 
 
+class _Header(NamedTuple):
+    """A header block without its empty line, where in the message its first odd line stands, if it has one,
+    and where the body begins."""
+
+    block: bytes
+    odd: int
+    body: int
+
+
 class _Walk:
     def __init__(self, message: Octets) -> None:
         self._message = message
         self._leaves = 0
+        self._line_end = b"\n"
 
     def part(self, start: int, end: int, depth: int) -> Part:
         """Return the part whose header begins at ``start``."""
-        octets, body = _header(self._message, start, end)
+        octets, odd, body = _header(self._message, start, end)
+        if not depth and octets and b"\n" not in octets:
+            self._line_end = b"\r"
         block = Block(octets[:_FIELDS_BYTES] if depth else octets)
+        if depth and octets and not block and not oddlines.has_mail_field(octets):
+            odd = body = start  # "Note: this", in a part without a header
         value = block.first(b"content-type")
         kind = value.partition(b";")[0].strip().lower()
         encoding = block.first(b"content-transfer-encoding").strip(b'"').lower()
         name = kind.decode("ascii") if _TYPE.fullmatch(kind) else "text/plain"
-        part = Part(start, body, end, name, encoding, block)
+        part = Part(start, odd, body, end, name, encoding, block)
         if depth < _MAX_DEPTH:
             if kind.startswith(b"multipart/"):
                 boundary = headers.boundary_of(value)
@@ -118,7 +138,7 @@ class _Walk:
 
     def _multipart(self, start: int, end: int, delimiter: bytes, depth: int) -> list[Part]:
         """Walk the parts; an empty list if there is no delimiter line at all."""
-        message = self._message
+        message, line_end = self._message, self._line_end
         found: list[Part] = []
         part = -1
         at = start
@@ -126,12 +146,14 @@ class _Walk:
             at = message.find(delimiter, at, end)
             if at < 0 or self._leaves >= _MAX_LEAVES:
                 break
-            after = _after_delimiter(message, start, at, at + len(delimiter), end)
+            after = _after_delimiter(message, start, at, at + len(delimiter), end, line_end)
             if after is None:
                 at += len(delimiter)
                 continue
             if part >= 0:
-                found.append(self.part(part, _before_line_end(message, part, at), depth + 1))
+                found.append(
+                    self.part(part, _before_line_end(message, part, at, line_end), depth + 1)
+                )
             part, closing = after
             if closing:
                 return found
@@ -143,43 +165,66 @@ class _Walk:
 
 def header_end(message: Octets) -> int:
     """Return where the header block ends, without the empty line."""
-    return len(_header(message, 0, len(message))[0])
+    return len(_header(message, 0, len(message)).block)
 
 
-def _header(message: Octets, start: int, end: int) -> tuple[bytes, int]:
-    """Return the header block and where the body begins, behind the empty line."""
+def _header(message: Octets, start: int, end: int) -> _Header:
+    """Find the header that begins at ``start``. It ends before the first empty line, whatever that ends in,
+    or at an odd line behind which no fields follow."""
     limit = min(end, start + HEADER_BYTES)
     first = message[start : min(start + 2, end)]
     if first.startswith(b"\n") or first == b"\r\n":
-        return b"", start + (1 if first.startswith(b"\n") else 2)
-    crlf = message.find(b"\r\n\r\n", start, limit)
-    lf = message.find(b"\n\n", start, limit if crlf < 0 else crlf)
-    if lf >= 0:
-        return message[start : lf + 1], lf + 2
-    if crlf >= 0:
-        return message[start : crlf + 2], crlf + 4
-    if limit < end:
-        return b"", start
-    return message[start:end], end
+        body = start + (1 if first.startswith(b"\n") else 2)
+        return _Header(b"", body, body)
+    # Mostly all lines end as the first does, and looking for the other empty line first takes long.
+    line = message.find(b"\n", start, limit)
+    if line > start and message[line - 1 : line] == b"\r":
+        crlf = message.find(b"\n\r\n", start, limit)
+        lf = message.find(b"\n\n", start, limit if crlf < 0 else crlf + 1)
+    else:
+        lf = message.find(b"\n\n", start, limit)
+        crlf = message.find(b"\n\r\n", start, limit if lf < 0 else lf + 1)
+    if lf >= 0 and (crlf < 0 or lf < crlf):
+        block, body = message[start : lf + 1], lf + 2
+    elif crlf >= 0:
+        block, body = message[start : crlf + 1], crlf + 3
+    else:
+        block, body = message[start:limit], limit
+    lines = block
+    if b"\n" not in block:  # lines of a Macintosh of old
+        if first.startswith(b"\r"):
+            return _Header(b"", start + 1, start + 1)
+        lines = block.replace(b"\r", b"\n")
+        empty = lines.find(b"\n\n")
+        if empty >= 0:
+            block, lines, body = block[: empty + 1], lines[: empty + 1], start + empty + 2
+    odd = oddlines.first_at(lines)
+    if odd < len(lines):
+        stop, behind = oddlines.ends_at(lines, odd)
+        if stop < len(lines):
+            return _Header(block[:stop], start + (odd if odd < stop else behind), start + behind)
+    if body == limit < end:
+        return _Header(b"", start, start)
+    return _Header(block, start + odd if odd < len(lines) else body, body)
 
 
 def _after_delimiter(
-    message: Octets, start: int, at: int, stop: int, end: int
+    message: Octets, start: int, at: int, stop: int, end: int, line_end: bytes
 ) -> tuple[int, bool] | None:
     """Return where the part begins and whether this was the last delimiter; None if it is none."""
-    if at > start and message[at - 1 : at] != b"\n":
+    if at > start and message[at - 1 : at] != line_end:
         return None
     tail = message[stop : min(stop + 80, end)]
     closing = tail.startswith(b"--")
-    line, found, _ = tail[2 if closing else 0 :].partition(b"\n")
+    line, found, _ = tail[2 if closing else 0 :].partition(line_end)
     if line.strip():
         return None
     return stop + 2 * closing + len(line) + len(found), closing
 
 
-def _before_line_end(message: Octets, start: int, at: int) -> int:
+def _before_line_end(message: Octets, start: int, at: int, line_end: bytes) -> int:
     """The line end before a delimiter belongs to the delimiter (RFC 2046 section 5.1.1)."""
     tail = message[max(start, at - 2) : at]
     if tail.endswith(b"\r\n"):
         return at - 2
-    return at - 1 if tail.endswith(b"\n") else at
+    return at - 1 if tail.endswith(line_end) else at

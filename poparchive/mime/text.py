@@ -30,7 +30,6 @@ REFERENCES: Final = 20
 
 _FIELD: Final = late(rb"(?:^|\n)[!-9;-~]+[ \t]*:")
 _ODD_LINE_END: Final = late(rb"(?<!\r)\r+\n|\r")
-_NO_FIELD: Final = late(rb"\n(?:[ \t]+\n|(?![ \t\n]|\Z|[!-9;-~]+[ \t]*:))")
 _QUOTED_NAME: Final = late(r'"([^"\\,;:<>@()\[\]]*)"(?=\s*<)')
 _ID: Final = late(r"<([^<>]+)>")
 _COMMENT_NAME: Final = late(r"<?([^\s<>()@]+@[^\s<>()]++)>?\s*\(([^()]+)\)")
@@ -103,7 +102,8 @@ def extract(message: Octets, root: Part | None = None, *, details: bool = True) 
     """
     if root is None:
         root = parse(message)
-    if root.start in (0, len(message)):
+    line_end = message[max(root.start - 3, 0) : root.start]
+    if root.start in (0, len(message)) or line_end.endswith((b"\r", b"\r\r\n")):
         message, root = _mended(message, root)
     block = root.block
     label = "" if block.is_ascii else _label(root)
@@ -182,11 +182,8 @@ def printable(message: Octets | Extract, *, attachments: bool = True) -> str:
 
 
 def _mended(message: Octets, root: Part) -> tuple[Octets, Part]:
-    """Look again at a message that is all header or none: with the line ends that it may mean, and
-    with its body beginning at the first line that cannot be header."""
+    """Look again at a message that is all header or none, with the line ends that it may mean."""
     beginning = _ODD_LINE_END.sub(b"\n", message[0:TEXT_BYTES])
-    if b"\n\n" not in beginning:
-        beginning = _NO_FIELD.sub(b"\n\n", beginning, count=1)
     mended = parse(beginning)
     # If that finds no body either, the message is what it looked like.
     return (message, root) if mended.start in (0, len(beginning)) else (beginning, mended)

@@ -21,6 +21,8 @@ def decoded(message: Octets, leaf: Part) -> bytes:
         with contextlib.suppress(binascii.Error):
             return binascii.a2b_base64(body)
     if leaf.encoding == b"quoted-printable":
+        if b"\n" not in body:
+            body = body.replace(b"=\r", b"=\n")  # Python takes CR alone for the end of all
         return binascii.a2b_qp(body)
     return body
 

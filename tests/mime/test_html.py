@@ -171,3 +171,57 @@ def test_letters_that_grow_in_lower_case() -> None:
 def test_what_is_not_shown_ends_where_it_does(source: str, text: str) -> None:
     """Scripts, styles and comments end at their own ends, and at nothing that looks similar."""
     assert text_of(source) == text
+
+
+SEEN_BY_NAME = '<span class="a preheader">no</span><div id=pre>no<div>no</div></div>yes'
+
+
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        ".preheader{display:none}#pre{display:none}",
+        "p{color:red} /* x */ .preheader, #pre { color: transparent; DISPLAY : none !important; }",
+        "@import url(x.css); .preheader,#pre{display:none;} @media print { .other { display: block } }",
+        "<!-- .preheader,#pre{display:none} --> span{display:inline}",
+    ],
+)
+def test_concealed_by_a_style_sheet(sheet: str) -> None:
+    """What a class or an id conceals is left out."""
+    assert text_of(f"<style type=text/css>{sheet}</style>{SEEN_BY_NAME}") == "yes"
+
+
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        "@media print{.preheader,#pre{display:none}}",
+        "@media (max-width:9px){p{color:red} .preheader,#pre{display:none}}",
+        ".preheader,#pre{display:none} @media (max-width:9px){.preheader,#pre{display:block}}",
+        ".preheader,#pre{display:none} .preheader,#pre{display:block}",
+        ".preheader,#pre{display:none} [class~=preheader],[id=pre]{display:block!important}",
+        ".preheader,#pre{display:none} body *{display:block}",
+        ".x .preheader, p.preheader, .preheader.x, #pre:hover{display:none}",
+        "/* .preheader,#pre{display:none} */",
+        ".PREHEADER,#PRE{display:none}",
+        ".preheader,#pre{display:none;display:inline-block}",
+        ".preheader,#pre{mso-display:none}",
+    ],
+)
+def test_a_reader_may_see_it(sheet: str) -> None:
+    """What is concealed on some screens alone, or shown again, stays."""
+    assert text_of(f"<style>{sheet}</style>{SEEN_BY_NAME}") == "no\nno\nno\nyes"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '<style media=print>.p{display:none}</style><b class="p">seen</b> x',
+        "<!--[if mso]><style>.p{display:none}</style><![endif]--><b class=p>seen</b> x",
+        '<style>.p{display:none}</style><b class="p" style="display:inline">seen</b> x',
+        '<style>.p{display:none}</style><b class="p">seen x',
+        '<style>.p{display:none}</style><b class="pp p-p">seen</b> x',
+        "<style>.p{display:none}</style><b id=p>seen</b> x",
+    ],
+)
+def test_a_style_sheet_is_for_others(source: str) -> None:
+    """A sheet for print or Outlook, an element that is shown by its tag, and other names conceal nothing."""
+    assert text_of(source) == "seen x"

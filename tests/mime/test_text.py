@@ -4,7 +4,8 @@ import base64
 
 import pytest
 
-from poparchive.mime import body, text
+from poparchive.mime import body, text, transfer
+from poparchive.mime.structure import parse
 from poparchive.mime.text import Extract, ParseStatus, effective_date, extract, printable
 
 PLAIN = (
@@ -67,16 +68,65 @@ def test_a_line_that_is_no_field() -> None:
     raw = multipart("mixed", b"\r\nword").replace(b"Subject:", b"no field at all\r\nSubject:")
     found = extract(raw)
     assert (found.subject, found.message_id) == ("s", "m@example.org")
-    assert "word" in found.body
+    assert found.body.split() == ["no", "field", "at", "all", "word"]
     assert found.status is ParseStatus.OK
 
 
-@pytest.mark.parametrize("between", [b"\r\n", b" \r\n", b"", b"\t\r\n"])
-def test_body_without_an_empty_line(between: bytes) -> None:
-    """Words behind the last field are the body, though no empty line says so."""
-    found = extract(b"From: a@example.org\r\nSubject: s\r\n" + between + b"Many words here.\r\n")
-    assert (found.subject, found.body.strip()) == ("s", "Many words here.")
+BETWEEN = [b"\r\n", b" \r\n", b"", b"\t\r\n", b"\n", b"\r\r\n", b" \n \n"]
+"""What stands where an empty line belongs."""
+
+
+@pytest.mark.parametrize("header_end", [b"\r\n", b"\n"])
+@pytest.mark.parametrize("between", BETWEEN)
+def test_body_without_an_empty_line(between: bytes, header_end: bytes) -> None:
+    """Words behind the last field are the body, though no empty line says so, and with all paragraphs."""
+    header = b"From: a@example.org\r\nSubject: s\r\n".replace(b"\r\n", header_end)
+    for words in (b"Many words here.\r\n", b"Many words\r\n\r\nhere.\r\n", b"Many\n\nwords here."):
+        found = extract(header + between + words)
+        assert (found.subject, found.body.split()) == ("s", ["Many", "words", "here."])
     assert extract(b"Subject: s\r\n").body == ""
+
+
+@pytest.mark.parametrize("fields", [b"", b"Content-Type: text/plain\r\n"])
+@pytest.mark.parametrize("between", BETWEEN)
+def test_part_without_an_empty_line(between: bytes, fields: bytes) -> None:
+    """The same is true of a part, also of one without a field."""
+    parts = (b"First words\r\nof it.", b"First words\r\n\r\nof it.", b"Note: milk")
+    for words in parts:
+        body = extract(multipart("mixed", fields + between + words, b"\r\nother")).body
+        if fields and not between and words.startswith(b"Note"):
+            continue  # right behind fields that is one more
+        assert body.split() == [*words.decode().split(), "other"]
+
+
+@pytest.mark.parametrize("between", [b" \r\n", b"", b"Preamble.\r\n", b" \r\nPreamble.\r\n"])
+def test_parts_without_an_empty_line_before_them(between: bytes) -> None:
+    """A multipart's boundary ends its header, and no part is lost."""
+    raw = b"Subject: s\r\nContent-Type: multipart/mixed; boundary=b\r\n" + between
+    qp = b"Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    found = extract(raw + b"--b\r\n" + qp + b"o=6Ee\r\n--b\r\n\r\ntwo\r\n--b--\r\n")
+    assert found.body.split()[-2:] == ["one", "two"]
+
+
+def test_header_lines_that_are_text_too() -> None:
+    """Where fields follow a line that is none, they count, and what else stands among them is text."""
+    raw = (
+        b"From: a@example.org\r\nSubject: first\r\nbroken rest\r\nTo: b@example.org\r\n folded\r\n"
+        b"Note: milk\r\nX-Mailer: none\r\nSubject: second\r\n\r\nbody"
+    )
+    found = extract(raw)
+    assert (found.subject, found.recipients) == ("first", "b@example.org folded")
+    assert found.body.split() == ["broken", "rest", "Note:", "milk", "Subject:", "second", "body"]
+    folded = extract(b"Subject: one\r\n \r\n\ttwo\r\nTo: b@example.org\r\n\r\nbody")
+    assert (folded.subject.split(), folded.recipients, folded.body) == (
+        ["one", "two"],
+        "b@example.org",
+        "body",
+    )
+    forwarded = extract(
+        b"From: a@example.org\r\nSubject: Fwd\r\nLook:\r\nSee\r\nFrom: boss\r\nSubject: pay\r\n\r\nx"
+    )
+    assert {"boss", "pay"} <= set(forwarded.body.split())
 
 
 @pytest.mark.parametrize(
@@ -174,6 +224,22 @@ def test_html_is_read_beside_a_stub(stub: bytes) -> None:
     found = extract(multipart("alternative", plain, related + html))
     assert "Many words" in found.body
     assert stub.decode() in found.body
+
+
+def test_rtf_is_read() -> None:
+    """RTF without a name is text: the whole body, a part, and another version of a plain part. With a name
+    it is a file, which the text of attachments has."""
+    rtf = b"Content-Type: text/rtf%s\r\n\r\n{\\rtf1\\ansi\\b words\\b0  of \\'e9t\\'e9}\r\n"
+    assert extract(b"Subject: s\r\n" + rtf % b"").body.split() == ["words", "of", "été"]
+    assert extract(multipart("mixed", b"\r\nplain", rtf % b"")).body.split()[1:] == [
+        "words",
+        "of",
+        "été",
+    ]
+    said = extract(multipart("alternative", b"\r\nwords of more", rtf % b""))
+    assert (said.body, said.beside.split()) == ("words of more", ["words", "of", "été"])
+    named = extract(multipart("mixed", b"\r\nplain", rtf % b"; name=a.rtf"))
+    assert (named.body, named.attachment_names) == ("plain", ("a.rtf",))
 
 
 def test_html_that_says_the_same_is_not_read_twice() -> None:
@@ -406,6 +472,9 @@ PGP = b"Content-Type: text/plain\r\n\r\n-----BEGIN PGP %s-----\r\nVersion: x\r\n
         (PGP % b"MESSAGE", 0, 1),
         (PGP % b"SIGNED MESSAGE", 1, 0),
         (PGP % b"PUBLIC KEY BLOCK", 0, 0),
+        ((PGP % b"MESSAGE").replace(b"\n-----", b"\nBefore it\r\n-----"), 0, 1),
+        ((PGP % b"MESSAGE").replace(b"-----BEGIN", b"> -----BEGIN"), 0, 0),
+        ((PGP % b"SIGNED MESSAGE").replace(b"-----BEGIN", b"She wrote -----BEGIN"), 0, 0),
         (multipart("mixed", b"\r\nx"), 0, 0),
     ],
 )
@@ -451,3 +520,20 @@ def test_without_details_the_rest_is_the_same() -> None:
     }  # fmt: skip
     assert all(getattr(whole, name) for name in empty)
     assert extract(message, details=False) == whole._replace(**empty)  # type: ignore[arg-type]
+
+
+def test_parts_where_lines_end_in_cr() -> None:
+    """The parts of a message whose lines end in CR are where they are, and their content decodes."""
+    head = b'Content-Disposition: attachment; filename="a"\r\nContent-Transfer-Encoding: '
+    raw = multipart(
+        "mixed",
+        b"\r\nfirst",
+        head + b"base64\r\n\r\n" + base64.encodebytes(b"figures " * 20).replace(b"\n", b"\r\n"),
+        head + b"quoted-printable\r\n\r\nlong =\r\nli=6Ee",
+    ).replace(b"\r\n", b"\r")
+    root = parse(raw)
+    contents = [transfer.decoded(raw, leaf) for leaf in root.leaves()]
+    assert contents == [b"first", b"figures " * 20, b"long line"]
+    assert [leaf.attachment_name for leaf in root.leaves()] == [None, "a", "a"]
+    found = extract(raw, root)
+    assert (found.body.strip(), found.attachment_names) == ("first", ("a", "a"))

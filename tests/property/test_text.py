@@ -113,3 +113,25 @@ def test_utf8_survives(text: str) -> None:
     """Text in UTF-8 comes out as it went in, labelled or not."""
     assert decode(text.encode(), "utf-8") == text
     assert decode(text.encode()) == text
+
+
+plain_lines = st.lists(
+    st.sampled_from(
+        ["alpha", "beta gamma", "Note: delta", "  epsilon", "", " ", "\t", "-- zeta", "eta:"]
+    ),
+    max_size=6,
+)
+line_ends = st.sampled_from([b"\r\n", b"\n"])
+
+
+@given(plain_lines, line_ends, line_ends, st.sampled_from(["", " ", "\t"]), st.booleans())
+def test_no_word_of_a_body_is_lost(
+    lines: list[str], end: bytes, header_end: bytes, between: str, in_part: bool
+) -> None:
+    """Whatever stands between header and body, in a message and in a part, each word behind it is found."""
+    said = [between, *lines]
+    body = b"".join(line.encode() + end for line in said)
+    raw = b"Content-Type: text/plain" + header_end + body
+    if in_part:
+        raw = b"Content-Type: multipart/mixed; boundary=b\n\n--b\n" + raw + b"--b--\n"
+    assert extract(raw).body.split() == " ".join(said).split()
