@@ -77,7 +77,7 @@ def find(
         for said in searcher.absent(text):
             output.note(said)
         if explain:
-            output.result(output.visible(searcher.explain(text), keep="\n"))
+            output.result(output.visible(searcher.explain(text, sort=_SORTS[sort]), keep="\n"))
             return
         if count:
             output.result(str(searcher.count(text)))
@@ -154,15 +154,20 @@ def _keep(root: "Path", query: str, save: str | None, forget: str | None) -> Non
 
 
 def _print_facets(found: "Facets", as_json: bool, limit: int) -> None:
+    """Print the first values of each kind."""
+    if not found.looked_at:
+        output.note("nothing found")
     if as_json:
         row: dict[str, object] = {"looked_at": found.looked_at, "whole": found.whole}
         for kind, values in found.counts.items():
             row[kind] = [
                 {"value": value, "count": count}
                 | ({"name": found.names.get(value, "")} if kind == "from" else {})
-                for value, count in values
+                for value, count in values[:limit]
             ]
         output.result(output.json_line(row))
+        return
+    if not found.looked_at:
         return
     for number, (kind, values) in enumerate(found.counts.items()):
         shown = [
