@@ -24,6 +24,8 @@ _PRINTED = {
 _WITH_JSON = ("--count", "--facets")
 """Facets have a form of their own, and a number is JSON as it is."""
 
+_SMALL = frozenset(("or", "and", "not"))
+
 _SORTS = {"date": "newest", "relevance": "relevance", "size": "size"}
 
 
@@ -63,6 +65,7 @@ def find(
     root = settings.archive_dir()
     check_format(root)
     text = " ".join(query)
+    remark(text)
     if save is not None or forget is not None or saved:
         _keep(root, text, save, forget)
         return
@@ -109,6 +112,22 @@ def find(
     elif len(hits) == limit and not (as_json or ids):
         which = f"{offset + 1} to {offset + limit}" if offset else f"the first {limit}"
         output.note(f"{which}; --limit and --offset show more, --count counts")
+
+
+def remark(query: str) -> None:
+    """Say which words of a query were taken otherwise than they look. A mistake is left to who parses it."""
+    words = query.lower().replace("(", " ").split()
+    operators = any(sign in query for sign in "({:") and not _SMALL.isdisjoint(words)
+    if not operators and all("*" not in word.rstrip("*") for word in words):
+        return
+    from poparchive.query.errors import QuerySyntaxError
+    from poparchive.query.remarks import remarks
+
+    try:
+        for said in remarks(query):
+            output.note(output.visible(said))
+    except QuerySyntaxError:
+        return
 
 
 def _refuse(instead: "Sequence[str]", query: "Sequence[str]", *, as_json: bool, ids: bool) -> None:
