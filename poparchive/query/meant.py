@@ -246,7 +246,7 @@ def nothing(query: str) -> tuple[str, Repair | None]:
     what = "there is no word in this to search for"
     if not query.replace("*", "").strip():
         # In notmuch it is every message.
-        return f"{what}; an empty query finds every message", Repair(0, len(query), "")
+        return what, Repair(0, len(query), "")
     return what, None
 
 

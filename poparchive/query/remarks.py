@@ -24,7 +24,8 @@ def _remarks(found: list[Token]) -> Iterator[str]:
     for at, token in enumerate(found):
         depth += (token.kind in _OPENING) - (token.kind in _CLOSING)
         if _has_star(token):
-            taken = f"{_WITHIN.sub(' ', token.text).strip()}"
+            taken = " ".join(token.text.replace("*", " ").split())
+            taken += "*" * token.text.endswith("*")
             if " " in taken:
                 taken = f'"{taken}"'
             yield (
