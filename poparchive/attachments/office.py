@@ -40,6 +40,7 @@ _TINY_PDF: Final = (
     b" 3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
 )
 _PASSWORD: Final = re.compile(r"password|encrypt", re.IGNORECASE)
+_NOT_A_PDF: Final = re.compile("Pdfium.*FormatError")
 _MAX_PIXELS: Final = 60_000_000
 """A page in colour at 600 dots an inch has half as many."""
 _OCR_TEXT_CHARS: Final = 16
@@ -136,8 +137,16 @@ def _read(content: bytes, media_type: str, ocr: Limits | None) -> str:
         text = " ".join(str(error).split())
         if _PASSWORD.search(text):
             raise ReadError(Status.ENCRYPTED, "it has a password") from error
-        raise ReadError(Status.DAMAGED, text[:200] or type(error).__name__) from error
+        raise ReadError(Status.DAMAGED, _plain(text) or type(error).__name__) from error
     return str(result.content)
+
+
+def _plain(text: str) -> str:
+    """Say in a sentence what the library tells as a chain of its errors, each with the one before it."""
+    if _NOT_A_PDF.search(text):
+        return "it is no PDF, or its beginning or end is missing"
+    last = text.rpartition("Error: ")[2]
+    return (last if last.count(" ") > 1 else text)[:200]
 
 
 def _settings(library: ModuleType, languages: str) -> Any:

@@ -25,6 +25,8 @@ _PIECE_BYTES: Final = 1 << 20
 _WINDOW_BYTES: Final = 64 << 10
 _MEMBER_BYTES: Final = 64 << 20
 """A member beyond this is read up to here."""
+_TIGHT: Final = 30
+"""Logs pack to a thirtieth. What is packed more tightly may be a bomb, and is counted to its end."""
 _XZ_MEMORY_BYTES: Final = 128 << 20
 _ENCRYPTED: Final = 0x1
 _DIRECTORY_ENTRY: Final = b"PK\x01\x02"
@@ -201,18 +203,29 @@ def _stream(content: bytes, within: Within, make: Callable[[], _Decompressor]) -
     broken = ""
     try:
         for piece in _pieces(content, make):
+            if made < _MEMBER_BYTES:
+                pieces.append(piece)
+            elif made < _TIGHT * len(content):
+                break
+            elif pieces:
+                _read(pieces, within)
             made += len(piece)
             within.budget.unpacked(len(piece), made=made, of=len(content))
-            pieces.append(piece)
-            if made >= _MEMBER_BYTES:
-                break
     except _DAMAGED as error:
         broken = f"it breaks off: {error}"
     if not made:
         raise ReadError(Status.DAMAGED, broken or "there is nothing in it")
     if broken:
         within.found.note(Status.DAMAGED, broken, _NOTHING)
-    within.inner(b"".join(pieces), "", "")
+    _read(pieces, within)
+
+
+def _read(pieces: list[bytes], within: Within) -> None:
+    """Read what was unpacked, once, and let go of it."""
+    octets = b"".join(pieces)
+    pieces.clear()
+    if octets:
+        within.inner(octets, "", "")
 
 
 def _pieces(content: bytes, make: Callable[[], _Decompressor]) -> Iterator[bytes]:

@@ -9,7 +9,9 @@ import contextlib
 import ctypes
 import encodings.aliases
 import gc
+import importlib
 import os
+import pkgutil
 import resource
 import signal
 import sys
@@ -17,6 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from poparchive import mime
 from poparchive.attachments import confine, office, reading
 from poparchive.attachments.outcome import Abilities, Job, Limits, Outcome, Status
 from poparchive.attachments.wire import JOB, pack_answer, pack_hello
@@ -24,7 +27,7 @@ from poparchive.attachments.wire import JOB, pack_answer, pack_hello
 _PDFIUM: Final = "kreuzberg-pdfium/libpdfium.so"
 """Below the directory for temporary files, which is private: where kreuzberg unpacks what reads PDFs."""
 
-_LAZY: Final = (
+_LAZY: Final = (  # and all of ``mime``, which imports parts of itself for the first mail that needs them
     "html.entities",
     "stringprep",
     "unicodedata",
@@ -58,9 +61,10 @@ def _prepare(limits: Limits) -> list[Path]:
     for name in set(encodings.aliases.aliases.values()):
         with contextlib.suppress(LookupError, ImportError):
             codecs.lookup(name)
-    for name in _LAZY:
+    own = [f"{mime.__name__}.{one.name}" for one in pkgutil.iter_modules(mime.__path__)]
+    for name in (*_LAZY, *own):
         with contextlib.suppress(ImportError):
-            __import__(name)
+            importlib.import_module(name)
     if office.library() is not None:
         _load_pdfium()
     if limits.ocr and (directory := office.tessdata(limits.ocr_languages)):

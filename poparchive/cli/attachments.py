@@ -8,6 +8,7 @@ import typer
 
 from poparchive.cli import output
 from poparchive.cli.paths import Settings
+from poparchive.errors import UsageError, quoted
 
 if TYPE_CHECKING:
     from poparchive.archive.contents import Report
@@ -124,7 +125,7 @@ def _list(root: Path, named: str, *, as_json: bool) -> int:
 
     names = {status.name.lower(): status for status in Status}
     if named != "all" and named not in names:
-        raise typer.BadParameter(f"is one of {', '.join(names)}, all", param_hint="--list")
+        raise UsageError(f"--list {quoted(named)!r}: there are {', '.join(names)}, all")
     for one in list_contents(root, names.get(named)):
         status = one.status.name.lower()
         if as_json:

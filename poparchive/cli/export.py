@@ -36,6 +36,7 @@ def export(
     """Export messages. Each one's octets are proved by their hash first; a damaged one is named and
     left out, and the exit code is then 1."""
     from poparchive.archive.read import Reader
+    from poparchive.cli.find import remark
     from poparchive.store.errors import DamageError, FormatError
     from poparchive.transfer import Chosen, EmlTarget, MboxTarget
 
@@ -45,6 +46,7 @@ def export(
         raise UsageError("--format eml writes one file a message: name a directory with --output")
     root = Settings.of(context).archive_dir()
     text = " ".join(query or [])
+    remark(text)
     done = damaged = 0
     with Reader(root) as reader, contextlib.ExitStack() as stack:
         known = reader.lookup.accounts()
@@ -68,7 +70,9 @@ def export(
                 damaged += 1
                 output.problem(output.visible(str(error)))
             task.advance(octets=message.size_bytes)
-    output.note(f"{done} messages exported" + (f", {damaged} damaged" if damaged else ""))
+    output.note(
+        output.counted(done, "message") + " exported" + (f", {damaged} damaged" if damaged else "")
+    )
     return int(damaged > 0 or (done == 0 and bool(text)))
 
 

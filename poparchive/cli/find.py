@@ -24,6 +24,8 @@ _PRINTED = {
 _WITH_JSON = ("--count", "--facets")
 """Facets have a form of their own, and a number is JSON as it is."""
 
+_SMALL = frozenset(("or", "and", "not"))
+
 _SORTS = {"date": "newest", "relevance": "relevance", "size": "size"}
 
 
@@ -63,6 +65,7 @@ def find(
     root = settings.archive_dir()
     check_format(root)
     text = " ".join(query)
+    remark(text)
     if save is not None or forget is not None or saved:
         _keep(root, text, save, forget)
         return
@@ -77,7 +80,7 @@ def find(
         for said in searcher.absent(text):
             output.note(said)
         if explain:
-            output.result(output.visible(searcher.explain(text), keep="\n"))
+            output.result(output.visible(searcher.explain(text, sort=_SORTS[sort]), keep="\n"))
             return
         if count:
             output.result(str(searcher.count(text)))
@@ -109,6 +112,22 @@ def find(
     elif len(hits) == limit and not (as_json or ids):
         which = f"{offset + 1} to {offset + limit}" if offset else f"the first {limit}"
         output.note(f"{which}; --limit and --offset show more, --count counts")
+
+
+def remark(query: str) -> None:
+    """Say which words of a query were taken otherwise than they look. A mistake is left to who parses it."""
+    words = query.lower().replace("(", " ").split()
+    operators = any(sign in query for sign in "({:") and not _SMALL.isdisjoint(words)
+    if not operators and all("*" not in word.rstrip("*") for word in words):
+        return
+    from poparchive.query.errors import QuerySyntaxError
+    from poparchive.query.remarks import remarks
+
+    try:
+        for said in remarks(query):
+            output.note(output.visible(said))
+    except QuerySyntaxError:
+        return
 
 
 def _refuse(instead: "Sequence[str]", query: "Sequence[str]", *, as_json: bool, ids: bool) -> None:
@@ -154,15 +173,20 @@ def _keep(root: "Path", query: str, save: str | None, forget: str | None) -> Non
 
 
 def _print_facets(found: "Facets", as_json: bool, limit: int) -> None:
+    """Print the first values of each kind."""
+    if not found.looked_at:
+        output.note("nothing found")
     if as_json:
         row: dict[str, object] = {"looked_at": found.looked_at, "whole": found.whole}
         for kind, values in found.counts.items():
             row[kind] = [
                 {"value": value, "count": count}
                 | ({"name": found.names.get(value, "")} if kind == "from" else {})
-                for value, count in values
+                for value, count in values[:limit]
             ]
         output.result(output.json_line(row))
+        return
+    if not found.looked_at:
         return
     for number, (kind, values) in enumerate(found.counts.items()):
         shown = [

@@ -44,9 +44,12 @@ class Command(TyperCommand):
         return params
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if any(param.name == "query" for param in self.params):
-            args = [_as_query(word) for word in args]
-        return super().parse_args(ctx, args)
+        if not any(param.name == "query" for param in self.params):
+            return super().parse_args(ctx, args)
+        left = super().parse_args(ctx, [_as_query(word) for word in args])
+        if words := ctx.params.get("query"):
+            ctx.params["query"] = [word.removeprefix(_NEGATED) for word in words]
+        return left
 
     def invoke(self, ctx: Any) -> Any:
         # main.py turned it off for the time of imports, which ends here.
@@ -54,11 +57,15 @@ class Command(TyperCommand):
         return super().invoke(ctx)
 
 
+_NEGATED = "\0"
+"""No word of a command line holds it."""
+
+
 def _as_query(word: str) -> str:
-    """Write ``-reminder``, which is no option of ours, as the query language's other way to say it."""
+    """Mark ``-reminder``, which is no option of ours and would be taken for some."""
     one = word[1:2]
     negated = word[:1] == "-" and one not in ("", "-") and (len(word) > 2 or not _is_letter(one))
-    return f"NOT {word[1:]}" if negated else word
+    return _NEGATED + word if negated else word
 
 
 def _is_letter(one: str) -> bool:

@@ -97,6 +97,11 @@ def _jsonable(value: object) -> object:
     raise TypeError(f"{type(value).__name__} has no place in JSON")
 
 
+def counted(number: int, noun: str) -> str:
+    """Returns a number with what it counts: 1 message, 2 messages."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 # ---- terminals -----------------------------------------------------------------------------------
 
 

@@ -76,7 +76,7 @@ def status(
     if found.pulling:
         output.note("A pull is running: gaps are what it has yet to fetch.")
     output.result(
-        f"{found.messages} messages, {output.human_size(found.raw_bytes)} of mail in"
+        f"{output.counted(found.messages, 'message')}, {output.human_size(found.raw_bytes)} of mail in"
         f" {output.human_size(found.stored_bytes)} (ratio {ratio:.2f}); {found.indexed} searchable;"
         f" catalog {output.human_size(found.catalog_bytes)},"
         f" search index {output.human_size(found.search_bytes)}"
@@ -101,7 +101,7 @@ def _read(attachments: "AttachmentsStatus") -> dict[str, object]:
 
     return {
         "messages": attachments.messages,
-        "messages_indexed": attachments.indexed,
+        "messages_indexed": None if attachments.index_older else attachments.indexed,
         "contents": {
             Status(status).name.lower(): count
             for status, (count, _) in sorted(attachments.contents.items())
@@ -124,7 +124,12 @@ def _coverage(attachments: "AttachmentsStatus") -> str:
     from poparchive.attachments.outcome import Lacking, Status
     from poparchive.cli.attachments import OLDER_INDEX
 
-    text = f"attachments: those of {attachments.indexed} messages of {attachments.messages} are searchable"
+    text = f"attachments: {output.counted(attachments.messages, 'message')} have some"
+    if not attachments.index_older:
+        text = (
+            f"attachments: those of {output.counted(attachments.indexed, 'message')} of"
+            f" {attachments.messages} are searchable"
+        )
     if attachments.contents:
         told = ", ".join(
             f"{count} {Status(status).name.lower()}"
@@ -136,7 +141,7 @@ def _coverage(attachments: "AttachmentsStatus") -> str:
     if pictures := attachments.lacking.get(Lacking.OCR):
         text += f"; {pictures} may have letters that only OCR reads (`--ocr`)"
     if attachments.index_older:
-        text += f"; what is read waits for the search index: {OLDER_INDEX}"
+        text += f"; the search index does not tell which are searchable: {OLDER_INDEX}"
     elif attachments.indexed < attachments.messages:
         text += "; `poparchive attachments` reads the rest"
     return text

@@ -30,27 +30,29 @@ def thread(
 ) -> None:
     """Show the conversation that a message is in: answers below what they answer."""
     from poparchive.archive.read import Reader
+    from poparchive.index.lookup import several
     from poparchive.index.search import Searcher
     from poparchive.store.format import check_format
 
     root = Settings.of(context).archive_dir()
     check_format(root)
     with Reader(root) as reader:
-        chosen = reader.lookup.message(identity)
+        chosen = reader.lookup.messages(identity)
         with Searcher(root / "catalog.sqlite", root / "search.sqlite") as searcher:
-            keys = searcher.thread(chosen.key)
+            keys = searcher.thread(chosen[0].key)
+        if not {one.key for one in chosen} <= set(keys):
+            # Copies of one mail are in one conversation; others may have a Message-ID by mistake.
+            raise several(identity, chosen)
         if ids:
             for key in keys:
                 output.result(reader.lookup.by_key(key).id.hex())
             return
         if len(keys) > MANY:
             output.note(f"{len(keys):,} messages are in this thread; the latest {MANY:,} follow")
-        _print(reader, chosen, keys[-MANY:], keys[0], as_json)
+        _print(reader, {one.key for one in chosen}, keys[-MANY:], keys[0], as_json)
 
 
-def _print(
-    reader: "Reader", chosen: "Located", keys: list[int], oldest: int, as_json: bool
-) -> None:
+def _print(reader: "Reader", chosen: set[int], keys: list[int], oldest: int, as_json: bool) -> None:
     from poparchive.errors import PoparchiveError
     from poparchive.index.jwz import Message, tree, walk
 
@@ -106,7 +108,7 @@ def _fields(
 
 
 def _print_line(
-    node: "Node", depth: int, found: "dict[int, Located]", chosen: "Located", above: str
+    node: "Node", depth: int, found: "dict[int, Located]", chosen: set[int], above: str
 ) -> None:
     from poparchive.cli.found import name_of
     from poparchive.index.subjects import base
@@ -119,7 +121,7 @@ def _print_line(
         output.result(output.style(line, "dim"))
         return
     located = found[node.message.key]
-    here = located.key == chosen.key
+    here = located.key in chosen
     head = f"{'>' if here else ' '} {indent}"
     day = output.human_date(located.date)
     line = f"{head}{day}  {located.id.hex()[:10]}  {output.visible(name_of(located.sender))}"

@@ -1,6 +1,7 @@
 """``--explain``: how a query was understood, and how it is run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from poparchive.index.plan import Statement, described
 from poparchive.query.explain import explain
@@ -13,14 +14,28 @@ LONGEST = 1_000
 Run = Callable[[str, tuple[object, ...]], list[tuple[object, ...]]]
 
 
-def explained(tree: Node, statement: Statement, run: Run) -> str:
+class How(NamedTuple):
+    """In which order a statement is read, the SQL where it is not that of the newest first, and how what is
+    found is ranked."""
+
+    order: str = "is read newest first from"
+    sql: str = ""
+    ranked: Sequence[str] = ()
+
+
+_NEWEST = How()
+
+
+def explained(tree: Node, statement: Statement, run: Run, how: How = _NEWEST) -> str:
     """Return it as text of several lines. ``run`` executes SQL; nothing is searched for."""
     lines = [_cut(f"query: {query(tree)}"), "", "finds messages:"]
     lines += map(_cut, _indented(explain(tree)))
     if statement.missing:
         lines += ["", f"not in the index yet, finds nothing: {', '.join(statement.missing)}"]
-    lines += ["", "is read newest first from:", *map(_cut, _described(statement))]
-    sql = statement.newest()
+    lines += ["", f"{how.order}:", *map(_cut, _described(statement))]
+    if how.ranked:
+        lines += ["", "is ranked (--sort relevance):", *(_cut(f"  {line}") for line in how.ranked)]
+    sql = how.sql or statement.newest()
     lines += ["", "SQL:", *_indented(sql)]
     values = statement.parameters
     lines += [_cut(f"  ?{n} = {_shown(value)}") for n, value in enumerate(values, 1)]

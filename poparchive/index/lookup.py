@@ -29,6 +29,10 @@ class CatalogDamagedError(PoparchiveError):
     """A row of the catalog is not what was written."""
 
 
+_LISTED = 10
+"""So many of the messages with one Message-ID are named."""
+
+
 class Located(NamedTuple):
     """A message's row: identity, what lists show, and where its recipe is."""
 
@@ -83,6 +87,17 @@ def uri(path: Path) -> str:
     return f"file:{quoted}?mode=ro"
 
 
+def several(name: str, rows: Sequence[Located]) -> NotFoundError:
+    """Return the error of a Message-ID that several messages have; it names them, the newest first."""
+    bare = name.removeprefix("<").removesuffix(">")
+    ids = ", ".join(row.id.hex()[:16] for row in rows[:_LISTED])
+    more = f" and {len(rows) - _LISTED} more" if len(rows) > _LISTED else ""
+    return NotFoundError(
+        f"{len(rows)} messages have the Message-ID <{bare}>, with other octets each; name one by its id:"
+        f" {ids}{more}"
+    )
+
+
 class Lookup:
     """Finds rows of the catalog by what people and recipes name them by."""
 
@@ -99,21 +114,29 @@ class Lookup:
 
     def message(self, name: str) -> Located:
         """Find by hash (whole or a unique beginning of 8 or more digits) or <Message-ID>."""
+        rows = self.messages(name)
+        if len(rows) > 1:
+            raise several(name, rows)
+        return rows[0]
+
+    def messages(self, name: str) -> list[Located]:
+        """Find by the same; of a Message-ID all that have it, the newest first. Returns at least one."""
         if "@" in name or name.startswith("<"):
             bare = name.removeprefix("<").removesuffix(">")
-            rows = self._rows("WHERE m.message_id_hash = ? LIMIT 2", (hash_of(bare),))
+            where = "WHERE m.message_id_hash = ? ORDER BY m.id DESC"
+            rows = self._rows(where, (hash_of(bare),))
             what = f"the Message-ID <{bare}>"
         else:
             rows = self._by_hash(name)
             what = f"the id {name}"
+            if len(rows) > 1:
+                raise NotFoundError(
+                    f"more than one message has {what}: give more digits, for example"
+                    f" {rows[0].id.hex()} or {rows[1].id.hex()}"
+                )
         if not rows:
             raise NotFoundError(f"no message has {what}; `poparchive search --ids` lists ids")
-        if len(rows) > 1:
-            raise NotFoundError(
-                f"more than one message has {what}: give more digits, for example"
-                f" {rows[0].id.hex()} or {rows[1].id.hex()}"
-            )
-        return rows[0]
+        return rows
 
     def _by_hash(self, name: str) -> list[Located]:
         digits = name.lower()

@@ -107,6 +107,37 @@ class Ranking:
 
         return sorted(candidates, key=rank, reverse=True)
 
+    def described(self) -> Iterator[str]:
+        """Say in plain words what is ranked for this query, and by what. Counts words and ranks nothing."""
+        yield "candidates:"
+        yield f"  the newest {CANDIDATES:,} of all that is found"
+        head = self._head_words()
+        every = "all" if self._all_wanted else "one"
+        if not head:
+            yield "  (none for their subject or addresses: no word is asked there)"
+        elif self._head_work(head) > _HEAD_OCCURRENCES:
+            yield f"  of these, the newest {HEADED} with {every} of the words in subject or sender count more"
+        else:
+            yield f"  the newest {HEADED} with {every} of the words in subject or addresses, however old"
+        if self._mark():
+            yield f'  the newest {_SAME_SUBJECT} whose subject is "{self._text}", however old'
+        chosen = self._chosen()
+        by = ", ".join(f"{one.expression} (some {one.occurrences:,} to read)" for one in chosen)
+        yield f"bm25, of: {by or 'no word'}"
+        if left := [one.expression or "what no word begins with" for one in self._left_out()]:
+            yield (
+                f"in subject and addresses alone, as too common or a beginning: {', '.join(left)}"
+            )
+        yield "weights: " + ", ".join(
+            f"{one} {WEIGHTS.get(one, 1.0):g}" for one in self._columns if WEIGHTS.get(one, 1.0)
+        )
+        yield f"{every} of the words in subject or addresses: times {_IN_HEAD:g}"
+        yield (
+            f"new: up to times {1 + _NEW:g}, half of that more after {_HALF_LIFE_S // 86_400} days"
+        )
+        if self._mark():
+            yield "first of all: a subject that is the query"
+
     @property
     def _values(self) -> tuple[object, ...]:
         return self._statement.parameters
@@ -164,18 +195,27 @@ class Ranking:
 
     def _headed(self, newest: Sequence[int]) -> list[int]:
         """Return the newest that have the words in subject or addresses."""
-        words = [word for word in self._words if word.expression]
-        if not words or not self._statement.streams[0].match:
+        words = self._head_words()
+        if not words:
             return []
-        # FTS5 looks at the others only where the rarest is, in the query and in its words again.
-        some = min if self._all_wanted else sum
-        work = 2 * some(word.rarest for word in words) * sum(word.tokens for word in words)
-        if work > _HEAD_OCCURRENCES:
+        if self._head_work(words) > _HEAD_OCCURRENCES:
             return self._headed_among(newest)
         columns = " ".join(one for one in _HEAD if one in self._columns)
         operator = " AND " if self._all_wanted else " OR "
         head = f"({{{columns}}} : ({operator.join(word.expression for word in words)}))"
         return self._narrowed(head, HEADED)
+
+    def _head_words(self) -> list[_Word]:
+        """Return what is looked for in subject and addresses."""
+        if not self._statement.streams[0].match:
+            return []
+        return [word for word in self._words if word.expression]
+
+    def _head_work(self, words: Sequence[_Word]) -> int:
+        """Return how many occurrences that reads: FTS5 looks at the others only where the rarest is, in the
+        query and in its words again."""
+        some = min if self._all_wanted else sum
+        return 2 * some(word.rarest for word in words) * sum(word.tokens for word in words)
 
     def _headed_among(self, keys: Sequence[int]) -> list[int]:
         """Return those that the catalog tells by their subject and sender."""
@@ -191,10 +231,12 @@ class Ranking:
         return sorted(found)[-HEADED:]
 
     def _same_subject(self) -> list[int]:
-        mark = subject_mark(self._text)
-        if not mark or not self._statement.streams[0].match:
-            return []
-        return self._narrowed(f'(flags : "{mark}")', _SAME_SUBJECT)
+        mark = self._mark()
+        return self._narrowed(f'(flags : "{mark}")', _SAME_SUBJECT) if mark else []
+
+    def _mark(self) -> str:
+        """Return what marks a subject that is the query; empty where none can be."""
+        return subject_mark(self._text) if self._statement.streams[0].match else ""
 
     def _narrowed(self, expression: str, limit: int) -> list[int]:
         """Return the newest that the query finds and that match another expression as well."""

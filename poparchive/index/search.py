@@ -30,6 +30,7 @@ from poparchive.query.tree import And, Near, Node, Or, Stem, Words
 
 if TYPE_CHECKING:
     from poparchive.index.facets import Facets
+    from poparchive.index.relevance import Ranking
 
 MEMBERS = (
     "SELECT message FROM threads WHERE thread = (SELECT thread FROM threads WHERE message = ?1)"
@@ -185,14 +186,23 @@ class Searcher:
                 )
             ]
 
-    def explain(self, query: str) -> str:
+    def explain(self, query: str, *, sort: str = "newest") -> str:
         """Return how a query was understood, in plain words, and how it is run, in SQL."""
-        from poparchive.index.explaining import explained
+        from poparchive.index.explaining import How, explained
 
         with self._asking():
             tree = self._parse(query)
             statement = plan(tree, self._known())
-            return explained(tree, statement, lambda sql, values: self._run(sql, values).fetchall())
+            how = How()
+            if sort == "size":
+                how = How("all is read, and sorted by size, from", _by_size(statement))
+            elif sort == "relevance":
+                ranking = self._ranking(tree, statement)
+                said = ranking.described() if ranking else ["there are no words to rank by"]
+                how = how._replace(ranked=tuple(said))
+            return explained(
+                tree, statement, lambda sql, values: self._run(sql, values).fetchall(), how
+            )
 
     def _parse(self, query: str) -> Node:
         return parse(query, now=int(time.time()), saved=self._saved, accounts=self._accounts)
@@ -243,28 +253,32 @@ class Searcher:
 
     def _ranked(self, query: str) -> list[int]:
         """Return the row ids of what may be relevant, best first; without words, the newest."""
-        from poparchive.index.relevance import CANDIDATES, Ranking
+        from poparchive.index.relevance import CANDIDATES
 
         tree = self._parse(query)
-        known = self._known()
-        statement = plan(tree, known)
+        statement = plan(tree, self._known())
+        ranking = self._ranking(tree, statement)
+        return ranking.keys() if ranking else self._newest(statement, CANDIDATES)
+
+    def _ranking(self, tree: Node, statement: Statement) -> "Ranking | None":
+        """Return what ranks for a query; None where there are no words to rank by."""
+        from poparchive.index.relevance import Ranking
+
         if not statement.streams[0].match:
-            return self._newest(statement, CANDIDATES)
+            return None
+        known = self._known()
         # All of what is looked for in subjects and addresses is read.
         beginning = at_most(FEW_WORDS, known.beginning)
         matcher = Matcher(known.columns, languages_of(tree), known.forms, beginning)
         columns = [row[1] for row in self._run("PRAGMA main.table_info(mail)", ())]
         narrow = plan(tree, known, narrow=True)
-        return Ranking(self._run, (statement, narrow), tree, matcher, columns).keys()
+        return Ranking(self._run, (statement, narrow), tree, matcher, columns)
 
     def _keys(self, statement: Statement, limit: int, offset: int, sort: str) -> list[int]:
         if sort == "size":
-            sql = (
-                f"SELECT id FROM cat.messages WHERE id IN ({statement.rows()})"  # noqa: S608
-                " ORDER BY size_bytes DESC, id DESC"
-            )
+            sql = _by_size(statement) + " LIMIT ? OFFSET ?"
             page = (*statement.parameters, limit, offset)
-            return [row[0] for row in self._run(sql + " LIMIT ? OFFSET ?", page)]
+            return [row[0] for row in self._run(sql, page)]
         return self._newest(statement, offset + limit)[offset:]
 
     def _newest(self, statement: Statement, count: int) -> list[int]:
@@ -325,6 +339,13 @@ def _unless_locked(path: Path) -> Iterator[None]:
     except DATABASE_ERRORS as error:
         refuse_busy(path, error)
         raise
+
+
+def _by_size(statement: Statement) -> str:
+    return (
+        f"SELECT id FROM cat.messages WHERE id IN ({statement.rows()})"  # noqa: S608
+        " ORDER BY size_bytes DESC, id DESC"
+    )
 
 
 def _refused(error: Exception) -> PoparchiveError:

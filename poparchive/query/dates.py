@@ -34,7 +34,13 @@ def limits(field: str, text: str, now: int) -> Limits:
         return (None, moment) if field == "older_than" else (moment, None)
     if field in ("on", "during") and ".." in text:
         return _range(text, now)
-    start, end = _period(text, now)
+    try:
+        start, end = _period(text, now)
+    except BadDateError as error:
+        if field in ("on", "during"):
+            raise
+        # There is no range, so a week is meant by its first day.
+        raise BadDateError(str(error), error.meant.partition("..")[0]) from None
     if field == "after":
         return start, None
     return (None, start) if field == "before" else (start, end)
@@ -49,16 +55,16 @@ def _range(text: str, now: int) -> Limits:
         start = _period(first, now)[0] if first else None
         end = _period(last, now)[1] if last else None
     except BadDateError as error:
-        one, other = _mended(first), _mended(last)
+        one, other = _mended(first, now), _mended(last, now)
         raise BadDateError(str(error), f"{one}..{other}" if one or other else "") from None
     if start is not None and end is not None and start >= end:
         raise BadDateError("the end of the range is before its beginning", f"{last}..{first}")
     return start, end
 
 
-def _mended(text: str) -> str:
+def _mended(text: str, now: int) -> str:
     try:
-        _period(text, 0)
+        _period(text, now)
     except BadDateError as error:
         return error.meant
     return text
@@ -145,13 +151,13 @@ _AGES = {"q": (3, "m"), "s": (0, "h"), "min": (0, "h")}
 
 
 def _other_form(text: str, now: int) -> str:
-    """Read other ways to write a day: 2024.3.9, 9.3.2024, 20240309, March 2024, and 3/9/2024 as in the United
-    States."""
+    """Read other ways to write a day: 2024.3.9, 9.3.2024, 20240309, March 2024, last week, and 3/9/2024 as in
+    the United States."""
     if text.isascii() and text.isdecimal():
         return _run_together(text)
     numbers = re.fullmatch(r"(\d{1,4})([-./ ])(\d{1,2})\2(\d{1,4})", text, re.ASCII)
     if numbers is None:
-        return _in_letters(text.lower(), now)
+        return _in_words(text.lower(), now) or _in_letters(text.lower(), now)
     first, mark, second, third = numbers.groups()
     if len(first) == 4 and len(third) <= 2:
         return _in_bounds(int(first), int(second), int(third))
@@ -159,6 +165,22 @@ def _other_form(text: str, now: int) -> str:
         return ""
     month, day = (first, second) if mark == "/" and int(first) <= 12 else (second, first)
     return _in_bounds(int(third), int(month), int(day))
+
+
+def _in_words(text: str, now: int) -> str:
+    """Read this or the last week, month or year; weeks begin on Monday (ISO 8601)."""
+    found = re.fullmatch(r"(last|past|previous|this|current)[\s_-]?(week|month|year)", text)
+    if found is None:
+        return ""
+    back = found[1] not in ("this", "current")
+    today = datetime.date.fromordinal(now // _DAY_S + _EPOCH)
+    if found[2] == "year":
+        return f"{today.year - back:04}"
+    if found[2] == "month":
+        year, month = divmod(today.year * 12 + today.month - 1 - back, 12)
+        return f"{year:04}-{month + 1:02}"
+    monday = today - datetime.timedelta(today.weekday() + 7 * back)
+    return f"{monday}..{monday + datetime.timedelta(6)}"
 
 
 def _run_together(digits: str) -> str:

@@ -16,7 +16,7 @@ class Repair(NamedTuple):
 
 class QuerySyntaxError(UsageError):
     """A query that means nothing. ``position`` counts characters from 0, ``nearest`` is a query that is
-    valid, or None where none suggests itself."""
+    valid, empty where that is every message, or None where none suggests itself."""
 
     def __init__(
         self,
@@ -29,7 +29,9 @@ class QuerySyntaxError(UsageError):
     ) -> None:
         shown, at = _window(_shown(query), position)
         lines = [what, f"  {shown}", f"  {' ' * _cells(shown[:at])}^"]
-        if nearest is not None and len(nearest) <= _COPIED:
+        if nearest == "":
+            lines.append("nearest valid form: an empty query, which finds every message")
+        elif nearest is not None and len(nearest) <= _COPIED:
             lines.append(f"nearest valid form: {_shown(nearest, _JOINERS)}")
         super().__init__("\n".join(lines))
         self.query = query

@@ -1,5 +1,7 @@
 """What makes a word, as far as a query has to know before it is folded: ``index.fold`` goes by the same."""
 
+import functools
+import re
 import unicodedata
 
 LOOSE_MARKS = (
@@ -59,3 +61,17 @@ def _is_of_a_word(character: str) -> bool:
         return False
     # What this Python's tables do not have is a letter to FTS5.
     return not is_new_sign(character, category)
+
+
+ONE_WORD = re.compile(r"[^\W_]+")
+
+
+def words_in(text: str) -> int:
+    """Count words; a character of a script without blanks is one."""
+    return len((ONE_WORD if text.isascii() else _word_or_character()).findall(text))
+
+
+@functools.cache
+def _word_or_character() -> re.Pattern[str]:
+    """Compiled for the first query that is not plain: it takes 5 ms."""
+    return re.compile(r"[^\W_\u0e00-\U0003ffff]+|[\u0e00-\U0003ffff]")

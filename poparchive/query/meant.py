@@ -4,14 +4,14 @@ Not accepted, but suggested: each of them means something a little different som
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from poparchive.errors import quoted
 from poparchive.query import fields
 from poparchive.query.errors import Repair
 from poparchive.query.spelling import closest, nearness
 from poparchive.query.tokens import Token
-from poparchive.query.values import BadValueError
+from poparchive.query.values import UNITS_ALONE, BadValueError
 
 _NAMED = 10
 """So many names of accounts are listed."""
@@ -194,6 +194,8 @@ def otherwise(field: str, token: Token, after: Token | None) -> Repair | None:
         elif text in _COMMON or text in fields.SAME_ENDINGS:
             other = f"filetype:{text}"
         return Repair(token.start, token.end, other) if other else None
+    if field in ("larger", "smaller") and after is not None and after.text.lower() in UNITS_ALONE:
+        return Repair(token.at, after.end, token.text + after.text.removesuffix("ytes"))
     if field in ("older_than", "newer_than") and text.isdecimal() and after is not None:
         unit = _A_UNIT.fullmatch(after.text) if after.kind == "word" else None
         return Repair(token.at, after.end, f"{text}{unit[1].lower()}") if unit else None
@@ -208,7 +210,84 @@ _COMMON = frozenset((
 ))  # fmt: skip
 
 
-def between(before: Token | None, token: Token, after: Token | None, query: str) -> Repair | None:
+_SIGNS = {"||": "OR", "&&": "AND"}
+
+
+def operator(
+    before: Token | None, token: Token, after: Token | None, query: str
+) -> tuple[str, Repair] | None:
+    """Return what is wrong with a word that is an operator elsewhere, and a repair; None if it is a word."""
+    text = token.text
+    joined = after is not None and after.start == token.end
+    if text in _SIGNS and (before or after):
+        word = _SIGNS[text]
+        return f"this is written {word}", Repair(token.start, token.end, word)
+    if text.lower() == "near" and joined and after and after.kind == "(":
+        return "NEAR is an operator in capitals only", Repair(token.start, token.end, "NEAR")
+    if text == "!" and joined and after and after.kind in ("(", "{", "quoted"):
+        return _NEGATED, Repair(token.start, token.end, "-")
+    if text.startswith(("NEAR/", "ADJ/")):
+        repair = _between(before, token, after, query)
+        return ("this is written NEAR(a b, 5)", repair) if repair else None
+    return None
+
+
+_NEGATED = "what should not be there is written with -, and in quotes ! is a sign like any other"
+
+
+def negated(query: str, token: Token) -> tuple[str, Repair]:
+    """Return what is wrong with !word or field:!word, and a repair."""
+    start = token.at - (len(token.name) + 1 if token.kind == "field" else 0)
+    return _NEGATED, Repair(start, token.at + 1, "-" + query[start : token.at])
+
+
+def nothing(query: str) -> tuple[str, Repair | None]:
+    """Return what is wrong with a query without a word, and a repair."""
+    what = "there is no word in this to search for"
+    if not query.replace("*", "").strip():
+        # In notmuch it is every message.
+        return what, Repair(0, len(query), "")
+    return what, None
+
+
+def no_search(name: str, known: Iterable[str], token: Token) -> tuple[str, Repair]:
+    """Return what is wrong with the name of a saved search that there is not, and a repair."""
+    near = closest(name, known)
+    there = ", ".join(f"@{one}" for one in sorted(known)) or "none"
+    repair = Repair(token.start, token.end, f"@{near}" if near else f'"@{name}"')
+    return f"no search is saved as @{quoted(name)}; there are {there}", repair
+
+
+def unexpected(tokens: Sequence[Token], at: int) -> Repair | None:
+    """Leave out what stands at a wrong place: an operator, or parentheses around nothing."""
+    token = tokens[at] if at < len(tokens) else None
+    before = tokens[at - 1] if at else None
+    if token is not None and token.kind not in (")", "}"):
+        return _without(token)
+    if before is None:
+        return None if token is None else _without(token)
+    if before.kind in ("(", "{", "group") and token is not None:
+        return Repair(before.start, token.end, "")
+    return _without(before)
+
+
+def missing(field: str, tokens: Sequence[Token], at: int) -> Repair:
+    """The value of the token before is the next word, after a blank too many; else the field is left out,
+    or, where there is nothing else, gets the value that is its example."""
+    token = tokens[at - 1]
+    after = tokens[at] if at < len(tokens) else None
+    if not token.quoted and after is not None and after.kind in ("word", "quoted", "(", "{"):
+        return Repair(token.end, after.start, "")
+    if not token.quoted and at == len(tokens) and all(one.kind == "-" for one in tokens[:-1]):
+        return Repair(token.end, token.end, fields.EXAMPLES[field])
+    return _without(token)
+
+
+def _without(token: Token) -> Repair:
+    return Repair(token.start, token.end, "")
+
+
+def _between(before: Token | None, token: Token, after: Token | None, query: str) -> Repair | None:
     """Write NEAR for what notmuch and Xapian have between two words: a NEAR/5 b, a ADJ/5 b."""
     number = token.text.partition("/")[2]
     if before is None or after is None or not number.isdecimal():

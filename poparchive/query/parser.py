@@ -1,16 +1,14 @@
 """Text becomes a tree, by recursive descent: or, and, not, atom. Linear in the text; nesting is bounded."""
 
-import functools
 import re
 from collections.abc import Callable, Collection, Mapping
 
-from poparchive.errors import quoted
 from poparchive.query import fields
 from poparchive.query.errors import QuerySyntaxError, Repair
-from poparchive.query.letters import has_word
+from poparchive.query.letters import ONE_WORD, has_word, words_in
 from poparchive.query.tokens import Token, straight, tokens
 from poparchive.query.tree import EVERYTHING, And, Near, Node, Not, Or, Stem, Words
-from poparchive.query.values import BadValueError, value
+from poparchive.query.values import BadValueError, is_parted, value
 
 MAX_DEPTH = 50
 """Deeper parentheses are a mistake or an attack; the parser recurses, and so does the planner."""
@@ -32,9 +30,11 @@ Accounts = Callable[[], Collection[str]]
 """Gives the names of the accounts that there are. Called only for a query that names one."""
 
 _SAVED_NAME = re.compile(r"@([A-Za-z0-9_-]+)")
-_ONE_WORD = re.compile(r"[^\W_]+")
 _A_NUMBER = re.compile("[0-9]{1,4}")
 _ENDS = (")", "}")
+_FOREIGN = ("NEAR/", "ADJ/", "!", "||", "&&")
+"""How words begin that are operators elsewhere."""
+_SMALL = ("near", "Near")
 _EXPECTED = "a word, a field or a parenthesis was expected here"
 
 
@@ -102,7 +102,10 @@ class _Parser:
         if token is not None:
             raise self._error('there is no "(" for this ")"', repair=_without(token))
         if node is None:
-            raise QuerySyntaxError(self._query, 0, "there is no word in this to search for")
+            from poparchive.query import meant
+
+            what, repair = meant.nothing(self._query)
+            raise QuerySyntaxError(self._query, 0, what, repair=repair)
         return node
 
     # ---- operators -------------------------------------------------------------------------------
@@ -181,7 +184,9 @@ class _Parser:
     def _atom(self) -> Node | None:
         token = self._peek()
         if token is None or token.kind in _ENDS or self._keyword("OR") or self._keyword("AND"):
-            raise self._error(_EXPECTED, repair=self._unexpected())
+            from poparchive.query import meant
+
+            raise self._error(_EXPECTED, repair=meant.unexpected(self._tokens, self._at))
         self._at += 1
         if token.kind in ("(", "{"):
             return self._group(self._field, token)
@@ -198,17 +203,16 @@ class _Parser:
             return self._value(name, token)
         if token.kind == "near":
             return self._near(token)
-        if token.kind == "word" and token.text.startswith(("NEAR/", "ADJ/")):
+        if token.kind == "word" and (token.text.startswith(_FOREIGN) or token.text in _SMALL):
             from poparchive.query import meant
 
             before = self._tokens[self._at - 2] if self._at > 1 else None
-            repair = meant.between(before, token, self._peek(), self._query)
-            if repair is not None:
-                raise self._error("this is written NEAR(a b, 5)", token.start, repair=repair)
+            if found := meant.operator(before, token, self._peek(), self._query):
+                raise self._error(found[0], token.start, repair=found[1])
         if self._field:
             return self._value(self._field, token)
-        if token.kind == "word" and (found := _SAVED_NAME.fullmatch(token.text)):
-            return self._saved(found[1], token)
+        if token.kind == "word" and (saved := _SAVED_NAME.fullmatch(token.text)):
+            return self._saved(saved[1], token)
         return self._words(token, "")
 
     def _group(self, field: str, token: Token) -> Node | None:
@@ -242,11 +246,11 @@ class _Parser:
     def _value(self, field: str, token: Token) -> Node | None:
         text = token.text
         if not text:
-            raise self._error(
-                f"a value was expected after {field}:, as in {field}:{fields.EXAMPLES[field]}",
-                token.at,
-                repair=self._missing(token),
-            )
+            from poparchive.query import meant
+
+            what = f"a value was expected after {field}:, as in {field}:{fields.EXAMPLES[field]}"
+            mended = meant.missing(field, self._tokens, self._at)
+            raise self._error(what, token.at, repair=mended)
         if field in fields.TEXT:
             return self._words(token, field)
         self._count(token)
@@ -256,6 +260,8 @@ class _Parser:
                 from poparchive.query import meant
 
                 raise meant.no_account(text, accounts)
+            if field in ("larger", "smaller") and is_parted(token, self._peek()):
+                raise BadValueError("the unit stands right behind the number, as in larger:5M")
             return value(field, text, self._reading.now)
         except BadValueError as error:
             from poparchive.query import meant
@@ -268,8 +274,13 @@ class _Parser:
     def _words(self, token: Token, field: str) -> Node | None:
         """A word, phrase or stem; None if the tokenizer will find nothing in it."""
         text = token.text
+        if not token.quoted and text.startswith("!") and text[1:2].isalnum():
+            from poparchive.query import meant
+
+            what, repair = meant.negated(self._query, token)
+            raise self._error(what, token.at, repair=repair)
         if not token.quoted and text.startswith("~") and has_word(text):
-            if _ONE_WORD.fullmatch(text, 1) is None:
+            if ONE_WORD.fullmatch(text, 1) is None:
                 raise self._error(
                     "one word was expected after ~",
                     token.at,
@@ -282,7 +293,7 @@ class _Parser:
             text = text.rstrip("*")
         if not has_word(text):
             return None
-        self._count(token, len(_a_word(text).findall(text)))
+        self._count(token, words_in(text))
         return Words(text, prefix, field)
 
     def _near(self, token: Token) -> Node | None:
@@ -328,15 +339,10 @@ class _Parser:
     def _saved(self, name: str, token: Token) -> Node:
         names = self._reading.names()
         if name not in names:
-            from poparchive.query.spelling import closest
+            from poparchive.query import meant
 
-            meant = closest(name, names)
-            known = ", ".join(f"@{one}" for one in sorted(names)) or "none"
-            raise self._error(
-                f"no search is saved as @{quoted(name)}; there are {known}",
-                token.start,
-                repair=Repair(token.start, token.end, f"@{meant}" if meant else f'"@{name}"'),
-            )
+            what, repair = meant.no_search(name, names, token)
+            raise self._error(what, token.start, repair=repair)
         if name in self._within:
             way = " -> ".join(f"@{one}" for one in (*self._within, name))
             raise self._error(f"the saved searches go in a circle: {way}", token.start)
@@ -385,36 +391,6 @@ class _Parser:
         if self._reading.atoms > MAX_ATOMS:
             raise self._error(f"the query has more than {MAX_ATOMS} words", token.start)
 
-    def _unexpected(self) -> Repair | None:
-        """Leave out what stands at a wrong place: an operator, or parentheses around nothing."""
-        token = self._peek()
-        before = self._tokens[self._at - 1] if self._at else None
-        if token is not None and token.kind not in _ENDS:
-            return _without(token)
-        if before is None:
-            return None if token is None else _without(token)
-        if before.kind in ("(", "{", "group") and token is not None:
-            return Repair(before.start, token.end, "")
-        return _without(before)
-
-    def _missing(self, token: Token) -> Repair:
-        """The value is the next word, after a blank too many; else the field is left out."""
-        after = self._peek()
-        if not token.quoted and after is not None and after.kind in ("word", "quoted", "(", "{"):
-            return Repair(token.end, after.start, "")
-        return _without(token)
-
 
 def _without(token: Token) -> Repair:
     return Repair(token.start, token.end, "")
-
-
-@functools.cache
-def _word_or_character() -> re.Pattern[str]:
-    """Compiled for the first query that is not plain: it takes 5 ms."""
-    return re.compile(r"[^\W_\u0e00-\U0003ffff]+|[\u0e00-\U0003ffff]")
-
-
-def _a_word(text: str) -> re.Pattern[str]:
-    """What counts as a word in a text."""
-    return _ONE_WORD if text.isascii() else _word_or_character()

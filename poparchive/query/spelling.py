@@ -49,13 +49,14 @@ def _distance(a: str, b: str) -> int:
 
 def nearest(error: QuerySyntaxError, check: Callable[[str], object]) -> str | None:
     """Return the query with its mistakes repaired, or None if a mistake suggests no repair or
-    the query is very long.
+    the query is very long. It is empty, for every message, only where nothing was typed but signs.
 
     ``check`` raises ``QuerySyntaxError`` for the next mistake.
     """
     if len(error.query) > _LONGEST:
         return None
     seen = {error.query}
+    signs = not any(map(str.isalnum, error.query))
     for _ in range(_REPAIRS):
         if error.repair is None:
             return None
@@ -64,7 +65,9 @@ def nearest(error: QuerySyntaxError, check: Callable[[str], object]) -> str | No
         if not text and before[-1:].isspace():
             behind = behind.lstrip()
         query = (before + text + behind).strip()
-        if not query or query in seen:
+        if not query:
+            return "" if signs else None
+        if query in seen:
             return None
         seen.add(query)
         try:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 from poparchive.query import fields
+from poparchive.query.tokens import Token
 from poparchive.query.tree import (
     Dated,
     FileType,
@@ -94,24 +95,40 @@ def _language(text: str) -> Node:
         return Language(code)
     from poparchive.query import meant
 
+    near = meant.language(text)
     expected = "a code of two letters (ISO 639-1), as in lang:pl, was expected"
     if re.fullmatch("[a-z]{2}", code):
-        expected = (
-            f"no text is told to be in {code}; there are {', '.join(sorted(fields.LANGUAGES))}"
-        )
-    raise BadValueError(expected, meant.language(text))
+        expected = f"no text is told to be in {code}"
+    if not near or len(code) == 2:
+        expected += f"; there are {', '.join(sorted(fields.LANGUAGES))}"
+    raise BadValueError(expected, near)
 
 
-_SIZE = r"(\d{1,15})(?:\.(\d{1,6}))?\s*([kmg]?)i?b?"
+_SIZE = r"(\d{1,15})(?:\.(\d{1,6}))?\s*([kmgt]?)i?b?"
 _MOST_BYTES = 1 << 62
 """No message is larger, and SQLite counts no further than twice that."""
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+UNITS_ALONE = frozenset(f"{one}{rest}" for one in "kmgt" for rest in ("", "b", "ib")) | {
+    "b",
+    "bytes",
+}
+"""Of a size that is written as two words."""
+
+
+def is_parted(number: Token, after: Token | None) -> bool:
+    """Whether the word behind a size is its unit."""
+    unit = after.text.lower() if after is not None and after.kind == "word" else ""
+    return unit in UNITS_ALONE and number.text[-1].isdigit()
 
 
 def _octets(text: str) -> int:
     found = re.fullmatch(_SIZE, text, re.IGNORECASE | re.ASCII)
     if found is None:
         plain = text.replace(",", ".").lstrip("-+<>=")
+        if re.fullmatch(r"\d{1,6}(?:\.\d{1,6})?e\+?\d{1,2}", plain, re.IGNORECASE | re.ASCII):
+            plain = str(min(int(float(plain)), 10**15 - 1))
+        elif plain.lower() in UNITS_ALONE:
+            plain = f"1{plain}"
         begins = re.match(_SIZE, plain, re.IGNORECASE | re.ASCII)
         nearest = begins[0].rstrip() if begins else ""
         if (
@@ -119,7 +136,7 @@ def _octets(text: str) -> int:
             and not begins[3]
             and plain[begins.end(2 if begins[2] else 1) :].strip()[:1].isalpha()
         ):
-            # Another unit: few look for messages of some octets, and none is of terabytes.
+            # Another unit: few look for messages of some octets, and none is of petabytes.
             nearest += "M"
         raise BadValueError("a size such as 300k, 1.5M or 2000000 was expected", nearest)
     whole, fraction, unit = found.groups()

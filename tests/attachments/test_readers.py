@@ -3,13 +3,24 @@
 import binascii
 import gzip
 import io
+import random
 import tarfile
 import zipfile
 from io import BytesIO
 
 import pytest
 
-from poparchive.attachments import Job, Lacking, Limits, Outcome, Status, office, reading
+from poparchive.attachments import (
+    Job,
+    Lacking,
+    Limits,
+    Outcome,
+    Status,
+    office,
+    packed,
+    parts,
+    reading,
+)
 from poparchive.attachments.kinds import Kind, kind_of
 from poparchive.attachments.outcome import TEXT_CHARS
 from tests.support import documents
@@ -129,10 +140,10 @@ def test_without_the_library(name: str, monkeypatch: pytest.MonkeyPatch) -> None
     found = read(LIBRARYS[name], name)
     assert (found.status, found.lacking) == (Status.UNSUPPORTED, Lacking.EXTRA)
     assert "poparchive[attachments]" in found.note
-    packed = read(documents.zipped({f"bilby-{name}": LIBRARYS[name]}), "z.zip")
-    assert packed.status is Status.DONE
-    assert f"bilby-{name}" in packed.text
-    assert packed.lacking is Lacking.EXTRA
+    within = read(documents.zipped({f"bilby-{name}": LIBRARYS[name]}), "z.zip")
+    assert within.status is Status.DONE
+    assert f"bilby-{name}" in within.text
+    assert within.lacking is Lacking.EXTRA
 
 
 @pytest.mark.parametrize("name", [*PLAIN, *LIBRARYS])
@@ -169,11 +180,37 @@ def test_a_long_text_is_cut_and_says_so() -> None:
 
 def test_what_was_read_before_the_damage_is_there() -> None:
     """A gzip file that breaks off gives what came before."""
-    packed = gzip.compress(b"".join(b"wallaby %d\n" % n for n in range(50_000)))
-    found = read(packed[: len(packed) // 2])
+    whole = gzip.compress(b"".join(b"wallaby %d\n" % n for n in range(50_000)))
+    found = read(whole[: len(whole) // 2])
     assert found.status is Status.DONE
     assert "wallaby 100\n" in found.text
     assert "breaks off" in found.note
+
+
+def test_what_a_stream_unpacks_to_beyond_what_is_read_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Zeros beyond the limit make a bomb, of which the text before them is there; below it they do not, nor
+    does as much text that is not packed so tightly."""
+    monkeypatch.setattr(packed, "_MEMBER_BYTES", 1 << 20)
+    monkeypatch.setattr(parts, "MAX_UNPACKED_BYTES", 6 << 20)
+    for zeros, status in ((8 << 20, Status.BOMB), (4 << 20, Status.DONE)):
+        found = read(gzip.compress(WORDS.encode() + b" " * (1 << 20) + b"\0" * zeros))
+        assert found.status is status
+        assert WORDS in found.text
+    digits = random.Random(1).randbytes(4 << 20).hex().encode()
+    assert read(gzip.compress(WORDS.encode() + digits)).status is Status.DONE
+    assert read(gzip.compress(b"\0" * (8 << 20))).status is Status.BOMB
+    assert read(gzip.compress(b"\0" * (4 << 20))).status is Status.EMPTY
+
+
+@needs_library
+@pytest.mark.parametrize("content", [b"%PDF-1.4 junk", documents.pdf(WORDS)[:200]])
+def test_a_damaged_pdf_is_told_of_in_a_sentence(content: bytes) -> None:
+    """Not as the chain of the library's errors."""
+    found = read(content, "a.pdf")
+    assert found.status is Status.DAMAGED
+    assert found.note == "it is no PDF, or its beginning or end is missing"
 
 
 def test_an_odd_member_costs_the_others_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

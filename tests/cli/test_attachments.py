@@ -71,7 +71,8 @@ def test_it_lists_what_could_not_be_read_and_why(made: Product) -> None:
     assert str(hit["id"])[:12] in said
     assert str(row["reason"]) in said
     assert "\x9b" not in said
-    assert "encrypted" in made.run("attachments", "--list", "torn", code=2).stderr.decode()
+    refused = made.run("attachments", "--list", "torn", code=2).stderr.decode()
+    assert "--list 'torn': there are done, empty, encrypted, bomb" in refused
 
 
 def test_an_older_index_is_told_of_alike(made: Product) -> None:
@@ -80,7 +81,14 @@ def test_an_older_index_is_told_of_alike(made: Product) -> None:
         run.execute("PRAGMA user_version = 1")
     words = b"an earlier version made it, and the next pull"
     assert words in made.run("attachments").stderr
-    assert words in made.run("status", code=None).stdout
+    said = made.run("status", code=None).stdout
+    assert words in said
+    # Nothing is said of what is not known.
+    assert b"attachments: 2 messages have some" in said
+    assert b"those of 0" not in said
+    row = made.json("status", code=None)[-1]["attachments"]
+    assert isinstance(row, dict)
+    assert row["messages_indexed"] is None
 
 
 def test_it_says_what_ocr_would_need(made: Product) -> None:

@@ -122,6 +122,11 @@ def test_export_writes_what_other_programs_read(made: Product, tmp_path: Path) -
     assert 0 < count == len(mailbox.mbox(tmp_path / "some.mbox")) < len(everything)
     made.run("export", "--format", "eml", "--output", str(tmp_path / "eml"))
     assert sorted(p.read_bytes() for p in (tmp_path / "eml").iterdir()) == sorted(everything)
+    first = made.run("search", "--ids", "--limit", "1").stdout.decode().strip()
+    one = made.run("export", f"id:{first}", "--output", "-")
+    assert one.stderr == b"1 message exported\n"
+    said = made.run("export", "*nvoice", "--output", "-", code=1).stderr
+    assert b"*nvoice is looked for as nvoice" in said
     made.run("export", "from:nobodyatall", "--output", str(tmp_path / "none.mbox"), code=1)
 
 

@@ -1,9 +1,12 @@
 """What search and thread show: on a terminal of 80 columns, in pipes, as JSON."""
 
+import contextlib
 import json
 import os
 import pty
 import re
+import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +15,12 @@ import pytest
 
 from poparchive.archive.known import packed
 from poparchive.cli import output
+from poparchive.cli.find import find
 from poparchive.cli.found import print_list
+from poparchive.cli.main import main
+from poparchive.cli.paths import Settings
 from poparchive.index.contents import Content, ContentStore
+from poparchive.index.lookup import Lookup
 from poparchive.index.search import Searcher
 from poparchive.query.tree import Words
 from poparchive.store.digest import sha256
@@ -67,6 +74,13 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(archive: Path, *arguments: str) -> str:
     command = [sys.executable, "-m", "poparchive", "--archive", str(archive), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def ended(*line: str) -> object:
+    """The exit code of a command line."""
+    with pytest.raises(SystemExit) as caught:
+        main(list(line))
+    return caught.value.code
 
 
 def on_terminal(archive: Path, *arguments: str, **variables: str) -> list[str]:
@@ -156,6 +170,70 @@ def test_facets_are_tables_lines_and_an_object(archive: Path) -> None:
     assert found["account"] == [{"value": "anna", "count": 5}, {"value": "office", "count": 1}]
     assert (found["looked_at"], found["whole"]) == (6, True)
     assert "messages  filetype" in on_terminal(archive, *given)
+
+
+def test_facets_keep_to_the_limit_in_every_form(archive: Path) -> None:
+    """The first so many of each kind, as JSON too."""
+    given = ("search", "", "--facets", "account", "--limit", "1")
+    assert json.loads(run(archive, *given, "--json"))["account"] == [{"value": "anna", "count": 5}]
+    assert run(archive, *given) == "account\tanna\t5\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "printed"),
+    [((), ""), (("--json",), '{"looked_at": 0, "whole": true, "from": []}\n')],
+)
+def test_facets_of_nothing_say_so(
+    archive: Path, options: tuple[str, ...], printed: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As a list of nothing does, and on a terminal without empty tables."""
+    find(Settings(archive=archive), ["nowhere"], facets="from", as_json=bool(options))
+    said = capfd.readouterr()
+    assert (said.out, said.err) == (printed, "nothing found\n")
+    if not options:
+        assert on_terminal(archive, "search", "nowhere", "--facets", "from,year") == [""]
+
+
+def test_copies_by_their_message_id(archive: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Two copies are in one conversation, which is shown with both marked; which of them to show as a message
+    has to be said by id, and the error has the ids."""
+    rows = [line for line in run(archive, "thread", "<b@x>").splitlines() if line.startswith(">")]
+    assert len(rows) == 2
+    marked = {re.search("  ([0-9a-f]{10})  ", row)[1] for row in rows}  # type: ignore[index]
+    assert ended("--archive", str(archive), "show", "<b@x>") == 1
+    said = capfd.readouterr().err
+    assert "2 messages have the Message-ID <b@x>" in said
+    assert {one[:10] for one in re.findall("[0-9a-f]{16}", said)} == marked
+    for one in marked:
+        assert run(archive, "show", one)
+
+
+def test_a_message_id_where_the_index_knows_no_conversations(
+    archive: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """An older index tells of none, so that of several messages each is named by its id."""
+    root = tmp_path / "older"
+    shutil.copytree(archive, root)
+    with contextlib.closing(sqlite3.connect(root / "search.sqlite")) as index:
+        index.execute("DROP TABLE threads")
+        index.commit()
+    with contextlib.closing(Lookup(root / "catalog.sqlite")) as lookup:
+        ids = [one.id.hex() for one in lookup.messages("<b@x>")]
+    assert ended("--archive", str(root), "thread", "<b@x>") == 1
+    said = capfd.readouterr().err
+    assert all(one[:16] in said for one in ids)
+    assert run(root, "thread", ids[0], "--ids") == f"{ids[0]}\n"
+
+
+@pytest.mark.parametrize("query", ["*lan", "(plan or words)"])
+def test_what_is_taken_otherwise_is_said(
+    archive: Path, query: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """On standard error, and the search is made; other queries say nothing."""
+    find(Settings(archive=archive), [query], count=True)
+    assert "is looked for as" in capfd.readouterr().err
+    find(Settings(archive=archive), ["pla*", "OR", "(a b)"], count=True)
+    assert capfd.readouterr().err == ""
 
 
 def test_wrong_facets_are_refused(archive: Path) -> None:

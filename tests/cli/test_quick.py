@@ -233,6 +233,18 @@ def test_a_mistake_in_a_query_has_its_exit_code(
     assert "was expected here" in capsys.readouterr().err
 
 
+def test_an_error_shows_the_query_as_it_was_typed(
+    archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where it begins like an option."""
+    for words in (["-from:"], ["--", "-from:"]):
+        assert ended(main, line_of(archive, words)) == 2
+        assert "\n  -from:\n" in capsys.readouterr().err
+    assert ended(main, line_of(archive, ["--ids", "-report", "--explain"])) == 2
+    assert ended(main, line_of(archive, ["--explain", "-report"])) == 0
+    assert "query: -report\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("options", [[], ["--json"], ["--count"], ["--limit", "5", "-q"]])
 @pytest.mark.parametrize("name", ["search.sqlite", "catalog.sqlite"])
 def test_a_search_of_what_is_locked_ends_for_later(

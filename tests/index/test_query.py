@@ -144,6 +144,43 @@ def test_explain_says_what_is_asked_and_how(
         assert line in text
 
 
+@pytest.mark.parametrize(
+    ("query", "lines"),
+    [
+        (
+            "invoice inv* -paper",
+            [
+                "the newest 2,000 of all that is found",
+                "the newest 500 with all of the words in subject or addresses, however old",
+                'bm25, of: "invoice" (some ',
+                'in subject and addresses alone, as too common or a beginning: ("inv',
+                "subject 8, sender 5",
+                "new: up to times 1.5, half of that more after 365 days",
+            ],
+        ),
+        ('"paper order" OR invoice', ["the newest 500 with one of the words", '"paper order"']),
+        (
+            "invoice",
+            ['the newest 50 whose subject is "invoice", however old', "first of all: a subject"],
+        ),
+        ("larger:1k", ["there are no words to rank by"]),
+    ],
+)
+def test_explain_says_how_it_is_ranked(searcher: Searcher, query: str, lines: list[str]) -> None:
+    """Candidates, what bm25 is asked of, weights and what counts more."""
+    text = searcher.explain(query, sort="relevance")
+    assert "is ranked (--sort relevance):" in text
+    for line in lines:
+        assert line in text
+    assert "is ranked" not in searcher.explain(query)
+
+
+def test_explain_has_the_sql_of_the_largest_first(searcher: Searcher) -> None:
+    text = searcher.explain("invoice", sort="size")
+    assert "all is read, and sorted by size, from:" in text
+    assert "ORDER BY size_bytes DESC" in text
+
+
 def test_explain_cuts_what_is_very_long(
     searcher: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from poparchive.mime.commonwords import WORDS
 from poparchive.query import QuerySyntaxError, fields, meant, parse, parser
 from poparchive.query.explain import explain
 from poparchive.query.printing import query
+from poparchive.query.remarks import remarks
 from poparchive.query.tokens import straight
 from poparchive.query.tree import (
     EVERYTHING,
@@ -145,6 +146,14 @@ def test_a_tree_is_written_and_read(node: Node) -> None:
         ("to:(a OR b*)", Or((Words("a", False, "to"), Words("b", True, "to")))),
         ("subject:(a (b -c))",
          And((SUBJECT_A, And((Words("b", False, "subject"), Not(Words("c", False, "subject"))))))),
+        ("a | b & ! c", And((Words("a"), Words("b"), Words("c")))),
+        ("!! !!a !=5 wow!", And((Words("!!a"), Words("!=5"), Words("wow!")))),
+        ('"!a" "a || b" "near(a b)"', And((Words("!a"), Words("a || b"), Words("near(a b)")))),
+        ("http://x.y/?a&&b=*c", Words("http://x.y/?a&&b=*c")),
+        ("near (a)", And((Words("near"), Words("a")))),
+        ("larger:5 (M)", And((Sized(5, None), Words("M")))),
+        ("larger:5 Me", And((Sized(5, None), Words("Me")))),
+        ("larger:5TB", Sized(5 << 40, None)),
         ("~Invoices subject:~Ä", And((Stem("Invoices"), Stem("Ä", "subject")))),
         ('"~a" ~', Words("~a")),
         ('NEAR("a b" c*, 0)', Near((Words("a b"), Words("c", True)), 0)),
@@ -212,6 +221,13 @@ def test_what_queries_mean(text: str, node: Node) -> None:
             "has: cannot stand inside the parentheses of filetype:",
         ),
         ("id:xyz", 3, "hexadecimal digits"),
+        ("is:foo", 3, "duplicate, quarantined, encrypted or signed was expected"),
+        ("lang:klingon", 5, "as in lang:pl, was expected; there are af, am, ar"),
+        ("lang:zz", 5, "no text is told to be in zz; there are af, am, ar"),
+        ("a || b", 2, "this is written OR"),
+        ("a subject:!b", 10, "what should not be there is written with -"),
+        ("larger:5 M", 7, "the unit stands right behind the number, as in larger:5M"),
+        ("*", 0, "form: an empty query, which finds every message"),
         ("msgid:<>", 6, "a Message-ID was expected"),
         ("during:..", 7, "a date such as"),
         ("on:2024-02-30", 3, "a date such as"),
@@ -332,7 +348,43 @@ def test_the_words_of_a_phrase_count(text: str) -> None:
         ("larger:-5M", "larger:5M"),
         ("smaller:<300k", "smaller:300k"),
         ("larger:5X", "larger:5M"),
-        ("larger:1.5T", "larger:1.5M"),
+        ("larger:1.5P", "larger:1.5M"),
+        ("larger:1e9", "larger:1000000000"),
+        ("larger:2.5E3", "larger:2500"),
+        ("larger:9e99", "larger:999999999999999"),
+        ("larger:5 M invoice", "larger:5M invoice"),
+        ("larger:1.5 kb", "larger:1.5kb"),
+        ("smaller:2000 bytes", "smaller:2000b"),
+        ("larger:(5 M OR 7)", "larger:(5M OR 7)"),
+        ("smaller:M", "smaller:1M"),
+        ("larger:abc", None),
+        ("a || b", "a OR b"),
+        ("a && b || from:c", "a AND b OR from:c"),
+        ("|| a", "a"),
+        ("!a", "-a"),
+        ("a !from:b", "a -from:b"),
+        ("subject:!a", "-subject:a"),
+        ("subject:(!a b)", "subject:(-a b)"),
+        ('!(a b) !"c d"', '-(a b) -"c d"'),
+        ("NEAR(!a b, 3)", "NEAR(a b, 3)"),
+        ("near(a b, 3)", "NEAR(a b, 3)"),
+        ("subject:(Near(a b))", "subject:(NEAR(a b))"),
+        ("near(a)", "a"),
+        ("*", ""),
+        (" ** ", ""),
+        ("()", ""),
+        ("(())", ""),
+        ("subject:()", None),
+        ("to:*", None),
+        ("&&", None),
+        ("during:last-week", "during:2024-02-26..2024-03-03"),
+        ("on:'this week'", None),
+        ('on:"this week"', 'on:"2024-03-04..2024-03-10"'),
+        ("before:last_month", "before:2024-02"),
+        ("after:last-week", "after:2024-02-26"),
+        ("date:thismonth..", "date:2024-03.."),
+        ("during:past-year", "during:2023"),
+        ("is:foo", None),
         ("older_than:2q", "older_than:6m"),
         ("newer_than:30min", "newer_than:1h"),
         ("newer_than:week", "newer_than:1w"),
@@ -383,11 +435,14 @@ def test_the_words_of_a_phrase_count(text: str) -> None:
         ("{a b", "{a b}"),
         ("{a (b} c", "{a (b)} c"),
         ("(a {b)", "(a {b})"),
-        ("{}", None),
+        ("{}", ""),
         ("NEAR(a OR b)", "NEAR(a b)"),
         ("NEAR(a from:b)", "NEAR(a b)"),
         ("a AND", "a"),
-        ("from: ", None),
+        ("from: ", "from:anna"),
+        ("-from:", "-from:anna"),
+        ("a from:", "a"),
+        ('from:""', None),
     ],
 )
 def test_what_is_nearest(text: str, meant: str | None) -> None:
@@ -514,3 +569,40 @@ def test_languages_are_those_that_can_be_told() -> None:
     told = set(WORDS) | {code for _, code in language._SCRIPTS if code.islower()}
     assert told == fields.LANGUAGES
     assert not set(fields.SAME_LANGUAGES) & told
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("invoice", []),
+        ("inv* from:ann*", []),
+        ("*oice", ["*oice is looked for as oice"]),
+        ("a*b* c", ['a*b* is looked for as "a b*"']),
+        ("**bold**", ["**bold** is looked for as bold*"]),
+        ("subject:*oice", ["*oice is looked for as oice"]),
+        ('"a*b" filename:*.pdf *@example.com http://x/*y msgid:a*b@c', []),
+        ("(a or b) c", ["or is looked for as a word; the operator is OR"]),
+        ("from:a Or from:b", ["Or is looked for as a word; the operator is OR"]),
+        ("a and (b c) and (d)", ["and is looked for as a word; the operator is AND"]),
+        ("a not from:b", ["not is looked for as a word; the operator is NOT"]),
+        ("terms and conditions or not", []),
+        ("(a OR b) AND NOT from:c", []),
+        ("(or) (a and) (not)", []),
+    ],
+)
+def test_what_was_surely_meant_otherwise_is_said(text: str, said: list[str]) -> None:
+    """Of a query that is valid; what is usual in pasted text is passed over."""
+    tree(text)
+    found = remarks(text)
+    assert len(found) == len(said)
+    assert all(one in other for one, other in zip(said, found, strict=True))
+
+
+@given(queries)
+def test_remarks_are_made_on_whatever_is_valid(text: str) -> None:
+    """A query that means something is never refused for them."""
+    try:
+        tree(text)
+    except QuerySyntaxError:
+        return
+    remarks(text)

@@ -178,7 +178,7 @@ def streams() -> Iterator[Hostile]:
     )
     for name, pack in packers:
         zeros = b"\0" * (300 * MEBIBYTE)
-        yield Hostile(f"stream/zeros-300M.{name}", partial(pack, zeros), BOMB | READ)
+        yield Hostile(f"stream/zeros-300M.{name}", partial(pack, zeros), BOMB)
         del zeros
         yield Hostile(f"stream/nested-30.{name}", partial(_again, pack, b"dunnart" * 99, 30), BOMB)
         yield same(f"stream/100000-empty.{name}", pack(b"") * 100_000, BOMB | BROKEN)

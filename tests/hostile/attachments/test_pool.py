@@ -228,6 +228,21 @@ def test_the_filter_knows_this_machine() -> None:
             assert int(known[f"__NR_{name}"]) == number, name
 
 
+def test_a_worker_has_loaded_what_mail_takes() -> None:
+    """It can open no file later: parts of ``mime`` that are imported for the first mail that needs them are
+    there, such as those for HTML beside plain text and for text without a charset."""
+    mail = (
+        b"From: a@example.org\nSubject: s\nMIME-Version: 1.0\n"
+        b'Content-Type: multipart/alternative; boundary="b"\n\n--b\n\nThe sanctuary opens \xbf\xf3\xb3w.\n'
+        b"--b\nContent-Type: text/html\n\n<p>The sanctuary opens.<p>The numbat sleeps.\n--b--\n"
+    )
+    with Pool[str](Limits()) as pool:
+        ((status, text),) = words(pool, mail=Job(mail, "a.eml", "message/rfc822")).values()
+    assert status is Status.DONE
+    assert "sanctuary" in text
+    assert "numbat" in text
+
+
 # ---- limits ----------------------------------------------------------------------------------------------
 
 

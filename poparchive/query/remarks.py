@@ -1,0 +1,63 @@
+"""What in a valid query was surely meant otherwise. It is no mistake: pasted text has such words too."""
+
+import re
+from collections.abc import Iterator
+
+from poparchive.errors import quoted
+from poparchive.query import fields
+from poparchive.query.tokens import Token, straight, tokens
+
+_OPERATORS = ("and", "or", "not")
+_WITHIN = re.compile(r"\*(?=[^\W_])")
+_OPENING = ("(", "{", "group")
+_CLOSING = (")", "}")
+
+
+def remarks(query: str) -> list[str]:
+    """Say which words of a query were taken otherwise than they look. Raises ``QuerySyntaxError`` as
+    ``tokens`` does."""
+    return list(dict.fromkeys(_remarks(tokens(straight(query)))))
+
+
+def _remarks(found: list[Token]) -> Iterator[str]:
+    depth = 0
+    for at, token in enumerate(found):
+        depth += (token.kind in _OPENING) - (token.kind in _CLOSING)
+        if _has_star(token):
+            taken = " ".join(token.text.replace("*", " ").split())
+            taken += "*" * token.text.endswith("*")
+            if " " in taken:
+                taken = f'"{taken}"'
+            yield (
+                "a star stands for the rest of a word at its end alone, as in inv*:"
+                f" {quoted(token.text)} is looked for as {quoted(taken)}"
+            )
+        elif token.kind == "word" and token.text.lower() in _OPERATORS and not token.text.isupper():
+            before = found[at - 1] if at else None
+            after = found[at + 1] if at + 1 < len(found) else None
+            if _operates(token.text.lower(), before, after, depth > 0):
+                yield (
+                    f"{token.text} is looked for as a word; the operator is {token.text.upper()}, in"
+                    " capitals"
+                )
+
+
+def _has_star(token: Token) -> bool:
+    """Whether a star stands in front of a letter, where words are looked for. An address on the Web may have
+    one."""
+    if token.quoted or not (token.kind == "word" or token.name.lower() in fields.TEXT):
+        return False
+    return "://" not in token.text and _WITHIN.search(token.text) is not None
+
+
+def _operates(word: str, before: Token | None, after: Token | None, enclosed: bool) -> bool:
+    """Whether a word stands where only an operator makes sense: beside parentheses or a field, or between
+    two words in parentheses."""
+    if after is None or after.kind in _CLOSING:
+        return False
+    following = after.kind in ("field", *_OPENING)
+    if word == "not":
+        return following
+    if before is None or before.kind in _OPENING:
+        return False
+    return enclosed or following or before.kind in ("field", *_CLOSING)
