@@ -13,7 +13,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from . import unlabelled
+from . import latin, unlabelled
 from .late import late
 
 _GUESSED: Final = (
@@ -191,8 +191,6 @@ def _not_utf8(octets: bytes, name: str | None) -> str:
     if name == "iso8859-2" and octets.translate(None, _C1) != octets:
         name = "cp1250"  # ISO 8859-2 has no letters there
     elif name in _CENTRAL_EUROPEAN:
-        from . import latin
-
         name = latin.of_labelled(octets[:_SAMPLE_OCTETS], name)
     text = octets.decode(name, "replace")
     return clean(text) if name.startswith("iso") else text  # only these have controls there

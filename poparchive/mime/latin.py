@@ -3,9 +3,9 @@
 Promise: nothing here raises; work is linear in what is given, which callers keep short.
 
 For each language and charset it is counted how rare the letters are that the octets would be, in bits: š
-beside ł is in no language, ą beside ł is Polish. A letter that a language lacks says much against it, and so does a
-sign where none stands, such as a plus-minus within a word; a language's commonest words speak for it. Text is
-Western but where another language is better by a margin.
+beside ł is in no language, ą beside ł is Polish. A letter that a language lacks says much against it, and
+so does a sign where none stands, such as a plus-minus within a word; a language's commonest words speak
+for it. Text is Western but where another language is better by a margin.
 """
 
 import functools
@@ -54,17 +54,23 @@ _OTHERS: Final = {
     },
 }
 
-_MAX_OCTETS: Final = 300
+_MAX_OCTETS: Final = 120
 _BEYOND_ASCII: Final = late(rb"[\x80-\xff]")
 _WITHIN, _BEFORE, _BEHIND, _ALONE = range(4)
 _SIGNS: Final = (
-    dict.fromkeys("’´·\u00ad", 1) | dict.fromkeys("–—…\u00a0", 3) | dict.fromkeys("‘“”«»", 8),
+    dict.fromkeys("’´·\u00ad", 1)
+    | dict.fromkeys("–—…\u00a0", 3)
+    | dict.fromkeys("ºª", 5)
+    | dict.fromkeys("‘“”«»", 8),
     dict.fromkeys("“„‘‚’–—…\u00a0·•", 1)
     | dict.fromkeys("«»¿¡§€£¥±´", 4)
     | dict.fromkeys("©®°¤¢", 8),
     dict.fromkeys("”“’‘–—…™\u00a0·•‰€\u00ad", 1) | dict.fromkeys("«»®©°ªº²³¹§´", 4),
 )
 """Signs that stand within a word, before one and behind one, and how rare they are."""
+_PLAIN_SIGNS: Final = "“”‘’–—…•™\u00a0·°§"
+_COMMON_BITS: Final = 4
+_ASCII: Final = bytes(range(128))
 _FOREIGN: Final = 10
 _STRANGE: Final = 13
 """What a letter is worth that a language does not have, and a sign where none stands."""
@@ -99,6 +105,31 @@ class Reading(NamedTuple):
     bits: float
 
 
+def is_western(high: bytes) -> bool:
+    """Whether these octets beyond ASCII are signs and common letters of one Western language, as most are."""
+    distinct = frozenset(high)
+    return any(distinct <= one for one in _plain("cp1252"))
+
+
+@functools.cache
+def _plain(codec: str) -> list[frozenset[int]]:
+    """For each of a charset's languages the octets that are its common letters, and signs that all have."""
+    languages = _WESTERN if codec == "cp1252" else _CENTRAL
+    signs = set(_PLAIN_SIGNS.encode("cp1252"))
+    made = []
+    for letters, digits in languages.values():
+        common = "".join(
+            [
+                letter
+                for letter, bits in zip(letters, digits, strict=True)
+                if int(bits) <= _COMMON_BITS or codec != "cp1252"
+            ]
+        )
+        octets = set((common + common.upper()).encode(codec, "ignore"))
+        made.append(frozenset(octets | (signs if codec != "iso8859-2" else {0xA0})))
+    return made
+
+
 def of_unlabelled(octets: bytes) -> str | None:
     """The charset in which these octets are a language's letters; None for windows-1252."""
     places = _places(octets)
@@ -113,6 +144,9 @@ def of_unlabelled(octets: bytes) -> str | None:
 
 def of_labelled(octets: bytes, codec: str) -> str:
     """``codec``, which is windows-1250 or ISO 8859-2, or the other one where that is clearly better."""
+    distinct = frozenset(octets.translate(None, _ASCII))
+    if any(distinct <= one for one in _plain(codec)):
+        return codec
     places = _places(octets)
     if not places:
         return codec

@@ -20,6 +20,7 @@ import functools
 from collections import Counter
 from typing import Final
 
+from . import latin
 from .late import late
 
 _RUNS: Final = late(rb"[\x80-\x9f\xa1-\xff]+")
@@ -95,6 +96,8 @@ def charset(octets: bytes) -> str | None:
     if len(octets) >= _SAMPLE_OCTETS and runs and octets.endswith(runs[-1]):
         runs[-1] = runs[-1][: len(runs[-1]) & -2]  # a pair may be cut
     high = b"".join(runs)
+    if runs and max(map(len, runs)) < _RUN and latin.is_western(high):
+        return None
     pairs = _pairs_with_ascii(octets, len(high))
     if pairs:
         return pairs
@@ -102,9 +105,7 @@ def charset(octets: bytes) -> str | None:
         name = _of_runs(runs)
         if name:
             return name
-    from .latin import of_unlabelled
-
-    return of_unlabelled(octets)
+    return latin.of_unlabelled(octets)
 
 
 def _in_runs(octets: bytes, runs: list[bytes], high: bytes) -> bool:
