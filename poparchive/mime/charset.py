@@ -13,7 +13,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from . import unlabelled
+from . import latin, unlabelled
 from .late import late
 
 _GUESSED: Final = (
@@ -85,6 +85,7 @@ _CODECS: Final[dict[str, str | None]] = {
 
 _SHIFTED: Final = frozenset(["utf-7", "hz", "iso2022_jp_ext", "iso2022_kr"])
 _WIDE: Final = frozenset(["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+_CENTRAL_EUROPEAN: Final = frozenset(["cp1250", "iso8859-2"])
 _DOUBLE_OCTET: Final = frozenset(["gb18030", "big5hkscs", "euc_jp", "cp932", "cp949", "johab"])
 
 _CONTROLS: Final = bytes(o for o in range(32) if o not in b"\t\n") + b"\x7f"
@@ -102,16 +103,6 @@ _UTF8_C1_LEAD: Final = 0xC2
 _UTF8_C1: Final = late(rb"\xc2[\x80-\x9f]")
 _UNWANTED: Final = late("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _STRAY: Final = late("[\udc80-\udcff]+")
-
-_POLISH_ALIKE: Final = b"\xb3\xbf\xea"
-"""ł ż ę, which are the same in windows-1250 and ISO 8859-2; ą and ś are not."""
-
-_CP1250_LETTERS: Final = late(rb"[A-Za-z\xe6\xea\xf3][\xb3\xb9\xbf\x9f][a-z\xe6\xea\xf3]")
-_LATIN2_LETTERS: Final = late(rb"[A-Za-z\xe6\xea\xf3][\xb3\xb1\xb6\xbf][a-z\xe6\xea\xf3]")
-"""Between two letters these octets are Polish in windows-1250 and ISO 8859-2; in windows-1252 they
-are superscripts, an inverted question mark, a plus-minus and a pilcrow, which stand alone."""
-_LATIN2_MARKS: Final = late(rb"[A-Za-z\xe6\xea\xf3\xb3][\xb1\xb6][a-z\xe6\xea\xf3\xb3]")
-_POLISH_HINTS: Final = b"\xb3\xb9\xbf\x9f\xb1\xb6"
 
 
 @lru_cache(maxsize=1024)
@@ -197,36 +188,17 @@ def _not_utf8(octets: bytes, name: str | None) -> str:
         text = octets.decode("utf-8", "surrogateescape")
         text = _STRAY.sub(lambda run: _guess(run[0].encode("utf-8", "surrogateescape")), text)
         return clean(text)
-    if name == "iso8859-2" and _is_windows(octets):
-        name = "cp1250"
-    elif name == "cp1250" and len(_LATIN2_MARKS.findall(octets, 0, _SAMPLE_OCTETS)) > 0:
-        name = "iso8859-2"
+    if name == "iso8859-2" and octets.translate(None, _C1) != octets:
+        name = "cp1250"  # ISO 8859-2 has no letters there
+    elif name in _CENTRAL_EUROPEAN:
+        name = latin.of_labelled(octets[:_SAMPLE_OCTETS], name)
     text = octets.decode(name, "replace")
     return clean(text) if name.startswith("iso") else text  # only these have controls there
 
 
-def _is_windows(octets: bytes) -> bool:
-    """Whether text labelled ISO 8859-2 is windows-1250, as Windows mailers labelled it."""
-    if octets.translate(None, _C1) != octets:
-        return True  # ISO 8859-2 has no letters there
-    # š beside letters that only Polish has is an ą; with ś the octets before would have told.
-    return b"\xb9" in octets and b"\xb1" not in octets and _has_any(octets, _POLISH_ALIKE)
-
-
-def _has_any(octets: bytes, wanted: bytes) -> bool:
-    return len(octets.translate(None, wanted)) < len(octets)
-
-
 def _guess(octets: bytes) -> str:
     name = unlabelled.charset(octets[:_SAMPLE_OCTETS])
-    if name:
-        return octets.decode(name, "replace")
-    octets = octets.translate(None, _UNDEFINED_1252)
-    if _has_any(octets, _POLISH_HINTS):
-        windows = len(_CP1250_LETTERS.findall(octets, 0, _SAMPLE_OCTETS))
-        latin2 = len(_LATIN2_LETTERS.findall(octets, 0, _SAMPLE_OCTETS))
-        if latin2 > windows:
-            return octets.translate(None, _C1).decode("iso8859-2", "replace")
-        if windows:
-            return octets.decode("cp1250", "replace")
-    return octets.decode("cp1252")
+    if name is None:
+        return octets.translate(None, _UNDEFINED_1252).decode("cp1252")
+    text = octets.decode(name, "replace")
+    return text if name in _DOUBLE_OCTET else clean(text)

@@ -1,6 +1,8 @@
 """Decoding octets under labels as mail has them."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from poparchive.mime.charset import clean, codec, decode
 
@@ -168,3 +170,120 @@ def test_japanese_with_windows_letters() -> None:
     """Outlook writes letters into ISO-2022-JP that the standard does not have."""
     octets = b'\x1b$B-!-j%+\x1b(B abc \x1b$B$"\x1b(B'
     assert decode(octets, "iso-2022-jp") == "①㈱カ abc あ"
+
+
+SENTENCES = {
+    "pl": "W załączniku przesyłam książkę, którą Pan zamówił. Proszę dać znać, czy są jeszcze "
+    "jakieś źródła; Łódź będzie gościć świąteczną wystawę. Dziękuję, życzę miłego dnia",
+    "cs": "Dobrý den, v příloze zasílám fakturu za služby, prosím o úhradu. Děkuji a přeji hezký "
+    "večer. Žluťoučký kůň úpěl ďábelské ódy, šest řízků",
+    "sk": "Dobrý deň, v prílohe posielam faktúru, prosím o úhradu. Ďakujem a želám pekný večer, "
+    "ľudia v Košiciach už čakajú, ktoré dĺžky chceme objednať",
+    "hu": "Jó napot kívánok, mellékelten küldöm a számlát, kérem a fizetést. Köszönöm szépen, "
+    "őszinte üdvözlettel; a következő időpont hűvös lesz, szükség szerint később",
+}
+
+
+@pytest.mark.parametrize("label", ["", "us-ascii", "iso-8859-1", "utf-8", "x-unknown"])
+@pytest.mark.parametrize("encoding", ["cp1250", "iso8859-2"])
+@pytest.mark.parametrize("text", SENTENCES.values(), ids=SENTENCES)
+def test_central_european_text_without_a_label(text: str, encoding: str, label: str) -> None:
+    """Letters tell Polish, Czech, Slovak and Hungarian text from Western, and its charset."""
+    assert decode(text.encode(encoding), label) == text
+
+
+@pytest.mark.parametrize(
+    ("encoding", "label"),
+    [
+        ("cp1250", "windows-1250"),
+        ("iso8859-2", "iso-8859-2"),
+        ("cp1250", "iso-8859-2"),
+        ("iso8859-2", "windows-1250"),
+    ],
+)
+@pytest.mark.parametrize("text", SENTENCES.values(), ids=SENTENCES)
+def test_labels_of_central_europe(text: str, encoding: str, label: str) -> None:
+    """Windows-1250 and ISO 8859-2 are taken for each other; text is what was written."""
+    assert decode(text.encode(encoding), label) == text
+
+
+@given(
+    st.lists(st.sampled_from(SENTENCES["pl"].split()), max_size=30),
+    st.sampled_from(["są", "którą książkę", "żądać", "załączyć gałąź", "Wąż", "mąż i żona są"]),
+    st.lists(st.sampled_from(SENTENCES["pl"].split()), max_size=30),
+    st.sampled_from(["cp1250", "iso8859-2"]),
+    st.sampled_from(["", "us-ascii", "iso-8859-1"]),
+)
+def test_polish_words_in_any_order(
+    before: list[str], words: str, behind: list[str], encoding: str, label: str
+) -> None:
+    """An ą beside ż or ł and at a word's end is one, whatever stands around it."""
+    text = " ".join([*before, "książka", words, *behind, "proszę", "żółty"])
+    assert decode(text.encode(encoding), label) == text
+
+
+WESTERN = (
+    "Größe für Mädchen Übung Füße à été où ça mañana año você não está più perché åtta på över æble "
+    "øl blå työ yö kaikki and the in order 10 m² 20° § 5 «ja» naïve Zoë œuvre"
+)
+
+
+@given(st.lists(st.sampled_from(WESTERN.split()), max_size=40))
+def test_western_words_stay_western(words: list[str]) -> None:
+    """Text of several Western languages at once is not taken for another charset's."""
+    text = " ".join(words)
+    assert decode(text.encode("cp1252")) == text
+
+
+UNLABELLED = [
+    ("cp932", "お世話になっております。明日の会議についてご連絡いたします。"),
+    ("cp932", "お願い"),
+    ("cp932", "Re: ご注文の確認 (order 1234)"),
+    ("big5", "您好，請查收附件中的會議記錄。謝謝您的合作與支持。"),
+    ("big5", "Fw: 純商業辦公室出租，歡迎參觀 office"),
+    ("gb18030", "您好，请查收附件中的发票。谢谢您的合作与支持"),
+    ("gb18030", "法律之前人人平等，任何人的财产不得任意剥夺。"),
+    ("cp874", "สวัสดีครับ กรุณาตรวจสอบใบแจ้งหนี้ที่แนบมาด้วย ขอบคุณมากครับ"),
+    ("cp1256", "السلام عليكم ورحمة الله، أرسل إليكم الفاتورة المرفقة"),
+    ("iso8859-6", "السلام عليكم ورحمة الله، أرسل إليكم الفاتورة المرفقة"),
+    ("cp1254", "İyi günler, ekte faturayı gönderiyorum, lütfen kontrol ediniz. Teşekkürler"),
+    ("cp1254", "Bu sistemle artık istediğiniz müzikleri albümler halinde indirin"),
+    ("iso8859-5", RUSSIAN),
+    ("cp866", RUSSIAN),
+    ("koi8_u", "Надсилаю вам рахунок за послуги, дякую за співпрацю і чекаю на відповідь"),
+    ("cp1257", "Siunčiu jums sąskaitą už paslaugas, ačiū už bendradarbiavimą, lauksiu žinių"),
+    (
+        "cp1250",
+        "Poštovani, šaljem vam račun, molim da ga što prije platite. Hvala i doviđenja, Šćepan",
+    ),
+    ("cp1250", "Bună ziua, vă trimit factura şi aştept plata până sâmbătă, mulţumesc"),
+]
+
+
+@pytest.mark.parametrize("label", ["", "us-ascii", "iso-8859-1", "utf-8"])
+@pytest.mark.parametrize(("encoding", "text"), UNLABELLED)
+def test_other_scripts_without_a_label(encoding: str, text: str, label: str) -> None:
+    """What letters are common tells the charset."""
+    assert decode(text.encode(encoding), label) == text
+
+
+@pytest.mark.parametrize(("encoding", "text"), UNLABELLED)
+def test_text_cut_anywhere(encoding: str, text: str) -> None:
+    """Text of many lines is read as one charset, wherever what is looked at ends."""
+    for blanks in range(4):
+        long = " " * blanks + "\n".join([text] * 200)
+        assert decode(long.encode(encoding)) == long
+
+
+@pytest.mark.parametrize("octets", [b"\xe9" * 7, b"> \xa0\xa0\xa0\xa0\xa0 - \xa0\xa0\xa0 x"])
+def test_octets_that_repeat_say_nothing(octets: bytes) -> None:
+    """Blanks in a row, or one letter over and over, are no words of another script."""
+    assert decode(octets) == octets.decode("latin-1")
+
+
+@given(st.binary(max_size=300), st.sampled_from(["", "windows-1250", "iso-8859-2"]))
+def test_any_octets_are_read(octets: bytes, label: str) -> None:
+    """Whatever the octets are, what is read has no controls and can be written."""
+    text = decode(octets, label)
+    assert clean(text) == text
+    text.encode()
