@@ -13,7 +13,7 @@ from poparchive.index import versions
 from poparchive.index.catalog import Catalog
 from poparchive.index.fulltext import FulltextWriter, IndexOutdatedError
 from poparchive.index.moves import NOTHING_MOVED, Moved
-from poparchive.store.errors import PackGoneError
+from poparchive.store.errors import DamageError, PackGoneError
 from poparchive.store.fsio import Lock
 from poparchive.store.journal import JournalWriter, Position
 from poparchive.store.layout import Layout
@@ -89,11 +89,18 @@ def open_indexes(layout: Layout, lock: Lock) -> tuple[Catalog, Texts, Position]:
             " until then",
             layout.search,
         )
-        if left_out := rebuild(layout, search_only=True):
+        made = rebuild(layout, search_only=True)
+        if made.kept:
+            raise DamageError(
+                f"{layout.search}: cannot be made anew: {made.lacking.messages} messages cannot be read, and"
+                " the catalog lacks what came last. `poparchive verify` names them, and"
+                " `poparchive verify --repair` mends what can be"
+            )
+        if made.lacking.messages:
             _log.warning(
                 "%s: %d messages could not be read, and are not in it; `poparchive verify` says more",
                 layout.search,
-                left_out,
+                made.lacking.messages,
             )
     try:
         return _open(layout, lock)

@@ -36,6 +36,7 @@ def export(
     """Export messages. Each one's octets are proved by their hash first; a damaged one is named and
     left out, and the exit code is then 1."""
     from poparchive.archive.read import Reader
+    from poparchive.index.lookup import lacking_uidls
     from poparchive.store.errors import DamageError, FormatError
     from poparchive.transfer import Chosen, EmlTarget, MboxTarget
 
@@ -45,7 +46,7 @@ def export(
         raise UsageError("--format eml writes one file a message: name a directory with --output")
     root = Settings.of(context).archive_dir()
     text = " ".join(query or [])
-    done = damaged = 0
+    done = damaged = lacking = 0
     with Reader(root) as reader, contextlib.ExitStack() as stack:
         known = reader.lookup.accounts()
         if account is not None and account not in known:
@@ -60,6 +61,12 @@ def export(
             writer = MboxTarget(stack.enter_context(_stream(target)), dialect)
         bars = stack.enter_context(output.progress("export"))
         task = bars.task("messages", total=len(chosen))
+        if not text:
+            # By a query they cannot be told from others.
+            for name, uidls in lacking_uidls(reader.lookup.connection).items():
+                if account in (None, name):
+                    lacking += uidls
+                    output.problem(output.lacking(name, uidls))
         for message, pieces in chosen:
             try:
                 writer.write(pieces, message)
@@ -69,7 +76,7 @@ def export(
                 output.problem(output.visible(str(error)))
             task.advance(octets=message.size_bytes)
     output.note(f"{done} messages exported" + (f", {damaged} damaged" if damaged else ""))
-    return int(damaged > 0 or (done == 0 and bool(text)))
+    return int(damaged > 0 or lacking > 0 or (done == 0 and bool(text)))
 
 
 @contextlib.contextmanager

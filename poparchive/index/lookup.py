@@ -83,6 +83,18 @@ def uri(path: Path) -> str:
     return f"file:{quoted}?mode=ro"
 
 
+def lacking_uidls(connection: sqlite3.Connection) -> dict[str, int]:
+    """Return of how many UIDLs of each account the messages were kept and are not in the catalog: no pack
+    made them when it was made. Reads all of the ledger."""
+    kept = (Fate.ARCHIVED, Fate.DUPLICATE, Fate.DELETED)
+    rows = connection.execute(
+        "SELECT a.name, count(*) FROM uidls u JOIN accounts a ON a.id = u.account"
+        " WHERE u.message IS NULL AND u.fate IN (?, ?, ?) GROUP BY a.name ORDER BY a.name",
+        tuple(map(int, kept)),
+    )
+    return {str(name): count for name, count in rows}
+
+
 class Lookup:
     """Finds rows of the catalog by what people and recipes name them by."""
 

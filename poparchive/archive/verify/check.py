@@ -110,6 +110,8 @@ class _Run:
         yield from self._catalog_again()
         if not self._sound or not self._reader:
             yield from names.without_catalog(self._layout, chain.shadow, self._bad)
+        else:
+            yield from names.lacking(self._layout, chain.shadow, self._bad)
         yield from self._search.compare(
             self._lost, lambda: self._sound and chain.whole and not self._moved(chain)
         )
