@@ -5,13 +5,17 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from poparchive.cli import output
 from poparchive.cli.paths import Settings
 from poparchive.errors import UsageError
+
+if TYPE_CHECKING:
+    from poparchive.archive.read import Reader
+    from poparchive.index.lookup import Located
 
 _BUFFER_BYTES = 1 << 20
 
@@ -73,10 +77,23 @@ def export(
                 done += 1
             except (DamageError, FormatError) as error:
                 damaged += 1
-                output.problem(output.visible(str(error)))
+                output.problem(_told(reader, message, error))
             task.advance(octets=message.size_bytes)
     output.note(f"{done} messages exported" + (f", {damaged} damaged" if damaged else ""))
     return int(damaged > 0 or lacking > 0 or (done == 0 and bool(text)))
+
+
+def _told(reader: "Reader", message: "Located", error: Exception) -> str:
+    """Name a damaged message in a line, and say where it lies."""
+    where = str(reader.layout.pack(message.pack))
+    what = str(error)
+    if str(reader.layout.root) not in what:
+        what += f" ({where}: the frame at octet {message.frame})"
+    accounts = ", ".join(reader.lookup.accounts_of(message.key)) or "no account"
+    return output.visible(
+        f"{accounts}, {output.human_date(message.date)}, {message.id.hex()}, {message.sender}:"
+        f" {message.subject}: {what}"
+    )
 
 
 @contextlib.contextmanager

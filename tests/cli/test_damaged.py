@@ -1,0 +1,70 @@
+"""What commands say of packs that are damaged, missing or in each other's place: which message, and where."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from poparchive.archive.opening import caring
+from poparchive.store import layout
+from poparchive.store.digest import sha256
+from tests.support import forks
+from tests.support.archives import fill
+from tests.support.damage import mails
+
+RED = b"From: eve@example.com\r\nSubject: \x1b[31mred\r\nDate: Mon, 01 Jan 2024 08:00:00 +0000\r\n\r\n"
+FIRST = [*mails(0, 8), RED]
+LATER = [*mails(100, 102), *mails(103, 105)]
+"""Without the attachments of those."""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A sealed pack of one account, and one that is open."""
+    path = tmp_path / "archive"
+    fill(path, FIRST, account="anna")
+    with caring(layout.open_layout(path), wait_s=0) as care, care.packs() as packs:
+        packs.begin()
+    fill(path, LATER, account="ben")
+    return path
+
+
+def export(root: Path, *arguments: str) -> list[str]:
+    """Export, which does not get all; return what was said, a line each."""
+    given = ["--archive", str(root), "export", *arguments]
+    done: subprocess.CompletedProcess[bytes] = forks.run(given, root.parent / "said", timeout_s=240)
+    assert done.returncode == 1
+    return done.stderr.decode().splitlines()
+
+
+def named(lines: list[str]) -> set[str]:
+    return {found[0] for line in lines if (found := re.search(r"\b[0-9a-f]{64}\b", line))}
+
+
+@pytest.mark.parametrize("query", [(), ("from:anna OR from:eve",)])
+def test_export_names_each_damaged_message(root: Path, query: tuple[str, ...]) -> None:
+    """Once, by account, date, id and subject, which no terminal obeys, and says where the damage is."""
+    pack = layout.open_layout(root).pack(1)
+    octets = bytearray(pack.read_bytes())
+    for found in list(re.finditer(b"PAFR", octets)):
+        octets[found.end() + 60] ^= 1
+    pack.write_bytes(octets)
+    *lines, last = export(root, *query)
+    assert len(lines) == len(FIRST)
+    assert named(lines) == {sha256(one).hex() for one in FIRST}
+    assert all(line.startswith("anna, 2024-01-") for line in lines)
+    assert all(str(pack) in line for line in lines)
+    (red,) = [line for line in lines if sha256(RED).hex() in line]
+    assert "\x1b" not in red
+    assert "eve@example.com: " in red
+    assert f"{len(FIRST)} damaged" in last
+
+
+def test_a_pack_without_octets_has_none(root: Path) -> None:
+    """What is said of its length is its length."""
+    layout.open_layout(root).pack(1).write_bytes(b"")
+    lines = export(root)
+    assert named(lines) == {sha256(one).hex() for one in FIRST}
+    assert all("has 0 octets" in line for line in lines[:-1])
+    assert not [line for line in lines if "ends at" in line]
