@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from poparchive.archive.opening import caring
+from poparchive.archive.verify import Counts, verify
 from poparchive.store import layout
 from poparchive.store.digest import sha256
 from tests.support import forks
@@ -68,3 +69,28 @@ def test_a_pack_without_octets_has_none(root: Path) -> None:
     assert named(lines) == {sha256(one).hex() for one in FIRST}
     assert all("has 0 octets" in line for line in lines[:-1])
     assert not [line for line in lines if "ends at" in line]
+
+
+def test_what_stands_behind_a_sealed_pack(root: Path) -> None:
+    """Nothing cuts it off, and the note does not say so; for the open pack a pull does."""
+    there = layout.open_layout(root)
+    length = there.pack(1).stat().st_size
+    for number in (1, 2):
+        with there.pack(number).open("ab") as pack:
+            pack.write(b"stray")
+    before = notes(root)
+    fill(root, mails(200, 202), account="ben")
+    after = notes(root)
+    (sealed,) = [one for one in before if str(there.pack(1)) in one]
+    (opened,) = [one for one in before if str(there.pack(2)) in one]
+    assert after == [sealed]
+    assert "no reader looks there" in sealed
+    assert f"truncate --size {length} " in sealed
+    assert "pull" not in sealed
+    assert "pull that goes on in it" in opened
+
+
+def notes(root: Path) -> list[str]:
+    counts = Counts()
+    assert list(verify(root, counts, lambda *_: None)) == []
+    return [one for one in counts.notes if "committed length" in one]

@@ -168,7 +168,9 @@ class _Run:
                 if number < state.pack or (number == state.pack and state.frame >= length):
                     continue
                 start = self._start(reader, number)
-            walk = PackWalk(self._layout, reader, self._counts, number, length, self._known)
+            walk = PackWalk(
+                self._layout, reader, self._counts, number, length, self._known, sealed=sealed
+            )
             for bad in walk.walk(
                 start,
                 left,
