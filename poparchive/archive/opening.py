@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 
+from poparchive.archive import packlist
 from poparchive.archive.indexer import Indexer, read_position
 from poparchive.archive.rebuild import rebuild, remove_database
 from poparchive.archive.replay import Replay, believed
@@ -82,7 +83,7 @@ def caring(layout: Layout, *, wait_s: float) -> Iterator[Care]:
 def open_indexes(layout: Layout, lock: Lock) -> tuple[Catalog, Texts, Position]:
     """Open both databases and bring them up to the journal; what is missing is made again."""
     if layout.journals() and not layout.catalog.exists():
-        rebuild(layout, salvage=False)
+        _rebuild(layout)
     if versions.is_older_index(layout.search):
         _log.warning(
             "%s: an earlier version made it; it is made anew beside the old one, in which searches look"
@@ -107,8 +108,23 @@ def open_indexes(layout: Layout, lock: Lock) -> tuple[Catalog, Texts, Position]:
     except PackGoneError:
         # A catalog that came back from a backup, from before packs were retired. Where a pack is missing for
         # another reason this fails as well: a pull does not decide what to do without.
-        rebuild(layout, salvage=False)
+        _rebuild(layout)
         return _open(layout, lock)
+
+
+def _rebuild(layout: Layout) -> None:
+    """Make both databases anew; what is missing is an error that says what to do."""
+    try:
+        rebuild(layout, salvage=False)
+    except DamageError as error:
+        packs = packlist.counting(layout)
+        gone = ", ".join(str(path) for path in map(layout.pack, packs) if not path.exists())
+        if not gone:
+            raise
+        raise PackGoneError(
+            f"{gone}: missing, and the catalog cannot be made again without ({error}). Put it back from a"
+            " backup, or run `poparchive verify --repair`"
+        ) from error
 
 
 def _open(layout: Layout, lock: Lock) -> tuple[Catalog, Texts, Position]:

@@ -220,6 +220,14 @@ class Lookup:
         ).fetchall()
         return row, parts
 
+    def blob_packs(self, key: int) -> list[int]:
+        """Return the packs that the blobs of a message are in."""
+        query = (
+            "SELECT DISTINCT b.pack FROM parts p JOIN blobs b ON b.id = p.blob WHERE p.message = ?"
+            " ORDER BY 1"
+        )
+        return [pack for (pack,) in self.connection.execute(query, (key,))]
+
     def of_entries(self, first: int, last: int) -> Iterator[tuple[Located, tuple[str, ...]]]:
         """Yield the messages that these journal entries first named, with their accounts, sorted by
         account and date."""

@@ -8,6 +8,8 @@ import pytest
 
 from poparchive.archive.opening import caring
 from poparchive.archive.verify import Counts, verify
+from poparchive.archive.writer import Writer
+from poparchive.errors import PoparchiveError
 from poparchive.store import layout
 from poparchive.store.digest import sha256
 from tests.support import forks
@@ -71,6 +73,33 @@ def test_a_pack_without_octets_has_none(root: Path) -> None:
     assert not [line for line in lines if "ends at" in line]
 
 
+def test_packs_in_each_others_place_are_told(root: Path) -> None:
+    """Each by what it is; that is no newer version, nor a catalog to be made anew."""
+    there = layout.open_layout(root)
+    first, second = there.pack(1), there.pack(2)
+    aside = first.with_suffix(".aside")
+    first.rename(aside)
+    second.rename(first)
+    aside.rename(second)
+    lines = export(root)
+    text = "\n".join(lines)
+    assert len(named(lines)) == len(FIRST) + len(LATER)
+    assert f"{first}: is pack 2 of this archive" in text
+    assert f"{second}: is pack 1 of this archive" in text
+    assert "newer version" not in text
+    assert "poparchive rebuild" not in text
+
+
+def test_a_damaged_header_costs_no_message(root: Path) -> None:
+    """Whatever it says then: messages are read by their own hashes."""
+    pack = layout.open_layout(root).pack(1)
+    octets = bytearray(pack.read_bytes())
+    octets[30] ^= 1
+    pack.write_bytes(octets)
+    given = ["--archive", str(root), "export"]
+    assert forks.run(given, root.parent / "said", timeout_s=240).returncode == 0
+
+
 def test_what_stands_behind_a_sealed_pack(root: Path) -> None:
     """Nothing cuts it off, and the note does not say so; for the open pack a pull does."""
     there = layout.open_layout(root)
@@ -94,3 +123,21 @@ def notes(root: Path) -> list[str]:
     counts = Counts()
     assert list(verify(root, counts, lambda *_: None)) == []
     return [one for one in counts.notes if "committed length" in one]
+
+
+@pytest.mark.parametrize("what", ["open pack", "journal", "pack to catch up with"])
+def test_a_pull_that_cannot_begin_says_what_to_do(root: Path, what: str) -> None:
+    """Which file is missing, and the next step."""
+    there = layout.open_layout(root)
+    if what == "pack to catch up with":
+        for database in root.glob("*.sqlite*"):
+            database.unlink()
+    path = {"open pack": there.pack(2), "journal": there.journal(1)}.get(what, there.pack(1))
+    path.unlink()
+    with pytest.raises(PoparchiveError) as caught, Writer(root):
+        pass
+    said = str(caught.value)
+    assert str(path) in said
+    assert "missing" in said
+    assert "poparchive verify --repair" in said
+    assert "backup" in said
