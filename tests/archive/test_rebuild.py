@@ -112,6 +112,7 @@ def test_what_the_catalog_lacks_is_named_in_full(root: Path) -> None:
     assert {one.kind for one in named} == {Kind.MESSAGE}
     assert all(re.search(r"of account (anna|ben), kept \d{4}-\d\d-\d\d", one.what) for one in named)
     assert not [one for one in found if "stands otherwise" in one.what]
+    assert not [one for one in found if "no message needs it" in one.what]
     accounts = [one.accounts for one in named]
     assert [one[0] for one in accounts] == sorted(one[0] for one in accounts)
     assert ("anna", "ben") in accounts

@@ -82,6 +82,8 @@ class _Run:
         self._lost = stack.enter_context(contextlib.closing(Lost()))
         self._reader: Reader | None = None
         self._sound = True
+        self._lacking = False
+        """Whether the catalog lacks messages of the journal: what these need it does not know."""
         self._search = SearchCheck(layout, counts, stack)
         self._bad: list[Bad] = []
         self._messages_seen = 0
@@ -95,6 +97,7 @@ class _Run:
         chain = ChainCheck(self._layout, self._counts, lookup, self._scratch)
         self._stack.callback(chain.close)
         yield from chain.check()
+        self._lacking = next(chain.shadow.lacking_ids(), None) is not None
         if chain.last:
             yield from missing
         if self._reader is not None:
@@ -263,6 +266,8 @@ class _Run:
                 needed = (
                     f"{count} messages need it"
                     if count
+                    else "the catalog lacks the messages that may need it"
+                    if self._lacking
                     else "no message needs it; `poparchive verify --repair` mends or removes the pack"
                 )
         yield Damage(
