@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 
+from poparchive.archive import packlist
 from poparchive.archive.indexer import Indexer, read_position
 from poparchive.archive.rebuild import rebuild, remove_database
 from poparchive.archive.replay import Replay, believed
@@ -13,7 +14,7 @@ from poparchive.index import versions
 from poparchive.index.catalog import Catalog
 from poparchive.index.fulltext import FulltextWriter, IndexOutdatedError
 from poparchive.index.moves import NOTHING_MOVED, Moved
-from poparchive.store.errors import PackGoneError
+from poparchive.store.errors import DamageError, PackGoneError
 from poparchive.store.fsio import Lock
 from poparchive.store.journal import JournalWriter, Position
 from poparchive.store.layout import Layout
@@ -82,26 +83,48 @@ def caring(layout: Layout, *, wait_s: float) -> Iterator[Care]:
 def open_indexes(layout: Layout, lock: Lock) -> tuple[Catalog, Texts, Position]:
     """Open both databases and bring them up to the journal; what is missing is made again."""
     if layout.journals() and not layout.catalog.exists():
-        rebuild(layout, salvage=False)
+        _rebuild(layout)
     if versions.is_older_index(layout.search):
         _log.warning(
             "%s: an earlier version made it; it is made anew beside the old one, in which searches look"
             " until then",
             layout.search,
         )
-        if left_out := rebuild(layout, search_only=True):
+        made = rebuild(layout, search_only=True)
+        if made.kept:
+            raise DamageError(
+                f"{layout.search}: cannot be made anew: {made.lacking.messages} messages cannot be read, and"
+                " the catalog lacks what came last. `poparchive verify` names them, and"
+                " `poparchive verify --repair` mends what can be"
+            )
+        if made.lacking.messages:
             _log.warning(
                 "%s: %d messages could not be read, and are not in it; `poparchive verify` says more",
                 layout.search,
-                left_out,
+                made.lacking.messages,
             )
     try:
         return _open(layout, lock)
     except PackGoneError:
         # A catalog that came back from a backup, from before packs were retired. Where a pack is missing for
         # another reason this fails as well: a pull does not decide what to do without.
-        rebuild(layout, salvage=False)
+        _rebuild(layout)
         return _open(layout, lock)
+
+
+def _rebuild(layout: Layout) -> None:
+    """Make both databases anew; what is missing is an error that says what to do."""
+    try:
+        rebuild(layout, salvage=False)
+    except DamageError as error:
+        packs = packlist.counting(layout)
+        gone = ", ".join(str(path) for path in map(layout.pack, packs) if not path.exists())
+        if not gone:
+            raise
+        raise PackGoneError(
+            f"{gone}: missing, and the catalog cannot be made again without ({error}). Put it back from a"
+            " backup, or run `poparchive verify --repair`"
+        ) from error
 
 
 def _open(layout: Layout, lock: Lock) -> tuple[Catalog, Texts, Position]:

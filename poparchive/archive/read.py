@@ -16,7 +16,13 @@ from poparchive.mime.text import Extract, extract
 from poparchive.model import Location
 from poparchive.store import recipe
 from poparchive.store.digest import sha256_of
-from poparchive.store.errors import DamageError, MissingObjectError, PackGoneError
+from poparchive.store.errors import (
+    DamageError,
+    FormatError,
+    MisplacedError,
+    MissingObjectError,
+    PackGoneError,
+)
 from poparchive.store.layout import Layout, open_layout
 from poparchive.store.packread import PackReader
 
@@ -65,13 +71,15 @@ class Reader:
         if message.size_bytes <= IN_MEMORY_BYTES:
             yield self.raw(message)
             return
-        self._check(message, sha256_of(self._join(message)))
+        with self._telling(message):
+            self._check(message, sha256_of(self._join(message)))
         yield from self._join(message)
 
     def raw(self, message: Located) -> bytes:
         """Return the exact octets at once, for messages that are known to be small."""
-        octets = b"".join(self._join(message))
-        self._check(message, hashlib.sha256(octets).digest())
+        with self._telling(message):
+            octets = b"".join(self._join(message))
+            self._check(message, hashlib.sha256(octets).digest())
         return octets
 
     def header(self, message: Located) -> bytes:
@@ -118,6 +126,18 @@ class Reader:
     def forget(self) -> None:
         """Drop what is cached, so that the next message is read from disk."""
         self.packs.drop()
+
+    @contextlib.contextmanager
+    def _telling(self, message: Located) -> Iterator[None]:
+        """Where a message cannot be read because packs are in each other's place, say that."""
+        try:
+            yield
+        except (DamageError, FormatError) as error:
+            # What stands at the right place of a wrong file may be anything.
+            for pack in (message.pack, *self.lookup.blob_packs(message.key)):
+                if told := self.packs.misplaced(pack):
+                    raise MisplacedError(told) from error
+            raise
 
     def _join(self, message: Located) -> Iterator[bytes]:
         place = Location(message.pack, message.frame, message.offset, message.length)

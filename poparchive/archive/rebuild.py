@@ -5,19 +5,33 @@ import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from poparchive.archive.heap import keep_large_blocks_apart
 from poparchive.archive.indexer import Indexer
+from poparchive.archive.lacking import Lacking, lacking
 from poparchive.archive.objects import Elsewhere
 from poparchive.archive.replay import Replay
 from poparchive.archive.texts import Texts
 from poparchive.index.catalog import Catalog
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.fulltext import FulltextWriter, Mark
+from poparchive.index.lookup import open_read_only
 from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.fsio import sync_directory, writing
 from poparchive.store.journal import JournalEntry
 from poparchive.store.layout import Layout
+
+
+class Rebuilt(NamedTuple):
+    """What the databases hold: rows of messages in the catalog, and how many of these can be searched."""
+
+    messages: int
+    searchable: int
+    lacking: Lacking = Lacking()
+    """Messages that the journal names and that are not in what was made."""
+    kept: bool = False
+    """Whether the old databases stayed."""
 
 
 def rebuild(
@@ -26,12 +40,15 @@ def rebuild(
     *,
     search_only: bool = False,
     salvage: bool = True,
-) -> int:
+    leave_out: bool = False,
+) -> Rebuilt:
     """Make catalog and search index anew beside the old ones, then switch. The caller holds the lock.
 
     With ``search_only`` the catalog stays, and is brought up to the journal, unless that cannot be done with
     the packs that there are. Messages that no pack makes are not in what comes out, which ``verify`` then
-    names, and their number is returned; unless it is to ``salvage`` they are an error instead.
+    names; unless it is to ``salvage`` they are an error instead. Where the old catalog is sound and names any
+    of them both old databases stay, for nothing else would know date, sender and subject, unless these are to
+    be ``leave_out``.
     """
     keep_large_blocks_apart()
     if search_only:
@@ -43,12 +60,12 @@ def rebuild(
     except DamageError:
         # What can be read is found wherever it is, for the price of reading all tables first: also what a
         # repair has put elsewhere.
-        return _rebuild(layout, done, thorough=True, salvage=salvage)
+        return _rebuild(layout, done, thorough=True, salvage=salvage, leave_out=leave_out)
 
 
 def _rebuild_search(
     layout: Layout, done: Callable[[JournalEntry], None] | None, *, salvage: bool
-) -> int:
+) -> Rebuilt:
     """Make the search index anew. Where messages are the catalog knows."""
     search = layout.search.with_suffix(".new")
     remove_database(search)
@@ -60,8 +77,10 @@ def _rebuild_search(
         replay = Replay(layout, catalog, Indexer(catalog, texts), salvage=salvage)
         replay.catch_up(Mark(0, None), done)
         texts.compact()
+    missing = lacking(layout, layout.catalog, search=search) if replay.left_out else Lacking()
+    made = Rebuilt(_count(layout.catalog, "messages"), _count(search, "mail_docsize"), missing)
     _switch(search, layout.search)
-    return replay.left_out
+    return made
 
 
 def _rebuild(
@@ -70,7 +89,8 @@ def _rebuild(
     *,
     thorough: bool = False,
     salvage: bool = False,
-) -> int:
+    leave_out: bool = False,
+) -> Rebuilt:
     search = layout.search.with_suffix(".new")
     catalog = layout.catalog.with_suffix(".new")
     remove_database(search)
@@ -86,9 +106,20 @@ def _rebuild(
         replay = Replay(layout, opened, Indexer(opened, texts), elsewhere, salvage=salvage)
         replay.catch_up(Mark(0, None), done)
         texts.compact()
+    missing = lacking(layout, catalog, old=layout.catalog) if replay.left_out else Lacking()
+    made = Rebuilt(_count(catalog, "messages"), _count(search, "mail_docsize"), missing)
+    if missing.named and not leave_out:
+        remove_database(search)
+        remove_database(catalog)
+        return made._replace(kept=True)
     _switch(catalog, layout.catalog)
     _switch(search, layout.search)
-    return replay.left_out
+    return made
+
+
+def _count(path: Path, table: str) -> int:
+    with contextlib.closing(open_read_only(path)) as database:
+        return int(database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
 
 
 def remove_database(path: Path) -> None:

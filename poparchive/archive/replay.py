@@ -66,6 +66,7 @@ class Replay:
     ) -> None:
         self.left_out = 0
         self._salvage = salvage
+        self._up_to_date = False
         self._layout = layout
         self._catalog = catalog
         self._indexer = indexer
@@ -85,6 +86,7 @@ class Replay:
         tell = done or (lambda _: None)
         # The catalog is never ahead of what is synced of the journal, nor is the server's mailbox.
         journal.settle(self._layout, position)
+        self._up_to_date = self._salvage and _is_end(self._layout, position)
         with contextlib.closing(self._reader):
             if mark.entry < position.entry:
                 for entry in journal.read(self._layout, read_position(mark.position)):
@@ -196,8 +198,10 @@ class Replay:
         try:
             return self._objects.stored(identity, places, found.blobs, spooled)
         except DamageError as error:
-            # Without a look elsewhere, a pack that is gone says nothing of the message.
-            if not self._salvage or (isinstance(error, PackGoneError) and not self._elsewhere):
+            # Without a look elsewhere, a pack that is gone says nothing of the message, unless the catalog
+            # knows of all that were retired.
+            may_stand = not (self._elsewhere or self._up_to_date)
+            if not self._salvage or (isinstance(error, PackGoneError) and may_stand):
                 raise
         self.left_out += 1
         return None
@@ -221,6 +225,16 @@ class Replay:
             else:
                 self._objects.find(frame, found)
         return moved
+
+
+def _is_end(layout: Layout, position: Position) -> bool:
+    """Whether no whole entry stands behind a position."""
+    try:
+        return next(journal.read(layout, position), None) is None
+    except TornEntryError:
+        return True
+    except StoreError:
+        return False
 
 
 def believed(layout: Layout, mark: Mark, position: Position) -> bool:

@@ -9,7 +9,7 @@ from poparchive.archive import scrub
 from poparchive.archive.scrub import Scrub
 from poparchive.index.contents import ContentsError, ContentStore
 from poparchive.index.failures import DatabaseBusyError
-from poparchive.index.lookup import CatalogMissingError, open_read_only, uri
+from poparchive.index.lookup import CatalogMissingError, lacking_uidls, open_read_only, uri
 from poparchive.index.versions import is_older_index, refuse_newer_catalog
 from poparchive.model import Fate
 from poparchive.store.fsio import is_locked
@@ -28,6 +28,8 @@ class AccountStatus:
     last_ended: int | None
     last_outcome: int | None
     last_error: str | None
+    lacking: int = 0
+    """UIDLs whose messages were kept, and are not in the catalog."""
 
     @property
     def gaps(self) -> int:
@@ -83,6 +85,7 @@ def status(root: Path) -> ArchiveStatus:
         query = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM messages"
         messages, raw = connection.execute(query).fetchone()
         accounts = connection.execute('SELECT id, name, host, "user" FROM accounts ORDER BY name')
+        lacking = lacking_uidls(connection)
         found = []
         for number, name, host, user in accounts.fetchall():
             fates = {
@@ -98,7 +101,9 @@ def status(root: Path) -> ArchiveStatus:
                 "SELECT ended, outcome, error FROM runs WHERE account = ? ORDER BY id DESC LIMIT 1",
                 (number,),
             ).fetchone()
-            found.append(AccountStatus(name, host, user, fates, own, *(last or (None, None, None))))
+            ended, outcome, error = last or (None, None, None)
+            lacks = lacking.get(name, 0)
+            found.append(AccountStatus(name, host, user, fates, own, ended, outcome, error, lacks))
     finally:
         connection.close()
     return ArchiveStatus(

@@ -5,13 +5,17 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from poparchive.cli import output
 from poparchive.cli.paths import Settings
 from poparchive.errors import UsageError
+
+if TYPE_CHECKING:
+    from poparchive.archive.read import Reader
+    from poparchive.index.lookup import Located
 
 _BUFFER_BYTES = 1 << 20
 
@@ -37,6 +41,7 @@ def export(
     left out, and the exit code is then 1."""
     from poparchive.archive.read import Reader
     from poparchive.cli.find import remark
+    from poparchive.index.lookup import lacking_uidls
     from poparchive.store.errors import DamageError, FormatError
     from poparchive.transfer import Chosen, EmlTarget, MboxTarget
 
@@ -47,7 +52,7 @@ def export(
     root = Settings.of(context).archive_dir()
     text = " ".join(query or [])
     remark(text)
-    done = damaged = 0
+    done = damaged = lacking = 0
     with Reader(root) as reader, contextlib.ExitStack() as stack:
         known = reader.lookup.accounts()
         if account is not None and account not in known:
@@ -62,18 +67,37 @@ def export(
             writer = MboxTarget(stack.enter_context(_stream(target)), dialect)
         bars = stack.enter_context(output.progress("export"))
         task = bars.task("messages", total=len(chosen))
+        if not text:
+            # By a query they cannot be told from others.
+            for name, uidls in lacking_uidls(reader.lookup.connection).items():
+                if account in (None, name):
+                    lacking += uidls
+                    output.problem(output.lacking(name, uidls))
         for message, pieces in chosen:
             try:
                 writer.write(pieces, message)
                 done += 1
             except (DamageError, FormatError) as error:
                 damaged += 1
-                output.problem(output.visible(str(error)))
+                output.problem(_told(reader, message, error))
             task.advance(octets=message.size_bytes)
     output.note(
         output.counted(done, "message") + " exported" + (f", {damaged} damaged" if damaged else "")
     )
-    return int(damaged > 0 or (done == 0 and bool(text)))
+    return int(damaged > 0 or lacking > 0 or (done == 0 and bool(text)))
+
+
+def _told(reader: "Reader", message: "Located", error: Exception) -> str:
+    """Name a damaged message in a line, and say where it lies."""
+    where = str(reader.layout.pack(message.pack))
+    what = str(error)
+    if str(reader.layout.root) not in what:
+        what += f" ({where}: the frame at octet {message.frame})"
+    accounts = ", ".join(reader.lookup.accounts_of(message.key)) or "no account"
+    return output.visible(
+        f"{accounts}, {output.human_date(message.date)}, {message.id.hex()}, {message.sender}:"
+        f" {message.subject}: {what}"
+    )
 
 
 @contextlib.contextmanager

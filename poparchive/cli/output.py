@@ -51,6 +51,14 @@ def problem(line: str) -> None:
     sys.stderr.flush()
 
 
+def lacking(account: str, uidls: int) -> str:
+    """Says that a catalog lacks messages that were kept."""
+    return (
+        f"{visible(account)}: the catalog lacks the messages of {uidls} UIDLs that were archived;"
+        " `poparchive verify` names them, and `poparchive verify --repair` brings back what can be"
+    )
+
+
 # ---- text from strangers -------------------------------------------------------------------------
 
 # C0, DEL and C1 move the cursor, set colours and titles, or make the terminal answer. The others

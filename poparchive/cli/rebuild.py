@@ -1,11 +1,14 @@
 """``poparchive rebuild``: makes catalog and search index again from packs and journal."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from poparchive.cli import output
 from poparchive.cli.paths import Settings
+
+if TYPE_CHECKING:
+    from poparchive.archive.rebuild import Rebuilt
 
 
 def rebuild(
@@ -13,8 +16,18 @@ def rebuild(
     search_only: Annotated[
         bool, typer.Option("--search-only", help="Only the search index.")
     ] = False,
-) -> None:
-    """Make catalog and search index again. Searches go on with the old ones meanwhile."""
+    leave_out: Annotated[
+        bool,
+        typer.Option(
+            "--leave-out-unreadable",
+            help="Take the new catalog also where it lacks messages that the old one names.",
+        ),
+    ] = False,
+) -> int:
+    """Make catalog and search index again. Searches go on with the old ones meanwhile.
+
+    Exits with 1 if messages that the journal names cannot be read. A catalog that names them stays.
+    """
     from poparchive.archive.rebuild import rebuild as make
     from poparchive.store.fsio import Lock
     from poparchive.store.journal import JournalEntry
@@ -22,15 +35,38 @@ def rebuild(
     from poparchive.store.records import ArchivedRecord
 
     layout = open_layout(Settings.of(context).archive_dir())
-    done = 0
     with Lock(layout.optimize_lock), Lock(layout.lock), output.progress("rebuild") as bars:
         task = bars.task("messages")
 
         def show(entry: JournalEntry) -> None:
-            nonlocal done
-            new = sum(isinstance(r, ArchivedRecord) for r in entry.records)
-            done += new
-            task.advance(new)
+            task.advance(sum(isinstance(r, ArchivedRecord) for r in entry.records))
 
-        make(layout, show, search_only=search_only)
-    output.note(f"{done} messages are in the catalog and searchable")
+        made = make(layout, show, search_only=search_only, leave_out=leave_out)
+    if not made.kept:
+        some = "" if made.searchable == made.messages else f", {made.searchable} of them are"
+        output.note(f"{made.messages} messages are in the catalog{some or ' and'} searchable")
+    if not made.lacking.messages:
+        return 0
+    output.problem(output.visible(_told(made)))
+    return 1
+
+
+def _told(made: "Rebuilt") -> str:
+    """Say what cannot be read, what became of it, and what to do."""
+    lacking = made.lacking
+    accounts = ", ".join(f"{name} {count}" for name, count in lacking.by_account.items())
+    begins = (
+        f"{lacking.messages} messages that the journal names cannot be read from the packs"
+        f" ({accounts or 'of no account'})"
+    )
+    if made.kept:
+        return (
+            f"{begins}. Catalog and search index stay as they were: the catalog names {lacking.named} of"
+            " these messages, and a new one would lack their dates, senders and subjects. Run"
+            " `poparchive verify --repair`. To take the new ones all the same:"
+            " `poparchive rebuild --leave-out-unreadable`"
+        )
+    return (
+        f"{begins}, and cannot be found now. Run `poparchive verify --repair`, then `poparchive rebuild`"
+        " again; `poparchive verify` names what is left"
+    )

@@ -24,8 +24,8 @@ def status(
 ) -> int:
     """Show each account's last and next pull, messages, gaps and errors, and the archive's size.
 
-    Exits with 1 if an account's last pull failed or has gaps, if an OAuth2 account needs a log-in, or if
-    damage of the archive is known.
+    Exits with 1 if an account's last pull failed or has gaps, if an OAuth2 account needs a log-in, if the
+    catalog lacks messages that were kept, or if other damage of the archive is known.
     """
     from poparchive.archive.status import status as count
     from poparchive.config import exceptions_of
@@ -34,7 +34,9 @@ def status(
     found = count(settings.archive_dir())
     configured = _configured(settings)
     ratio = found.raw_bytes / found.stored_bytes if found.stored_bytes else 0.0
-    bad = [a for a in found.accounts if a.last_outcome or (a.gaps and not found.pulling)]
+    bad = [
+        a for a in found.accounts if a.last_outcome or a.lacking or (a.gaps and not found.pulling)
+    ]
     pulled = {a.name for a in found.accounts}
     exceptions = {name: exceptions_of(account) for name, account in configured.items()}
     remarks = _remarks(configured)
@@ -85,6 +87,9 @@ def status(
         output.result(_coverage(found.attachments))
     if found.attachments.error:
         output.problem(output.visible(found.attachments.error))
+    for a in found.accounts:
+        if a.lacking:
+            output.problem(output.lacking(a.name, a.lacking))
     output.result(_scrubbed(found.scrub))
     for damage in found.scrub.damages[:SHOWN_DAMAGES]:
         output.problem(f"damaged: {output.visible(damage)}")
@@ -221,6 +226,7 @@ def _fields(a: "AccountStatus", due: int | None, exceptions: list[str]) -> dict[
         "messages": a.messages,
         "uidls": {fate.name.lower(): number for fate, number in sorted(a.fates.items())},
         "gaps": a.gaps,
+        "lacking": a.lacking,
         "last_pull": None if a.last_ended is None else output.rfc3339(a.last_ended),
         "next_pull": None if due is None else output.rfc3339(due),
         "error": a.last_error,

@@ -98,6 +98,18 @@ def several(name: str, rows: Sequence[Located]) -> NotFoundError:
     )
 
 
+def lacking_uidls(connection: sqlite3.Connection) -> dict[str, int]:
+    """Return of how many UIDLs of each account the messages were kept and are not in the catalog: no pack
+    made them when it was made. Reads all of the ledger."""
+    kept = (Fate.ARCHIVED, Fate.DUPLICATE, Fate.DELETED)
+    rows = connection.execute(
+        "SELECT a.name, count(*) FROM uidls u JOIN accounts a ON a.id = u.account"
+        " WHERE u.message IS NULL AND u.fate IN (?, ?, ?) GROUP BY a.name ORDER BY a.name",
+        tuple(map(int, kept)),
+    )
+    return {str(name): count for name, count in rows}
+
+
 class Lookup:
     """Finds rows of the catalog by what people and recipes name them by."""
 
@@ -230,6 +242,14 @@ class Lookup:
             (key,),
         ).fetchall()
         return row, parts
+
+    def blob_packs(self, key: int) -> list[int]:
+        """Return the packs that the blobs of a message are in."""
+        query = (
+            "SELECT DISTINCT b.pack FROM parts p JOIN blobs b ON b.id = p.blob WHERE p.message = ?"
+            " ORDER BY 1"
+        )
+        return [pack for (pack,) in self.connection.execute(query, (key,))]
 
     def of_entries(self, first: int, last: int) -> Iterator[tuple[Located, tuple[str, ...]]]:
         """Yield the messages that these journal entries first named, with their accounts, sorted by

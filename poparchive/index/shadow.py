@@ -5,13 +5,15 @@ else the catalog says of it follows from its octets, and is compared where these
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from poparchive.index.catalog import Changes, text_of
 from poparchive.index.failures import wait_for_locks
-from poparchive.index.lookup import open_read_only
+from poparchive.index.lookup import open_read_only, uri
 from poparchive.model import Fate
 
 _RUNS = (
@@ -38,13 +40,31 @@ SELECT s.id, a.name, s.uidl, s.listed FROM shadow.uidls s
 LEFT JOIN main.uidls c ON c.id = s.id LEFT JOIN main.messages m ON m.id = c.message
 LEFT JOIN shadow.accounts a ON a.id = s.account
 WHERE c.id IS NULL OR c.account IS NOT s.account OR c.uidl IS NOT s.uidl OR c.size_bytes IS NOT s.size_bytes
-OR c.fate IS NOT s.fate OR m.sha256 IS NOT s.message OR c.listed IS NOT s.listed
-OR c.settled IS NOT s.settled OR c.reason IS NOT s.reason OR (c.message IS NULL) <> (s.message IS NULL)
+OR c.fate IS NOT s.fate OR c.listed IS NOT s.listed OR c.settled IS NOT s.settled OR c.reason IS NOT s.reason
+OR ((m.sha256 IS NOT s.message OR (c.message IS NULL) <> (s.message IS NULL))
+AND NOT (c.message IS NULL AND s.message NOT IN (SELECT sha256 FROM main.messages)))
 """
+# A row of a message that the catalog lacks is not told besides that message.
 
 _MESSAGES = """
-SELECT s.sha256, s.entry, s.time FROM shadow.messages s LEFT JOIN main.messages c ON c.sha256 = s.sha256
-WHERE c.id IS NULL OR c.entry IS NOT s.entry
+SELECT s.sha256, s.entry, s.time FROM shadow.messages s JOIN main.messages c ON c.sha256 = s.sha256
+WHERE c.entry IS NOT s.entry
+"""
+
+_LACKING = """
+SELECT s.sha256 FROM shadow.messages s LEFT JOIN main.messages c ON c.sha256 = s.sha256 WHERE c.id IS NULL
+"""
+
+_NOT_INDEXED = """
+SELECT s.sha256 FROM shadow.messages s LEFT JOIN main.messages c ON c.sha256 = s.sha256
+LEFT JOIN search.mail_docsize d ON d.id = c.id WHERE d.id IS NULL
+"""
+
+_ORIGINS = """
+SELECT l.message, coalesce(a.name, u.account, ''), coalesce(u.uidl, ''), coalesce(u.settled, 0)
+FROM lacking l LEFT JOIN uidls u ON u.message = l.message LEFT JOIN accounts a ON a.id = u.account
+ORDER BY min(coalesce(a.name, '')) OVER (PARTITION BY l.message),
+min(u.settled) OVER (PARTITION BY l.message), l.message, a.name, u.id
 """
 
 MANY = 20
@@ -70,16 +90,22 @@ class Shadow:
         for setting in ("cache_size=-8192", "synchronous=OFF", "journal_mode=MEMORY"):
             self._db.execute(f"PRAGMA {setting}")
         self._db.executescript(_TABLES)
+        # Apart from the others, which are read beside.
+        self._db.execute("CREATE TEMP TABLE lacking(message BLOB PRIMARY KEY) WITHOUT ROWID")
         self._db.execute("BEGIN")
         self._held: sqlite3.Connection | None = None
+        self._with_search = False
 
-    def hold(self, catalog: Path) -> str | None:
-        """Hold a catalog still, as it is now, until it is compared; return how far it has come, as the
-        archive wrote it."""
+    def hold(self, catalog: Path, search: Path | None = None) -> str | None:
+        """Hold a catalog still, as it is now, until it is compared, and a search index with it; return how
+        far the catalog has come, as the archive wrote it."""
         # A connection of its own: what it meets in a damaged file must not undo what is gathered here.
         self._held = held = open_read_only(catalog)
         held.isolation_level = None
         held.execute("ATTACH ? AS shadow", (str(self._path),))
+        self._with_search = search is not None
+        if search is not None:
+            held.execute("ATTACH ? AS search", (uri(search),))
         held.execute("BEGIN")
         row = held.execute("SELECT value FROM state WHERE key = 'position'").fetchone()
         return str(row[0]) if row else None
@@ -146,20 +172,50 @@ class Shadow:
         for (message,) in self._db.execute("SELECT sha256 FROM messages"):
             yield message
 
-    def origins(self, message: bytes) -> list[Origin]:
-        """Return where a message came from. Reads all of the ledger."""
-        query = (
-            "SELECT coalesce(a.name, u.account), u.uidl, u.settled FROM uidls u"
-            " LEFT JOIN accounts a ON a.id = u.account WHERE u.message = ? ORDER BY u.id"
-        )
-        return [Origin(*row) for row in self._db.execute(query, (message,))]
-
-    def differences(self) -> Iterator[str]:
-        """Yield what the catalog that is held, and has applied the same entries, holds otherwise."""
+    def note_lacking(self) -> None:
+        """Note which messages the catalog that is held lacks, or else the search index with it."""
         held = self._held
         assert held
+        self._settle()
+        query = _NOT_INDEXED if self._with_search else _LACKING
+        self.lack(identity for (identity,) in held.execute(query))
+
+    def lack(self, messages: Iterable[bytes]) -> None:
+        """Note messages that are lacking."""
+        rows = ((message,) for message in messages)
+        self._db.executemany("INSERT OR IGNORE INTO lacking VALUES (?)", rows)
+
+    def lacking_ids(self) -> Iterator[bytes]:
+        """Yield the ids of the messages that were noted."""
+        for (message,) in self._db.execute("SELECT message FROM lacking"):
+            yield message
+
+    def count_lacking(self) -> tuple[int, dict[str, int]]:
+        """Return how many messages were noted, and how many of each account."""
+        (count,) = self._db.execute("SELECT count(*) FROM lacking").fetchone()
+        rows = self._db.execute(
+            "SELECT coalesce(a.name, u.account), count(DISTINCT u.message) FROM uidls u"
+            " LEFT JOIN accounts a ON a.id = u.account"
+            " WHERE u.message IN (SELECT message FROM lacking) GROUP BY 1 ORDER BY 1"
+        )
+        return int(count), {str(name): number for name, number in rows}
+
+    def lacking(self) -> Iterator[tuple[bytes, list[Origin]]]:
+        """Yield the messages that were noted, with where they came from, sorted by account and time."""
+        for message, rows in groupby(self._db.execute(_ORIGINS), itemgetter(0)):
+            yield message, [Origin(*row) for _, *row in rows]
+
+    def _settle(self) -> None:
+        """Let what was taken so far be seen beside."""
         self._db.execute("COMMIT")
         self._db.execute("BEGIN")
+
+    def differences(self) -> Iterator[str]:
+        """Yield what the catalog that is held, and has applied the same entries, holds otherwise; which
+        messages it lacks is noted."""
+        held = self._held
+        assert held
+        self.note_lacking()
         for table, columns in _WHOLE.items():
             yield from _whole(held, table, columns)
         for number, (_, account, uidl, _) in _some(held.execute(_UIDLS)):
@@ -170,9 +226,9 @@ class Shadow:
             )
         for number, (identity, *_) in _some(held.execute(_MESSAGES)):
             yield (
-                f"message {identity.hex()} is in the journal and not so in the catalog"
+                f"message {identity.hex()} is in the catalog as that of another entry of the journal"
                 if number
-                else "more messages are not so in the catalog"
+                else "more messages are in the catalog as those of other entries"
             )
         for table in ("uidls", "messages"):
             ours, theirs = (

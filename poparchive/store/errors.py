@@ -19,6 +19,10 @@ class PackGoneError(DamageError):
     """A pack is not there. ``optimize`` may have moved what it held since its place was looked up."""
 
 
+class MisplacedError(DamageError):
+    """A whole file lies under the name of another."""
+
+
 class UnreadableError(DamageError):
     """The device does not give octets back now. What they are is not known."""
 

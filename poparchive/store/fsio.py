@@ -98,8 +98,9 @@ def read_exactly(fd: int, length: int, offset: int, path: Path) -> bytes:
         except OSError as error:
             raise DamageError(f"{path}: cannot read at {at}: {error.strerror}") from error
         if not piece:
+            size = os.fstat(fd).st_size
             raise DamageError(
-                f"{path}: ends at {at}, but octets up to {offset + length} are needed"
+                f"{path}: has {size} octets, but those up to {offset + length} are needed"
             )
         pieces.append(piece)
         at += len(piece)

@@ -215,6 +215,12 @@ def settle(layout: Layout, position: Position) -> None:
                 os.close(fd)
 
 
+_MISSING = (
+    "the journal file is missing. Put it back from a backup, or let `poparchive verify --repair --from DIR`"
+    " take it from a second copy"
+)
+
+
 def read(layout: Layout, position: Position = START) -> Iterator[JournalEntry]:
     """Yield the entries behind ``position``.
 
@@ -223,9 +229,10 @@ def read(layout: Layout, position: Position = START) -> Iterator[JournalEntry]:
     """
     numbers = layout.journals()
     if numbers and numbers != list(range(1, len(numbers) + 1)):
-        raise DamageError(f"{layout.root}: a journal file is missing between {numbers}")
+        gone = min(set(range(1, max(numbers))) - set(numbers))
+        raise DamageError(f"{layout.journal(gone)}: {_MISSING}")
     if position.file > len(numbers):
-        raise DamageError(f"{layout.journal(position.file)}: the journal file is missing")
+        raise DamageError(f"{layout.journal(position.file)}: {_MISSING}")
     for number in numbers:
         if number < position.file:
             continue

@@ -18,7 +18,13 @@ from pathlib import Path
 from poparchive.errors import PoparchiveError
 from poparchive.model import Location
 from poparchive.store import frame, journal, tail, twin
-from poparchive.store.errors import DamageError, FormatError, UnreadableError, WriteError
+from poparchive.store.errors import (
+    DamageError,
+    FormatError,
+    MisplacedError,
+    UnreadableError,
+    WriteError,
+)
 from poparchive.store.frame import HEADER_BYTES, Kind, Object
 from poparchive.store.fsio import Lock, read_exactly, sync_directory, write_all, writing
 from poparchive.store.layout import Layout
@@ -162,6 +168,11 @@ class PackWriter:
         path = self._layout.pack(last.number)
         try:
             self._fd = os.open(path, os.O_RDWR)
+        except FileNotFoundError as error:
+            raise DamageError(
+                f"{path}: the pack is missing, and new mail goes behind what it holds. Put it back from a"
+                " backup, or run `poparchive verify --repair`"
+            ) from error
         except OSError as error:
             raise DamageError(f"{path}: cannot open: {error.strerror}") from error
         size = os.fstat(self._fd).st_size
@@ -389,4 +400,8 @@ def check_header(layout: Layout, number: int, octets: bytes, path: Path) -> None
             f" {VERSION} without flags. Install a newer version."
         )
     if archive != layout.id or named != number:
-        raise DamageError(f"{path}: belongs to another archive or has another number")
+        whose = "of this archive" if archive == layout.id else "of another archive"
+        raise MisplacedError(
+            f"{path}: is pack {named} {whose}, by its header. Files were renamed or copied over each other:"
+            " give each its name back, or put the right one there from a backup"
+        )

@@ -15,7 +15,13 @@ from poparchive.model import Location
 from poparchive.store import codec, frame, twin
 from poparchive.store.codec import Dictionary
 from poparchive.store.dictionaries import Dictionaries
-from poparchive.store.errors import DamageError, FormatError, MissingObjectError, PackGoneError
+from poparchive.store.errors import (
+    DamageError,
+    FormatError,
+    MisplacedError,
+    MissingObjectError,
+    PackGoneError,
+)
 from poparchive.store.frame import HEADER_BYTES, Codec, Entry, Header, Kind
 from poparchive.store.fsio import read_exactly
 from poparchive.store.layout import Layout
@@ -144,6 +150,21 @@ class PackReader:
                 at += HEADER_BYTES + frame.decode_header(octets).body_bytes
             found += 1
         return found
+
+    def misplaced(self, pack: int) -> str:
+        """Say so if the file that has a pack's name is another, whole one; empty where its header does not
+        tell. A damaged header costs no object."""
+        from poparchive.store.pack import PACK_HEADER_BYTES, check_header
+
+        path = self._path(pack)
+        try:
+            head = read_exactly(self._fd(pack), PACK_HEADER_BYTES, 0, path)
+            check_header(self._layout, pack, head, path)
+        except MisplacedError as error:
+            return str(error)
+        except (DamageError, FormatError):
+            pass
+        return ""
 
     def drop(self) -> None:
         """Forget decoded frames, so that the next read comes from the file."""

@@ -56,6 +56,10 @@ class Repair:
         self._source = source
         self._fetch = fetch
         self._say = say
+        self._kept = False
+        """Whether the catalog stayed, damaged as it is: a new one would lack messages that it names."""
+        self._stored = False
+        """Whether messages were stored again."""
 
     def run(self, needs: Needs) -> None:
         """Mend what can be. Verify again to learn what is left."""
@@ -71,7 +75,7 @@ class Repair:
         broken = {number for number in needs.packs if not self._pack(number, needs, lengths)}
         self._parity(needs.parity, lengths, broken)
         if Kind.CATALOG in needs.kinds:
-            self._rebuild(search_only=False)
+            self._rebuild(search_only=False, search_too=Kind.SEARCH in needs.kinds)
         elif Kind.SEARCH in needs.kinds:
             self._rebuild(search_only=True)
         files.remove_left_overs(self._layout, broken=broken, journal_too=whole)
@@ -79,6 +83,8 @@ class Repair:
             self._take_in(broken)
         if broken:
             self._messages(needs, broken, lengths)
+        if self._kept and self._stored:
+            self._rebuild(search_only=False)
         if whole:
             self._remove_strays()
 
@@ -168,15 +174,29 @@ class Repair:
 
     # ---- databases -----------------------------------------------------------------------------------
 
-    def _rebuild(self, *, search_only: bool) -> None:
+    def _rebuild(self, *, search_only: bool, search_too: bool = False) -> None:
+        """Make databases again; with ``search_too`` the search index also if the catalog has to stay."""
         try:
-            rebuild(self._layout, search_only=search_only)
+            made = rebuild(self._layout, search_only=search_only)
         except PoparchiveError as error:
             self._say(f"catalog and search index cannot be made again: {error}")
-        else:
+            return
+        self._kept = made.kept
+        lacking = made.lacking
+        if made.kept:
             self._say(
-                ("search index" if search_only else "catalog and search index") + " made again"
+                f"{self._layout.catalog}: stays as it is: it names {lacking.named} messages that cannot be"
+                " read now, and one made anew would lack them"
             )
+            if search_too:
+                self._rebuild(search_only=True)
+                self._kept = True
+            return
+        self._say(
+            ("search index" if search_only else "catalog and search index")
+            + " made again"
+            + (f", without {lacking.messages} that cannot be read now" if lacking.messages else "")
+        )
 
     # ---- messages ------------------------------------------------------------------------------------
 
@@ -199,8 +219,11 @@ class Repair:
                             octets.discard()
                     restorer.commit(int(time.time()))
                 if restorer.restored:
+                    self._stored = True
                     self._say(f"{restorer.restored} messages were stored again, from {name}")
                     self._catch_up()
+                    if retire.unknown(self._layout):
+                        self._rebuild(search_only=False)
             with contextlib.closing(Restorer(self._layout, broken)) as last:
                 left = last.leave(int(time.time()))
             if left:

@@ -82,6 +82,8 @@ class _Run:
         self._lost = stack.enter_context(contextlib.closing(Lost()))
         self._reader: Reader | None = None
         self._sound = True
+        self._lacking = False
+        """Whether the catalog lacks messages of the journal: what these need it does not know."""
         self._search = SearchCheck(layout, counts, stack)
         self._bad: list[Bad] = []
         self._messages_seen = 0
@@ -95,6 +97,7 @@ class _Run:
         chain = ChainCheck(self._layout, self._counts, lookup, self._scratch)
         self._stack.callback(chain.close)
         yield from chain.check()
+        self._lacking = next(chain.shadow.lacking_ids(), None) is not None
         if chain.last:
             yield from missing
         if self._reader is not None:
@@ -110,6 +113,8 @@ class _Run:
         yield from self._catalog_again()
         if not self._sound or not self._reader:
             yield from names.without_catalog(self._layout, chain.shadow, self._bad)
+        else:
+            yield from names.lacking(self._layout, chain.shadow, self._bad)
         yield from self._search.compare(
             self._lost, lambda: self._sound and chain.whole and not self._moved(chain)
         )
@@ -166,7 +171,9 @@ class _Run:
                 if number < state.pack or (number == state.pack and state.frame >= length):
                     continue
                 start = self._start(reader, number)
-            walk = PackWalk(self._layout, reader, self._counts, number, length, self._known)
+            walk = PackWalk(
+                self._layout, reader, self._counts, number, length, self._known, sealed=sealed
+            )
             for bad in walk.walk(
                 start,
                 left,
@@ -259,6 +266,8 @@ class _Run:
                 needed = (
                     f"{count} messages need it"
                     if count
+                    else "the catalog lacks the messages that may need it"
+                    if self._lacking
                     else "no message needs it; `poparchive verify --repair` mends or removes the pack"
                 )
         yield Damage(

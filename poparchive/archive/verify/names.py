@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager, nullcontext
 
 from poparchive.archive.scan import Scan
 from poparchive.archive.scrub import MAX_DAMAGES
 from poparchive.archive.verify.findings import Bad, Damage, Kind
-from poparchive.index.shadow import Shadow
+from poparchive.index.shadow import Origin, Shadow
 from poparchive.store.errors import StoreError
 from poparchive.store.layout import Layout
 from poparchive.store.pack import PACK_HEADER_BYTES
@@ -50,23 +50,57 @@ def without_catalog(layout: Layout, shadow: Shadow, bad: Sequence[Bad]) -> Itera
     UIDL. Only where octets of packs are bad: else a rebuild is all that is needed."""
     if not bad:
         return
+    with _scanned(layout, shadow, bad) as scan:
+        shadow.lack(message for message in shadow.messages() if scan.find(message) is None)
+    for message, origins in shadow.lacking():
+        yield _unmade(message, origins)
+
+
+def lacking(layout: Layout, shadow: Shadow, bad: Sequence[Bad]) -> Iterator[Damage]:
+    """Name the messages that the journal has and the catalog lacks, by account and UIDL. Where octets of
+    packs are bad, what cannot be made from the packs is told from what a rebuild brings back."""
+    if next(shadow.lacking_ids(), None) is None:
+        return
+    with _scanned(layout, shadow, bad) if bad else nullcontext() as scan:
+        for message, origins in shadow.lacking():
+            if scan is not None and scan.find(message) is None:
+                yield _unmade(message, origins)
+                continue
+            yield _named(
+                f"message {message.hex()} is in the journal and not in the catalog ({_where(origins)});"
+                " `poparchive rebuild` finds it if a pack has it",
+                message,
+                origins,
+                Kind.CATALOG,
+            )
+
+
+def _unmade(message: bytes, origins: Sequence[Origin]) -> Damage:
+    what = f"message {message.hex()} cannot be made from what the packs hold ({_where(origins)})"
+    return _named(what, message, origins, Kind.MESSAGE)
+
+
+def _named(what: str, message: bytes, origins: Sequence[Origin], kind: Kind) -> Damage:
+    accounts = sorted({one.account for one in origins} - {""})
+    return Damage(what, None, tuple(accounts), kind, message)
+
+
+def _where(origins: Sequence[Origin]) -> str:
+    return "; ".join(
+        f"UIDL {one.uidl!a} of account {one.account}, kept {day(one.time)}"
+        if one.account
+        else "of no account"
+        for one in origins
+    )
+
+
+@contextmanager
+def _scanned(layout: Layout, shadow: Shadow, bad: Sequence[Bad]) -> Iterator[Scan]:
+    """Give what finds messages in all that can be read of the packs."""
     with closing(Scan(layout)) as scan:
         for number, (length, _) in sorted(shadow.packs().items()):
             _read(scan, number, length, [one for one in bad if one.pack == number])
-        lost = [message for message in shadow.messages() if scan.find(message) is None]
-    named = sorted((shadow.origins(message), message) for message in lost)
-    for origins, message in named:
-        accounts = sorted({one.account for one in origins})
-        where = "; ".join(
-            f"UIDL {one.uidl!a} of account {one.account}, kept {day(one.time)}" for one in origins
-        )
-        yield Damage(
-            f"message {message.hex()} cannot be made from what the packs hold ({where})",
-            None,
-            tuple(accounts),
-            Kind.MESSAGE,
-            message,
-        )
+        yield scan
 
 
 def _read(scan: Scan, number: int, length: int, bad: Sequence[Bad]) -> None:

@@ -39,7 +39,10 @@ class PackWalk:
         length: int,
         known: Known,
         path: Path | None = None,
+        *,
+        sealed: bool = False,
     ) -> None:
+        self._sealed = sealed
         self._path = path or layout.pack(number)
         self._layout = layout
         self._reader = reader
@@ -60,11 +63,7 @@ class PackWalk:
         try:
             size = os.fstat(fd).st_size
             if size > self._length:
-                self._counts.notes.append(
-                    f"{self._path}: {size - self._length} octets behind its committed length do not"
-                    " count; a pull that was cut left them, and the next one cuts them off. It copies what is"
-                    " whole in them first"
-                )
+                self._counts.notes.append(self._behind_the_end(size))
             if size < self._length:
                 yield self._bad(
                     max(size, start),
@@ -74,6 +73,21 @@ class PackWalk:
             yield from self._frames(fd, start, min(size, self._length), share, seen)
         finally:
             os.close(fd)
+
+    def _behind_the_end(self, size: int) -> str:
+        """Say of octets behind a pack's end what they are, and what becomes of them."""
+        begins = (
+            f"{self._path}: {size - self._length} octets behind its committed length do not count"
+        )
+        if self._sealed:
+            return (
+                f"{begins}: the pack is sealed, so poparchive wrote none of them, and no reader looks there."
+                f" They stay. To be rid of them: `truncate --size {self._length} {self._path}`"
+            )
+        return (
+            f"{begins}; mostly a command that was cut left them. `poparchive verify --repair`, and the next"
+            " pull that goes on in it, copies what is whole in them and cuts them off"
+        )
 
     def _frames(self, fd: int, start: int, size: int, share: int, seen: Seen) -> Iterator[Bad]:
         at = start

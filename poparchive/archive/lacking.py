@@ -1,0 +1,80 @@
+"""Tells which messages of the journal are not in databases that were made anew, and what an old catalog
+knows of these. Reads only."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from poparchive.archive.indexer import changes_of, read_position
+from poparchive.index.damage import DATABASE_ERRORS
+from poparchive.index.failures import refuse_busy
+from poparchive.index.lookup import open_read_only
+from poparchive.index.shadow import Shadow
+from poparchive.index.terms import structure
+from poparchive.store import journal
+from poparchive.store.errors import StoreError
+from poparchive.store.journal import TornEntryError
+from poparchive.store.layout import Layout
+
+
+class Lacking(NamedTuple):
+    """How many messages are lacking, also by account: one of two accounts counts in both."""
+
+    messages: int = 0
+    by_account: dict[str, int] = {}  # noqa: RUF012  # nobody changes it
+    named: int = 0
+    """How many of them the old catalog names."""
+
+
+def lacking(
+    layout: Layout, catalog: Path, *, search: Path | None = None, old: Path | None = None
+) -> Lacking:
+    """Compare a catalog, or a search index with its catalog, with all of the journal."""
+    with (
+        tempfile.TemporaryDirectory(prefix="poparchive-") as scratch,
+        closing(Shadow(Path(scratch) / "shadow.sqlite")) as shadow,
+    ):
+        # A torn last entry was never acknowledged.
+        with suppress(TornEntryError):
+            for entry in journal.read(layout):
+                shadow.apply(changes_of(entry))
+        shadow.hold(catalog, search)
+        try:
+            shadow.note_lacking()
+        finally:
+            shadow.release()
+        messages, by_account = shadow.count_lacking()
+        named = _named(layout, old, shadow.lacking_ids()) if old is not None and messages else 0
+        return Lacking(messages, by_account, named)
+
+
+def _named(layout: Layout, old: Path, ids: Iterator[bytes]) -> int:
+    """Return how many of these messages a catalog names. One that is damaged, or is not this journal's, is of
+    no use to anybody, and counts as naming none. Raises ``DatabaseBusyError``."""
+    if not old.exists():
+        return 0
+    try:
+        # Whichever version made it.
+        with closing(open_read_only(old)) as catalog:
+            row = catalog.execute("SELECT value FROM state WHERE key = 'position'").fetchone()
+            if not _is_of(layout, row[0] if row else None):
+                return 0
+            query = "SELECT 1 FROM messages WHERE sha256 = ?"
+            named = sum(catalog.execute(query, (one,)).fetchone() is not None for one in ids)
+            return 0 if named and any(structure(catalog)) else named
+    except (*DATABASE_ERRORS, ValueError, KeyError, TypeError) as error:
+        refuse_busy(old, error)
+        return 0
+
+
+def _is_of(layout: Layout, position: str | None) -> bool:
+    """Whether a catalog that has come to this position belongs to the journal that is there."""
+    try:
+        next(journal.read(layout, read_position(position)), None)
+    except TornEntryError:
+        return True
+    except StoreError:
+        return False
+    return True
