@@ -1,5 +1,6 @@
 """``poparchive verify``: reads and hashes everything again, or a share of it."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,8 +58,12 @@ def verify(
             damages += 1
             tell(damage, as_json=as_json)
         return _end(counts, damages)
-    with output.progress("verify", unit="steps") as bars:
-        for damage in prove(Settings.of(context).archive_dir(), counts, shown(bars), share):
+    with (
+        output.progress("verify", unit="steps") as bars,
+        # Whatever ends it, such as a reader that has gone: what was found by then is noted.
+        closing(prove(Settings.of(context).archive_dir(), counts, shown(bars), share)) as found,
+    ):
+        for damage in found:
             damages += 1
             tell(damage, as_json=as_json)
     return _end(counts, damages)

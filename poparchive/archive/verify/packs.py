@@ -47,10 +47,18 @@ class PackWalk:
         self._number = number
         self._length = length
         self._known = known
+        self._begun = False
+        self._unbroken = False
         self.end = 0
 
     def walk(self, start: int, share: int, seen: Seen) -> Iterator[Bad]:
-        """Check frames from ``start`` on until ``share`` octets are done; yield what cannot be read."""
+        """Check frames from ``start`` on until ``share`` octets are done; yield what cannot be read.
+
+        Called again from ``end`` on, it goes on: a seal is proved where all before it was read.
+        """
+        first = not self._begun
+        self._unbroken = self._unbroken and start == self.end
+        self._begun = True
         self.end = self._length
         try:
             fd = os.open(self._path, os.O_RDONLY)
@@ -59,13 +67,13 @@ class PackWalk:
             return
         try:
             size = os.fstat(fd).st_size
-            if size > self._length:
+            if first and size > self._length:
                 self._counts.notes.append(
                     f"{self._path}: {size - self._length} octets behind its committed length do not"
                     " count; a pull that was cut left them, and the next one cuts them off. It copies what is"
                     " whole in them first"
                 )
-            if size < self._length:
+            if first and size < self._length:
                 yield self._bad(
                     max(size, start),
                     self._length,
@@ -77,7 +85,6 @@ class PackWalk:
 
     def _frames(self, fd: int, start: int, size: int, share: int, seen: Seen) -> Iterator[Bad]:
         at = start
-        whole = False
         if start < PACK_HEADER_BYTES:
             at = PACK_HEADER_BYTES
             if size < at:
@@ -88,7 +95,7 @@ class PackWalk:
             except StoreError as error:
                 yield Bad(self._number, 0, at, str(error))
             else:
-                whole = True
+                self._unbroken = True
         while at < size:
             if at - start >= share:
                 self.end = at
@@ -100,10 +107,10 @@ class PackWalk:
                         f"{self._path}: at octet {at}: a frame runs past the pack's end"
                     )
                 why = self._contents(found)
-                if whole and found.header.kind is Kind.SEAL and not why:
+                if self._unbroken and found.header.kind is Kind.SEAL and not why:
                     why = self._seal(fd, at, found.payload)
                 if why:
-                    whole = False
+                    self._unbroken = False
                     yield self._bad(at, found.end, why)
                 else:
                     self._counts.frames += 1
@@ -114,7 +121,7 @@ class PackWalk:
             except StoreError as error:
                 behind = self._behind(fd, at, size)
                 yield Bad(self._number, at, behind, str(error))
-                whole = False
+                self._unbroken = False
                 at = behind
 
     def _contents(self, found: Frame) -> str:
