@@ -326,7 +326,13 @@ def test_known_damage_is_shown_by_status(made: Product, tmp_path: Path) -> None:
     octets = bytearray(pack.read_bytes())
     octets[len(octets) // 2] ^= 1
     pack.write_bytes(octets)
-    copy.run("verify", code=1)
+    counted = copy.run("verify", code=1)
+    lines = counted.stdout.decode().splitlines()
+    lost = sum("\t" in line for line in lines)
+    assert lost > 1
+    assert f"{len(lines) - lost} place damaged, {lost} messages cannot be read" in str(
+        counted.stderr
+    )
     said = copy.run("status", code=1)
     assert b"damaged: " in said.stderr
     assert copy.json("status", code=1)[-1]["damages"]
