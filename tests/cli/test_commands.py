@@ -338,6 +338,23 @@ def test_known_damage_is_shown_by_status(made: Product, tmp_path: Path) -> None:
     assert copy.json("status", code=1)[-1]["damages"]
 
 
+def test_a_pack_that_nothing_heals_is_told(made: Product, tmp_path: Path) -> None:
+    """It is no damage: status says it and what to do, and verify notes it, both with exit code 0."""
+    copy = copy_of(made, tmp_path)
+    copy.run("optimize")
+    assert copy.json("status")[-1]["packs_without_parity"] == []
+    there = layout.open_layout(copy.archive)
+    (number,) = there.parities()
+    there.parity(number).unlink()
+    assert copy.json("status")[-1]["packs_without_parity"] == [number]
+    told = copy.run("status").stderr.decode()
+    assert "1 pack without parity" in told
+    assert "verify --repair" in told
+    assert b"no parity" in copy.run("verify").stderr
+    copy.run("verify", "--repair")
+    assert b"parity" not in copy.run("status").stderr
+
+
 def test_repair_from_a_second_copy(made: Product, tmp_path: Path) -> None:
     """Exit 0 when all is whole again; the damaged pack stays beside it, and verify says so."""
     copy = copy_of(made, tmp_path)
