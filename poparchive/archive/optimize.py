@@ -21,6 +21,7 @@ from poparchive.archive.source import Source
 from poparchive.archive.tightpack import TightPack
 from poparchive.archive.training import dictionary_for
 from poparchive.archive.verify import unnamed
+from poparchive.index.fulltext import is_merged
 from poparchive.index.moves import Moved
 from poparchive.index.ordering import Ordering, Standing
 from poparchive.store import parity
@@ -62,6 +63,7 @@ class Outcome:
     packs_before: int = 0
     packs_after: int = 0
     out_of_time: bool = False
+    """Whether anything was left undone because the time was up."""
     damages: list[str] = field(default_factory=list)
     """What could not be read; it stays where it is."""
 
@@ -110,6 +112,9 @@ class _Run:
         self._pack_bytes = pack_bytes
         self._frame_bytes = frame_bytes
         self._catalog = (0, 0)
+        self._got_on = False
+        """Whether anything was done that the next run need not do again: each does something, however short
+        its time."""
         self._given: int | None = None
         """Numbers of packs up to here are taken. What is named meanwhile is on the disk: only we remove packs
         as long as we hold our lock."""
@@ -229,11 +234,18 @@ class _Run:
     def merge_index(self) -> None:
         """Merge the search index, a moment at a time, so that no pull waits for long."""
         done = False
-        while not done and not self._pace.is_over():
+        while not done:
+            if self._is_over():
+                self.outcome.out_of_time |= not is_merged(self._layout.search)
+                return
             with caring(self._layout, wait_s=_LOCK_WAIT_S) as care:
                 done = care.texts.merge(_MERGE_S)
+            self._got_on = True
             # Whoever waits for the lock looks for it several times in this.
             time.sleep(_TURN_S)
+
+    def _is_over(self) -> bool:
+        return self._got_on and self._pace.is_over()
 
     def _counted(self, messages: Iterator[Standing], total: int) -> Iterator[Standing]:
         """Pass messages on, and tell of each that is done."""
@@ -244,21 +256,23 @@ class _Run:
     def _pour(
         self, source: Source, left: Iterator[Standing], copy: Callable[[Standing, TightPack], None]
     ) -> None:
-        """Fill one pack after the other and switch to each, until nothing is left or the time is up."""
-        full = True
-        while full and not self.outcome.out_of_time:
-            first = list(itertools.islice(left, 1))
-            if not first:
+        """Fill one pack after the other and switch to each, until nothing is left or the time is up.
+
+        That is looked at before each message, so before each frame. What then waits for its frame is written,
+        and the pack is finished: else nothing of it would count.
+        """
+        while first := list(itertools.islice(left, 1)):
+            if self._is_over():
+                self.outcome.out_of_time = True
                 return
+            self._got_on = True
             with self._new_pack(source) as pack:
                 for one in itertools.chain(first, left):
                     # It may have been moved since the order was made, by a repair.
                     if one.place.pack in source.packs:
                         self._copy(one, pack, copy)
-                    self.outcome.out_of_time = self._pace.is_over()
-                    if pack.full or self.outcome.out_of_time:
+                    if pack.full or self._pace.is_over():
                         break
-                full = pack.full
                 self._finish(pack, source)
 
     def _copy(

@@ -1,7 +1,7 @@
 """How far the verification of an archive has come: a small file beside it, no part of its content.
 
 It lies in ``scrub.json``. Losing it costs a round that is begun anew, and nothing else. Whoever verifies
-writes it, whole; of two who do at the same time the later counts.
+writes it, whole, now and then and in the end; of two shares that are read at the same time the later counts.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ class Scrub:
     full: int = 0
     """When the last full round was finished; 0 if none ever was."""
     runs: list[int] = field(default_factory=list)
-    """When the last few runs with a share ended."""
+    """When the last few runs with a share ended; those that were cut do not count."""
     damages: list[str] = field(default_factory=list)
     """Damage that is known and was not found mended since."""
     fresh: list[str] = field(default_factory=list)

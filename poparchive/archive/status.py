@@ -8,6 +8,7 @@ from pathlib import Path
 from poparchive.archive import scrub
 from poparchive.archive.scrub import Scrub
 from poparchive.index.contents import ContentsError, ContentStore
+from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.failures import DatabaseBusyError
 from poparchive.index.lookup import CatalogMissingError, lacking_uidls, open_read_only, uri
 from poparchive.index.versions import is_older_index, refuse_newer_catalog
@@ -68,6 +69,8 @@ class ArchiveStatus:
     pulling: bool
     scrub: Scrub
     attachments: AttachmentsStatus = AttachmentsStatus()
+    without_parity: tuple[int, ...] = ()
+    """Finished packs that nothing here heals."""
 
 
 def status(root: Path) -> ArchiveStatus:
@@ -104,6 +107,7 @@ def status(root: Path) -> ArchiveStatus:
             ended, outcome, error = last or (None, None, None)
             lacks = lacking.get(name, 0)
             found.append(AccountStatus(name, host, user, fates, own, ended, outcome, error, lacks))
+        bare = _without_parity(layout, connection)
     finally:
         connection.close()
     return ArchiveStatus(
@@ -117,7 +121,26 @@ def status(root: Path) -> ArchiveStatus:
         is_locked(layout.lock),
         scrub.read(root),
         _attachments(layout),
+        bare,
     )
+
+
+def without_parity(root: Path) -> tuple[int, ...]:
+    """Return the finished packs whose parity is missing; none where the catalog cannot be asked."""
+    layout = open_layout(root)
+    with (
+        contextlib.suppress(CatalogMissingError, *DATABASE_ERRORS),
+        contextlib.closing(open_read_only(layout.catalog)) as connection,
+    ):
+        return _without_parity(layout, connection)
+    return ()
+
+
+def _without_parity(layout: Layout, connection: sqlite3.Connection) -> tuple[int, ...]:
+    # A set: an archive may have thousands of packs, and the directory be far away.
+    there = set(layout.parities())
+    finished = connection.execute("SELECT id FROM packs WHERE sealed ORDER BY id").fetchall()
+    return tuple(number for (number,) in finished if number not in there)
 
 
 def _attachments(layout: Layout) -> AttachmentsStatus:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from poparchive import observe
 from poparchive.archive import scrub
+from poparchive.archive.status import without_parity
 from poparchive.archive.verify import Counts, Damage, Share, StoppedError, verify
 from poparchive.errors import PoparchiveError
 
@@ -52,11 +53,23 @@ class Scrubber:
         except PoparchiveError as error:
             observe.event("verify failed", level=40, error=str(error))
             return
+        for note in counts.notes[:_LOGGED]:
+            observe.event("verify note", note=note)
+        # Of all packs, also those that this share did not come to.
+        bare = without_parity(self._root)
+        if bare:
+            observe.event(
+                "packs without parity",
+                level=30,
+                packs=",".join(map(str, bare[:_LOGGED])),
+                remedy="poparchive verify --repair",
+            )
         state = scrub.read(self._root)
         observe.event(
             "verify",
             level=40 if damages else 20,
             damages=damages,
+            packs_without_parity=len(bare),
             messages=counts.messages,
             octets=counts.octets,
             round_done=round(state.done / state.total, 3) if state.began and state.total else 1.0,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 SHOWN_DAMAGES = 10
+SHOWN_PACKS = 5
 
 
 def status(
@@ -54,6 +55,7 @@ def status(
         row["exceptions"] = {name: found for name, found in exceptions.items() if found}
         row |= {"indexed": found.indexed, "never_pulled": waiting, "pulling": found.pulling}
         row |= _verified(found.scrub)
+        row["packs_without_parity"] = list(found.without_parity)
         row["attachments"] = _read(found.attachments)
         row |= {"logins": {name: text for name, (text, _) in remarks.items()}}
         output.result(output.json_line(row))
@@ -91,6 +93,8 @@ def status(
         if a.lacking:
             output.problem(output.lacking(a.name, a.lacking))
     output.result(_scrubbed(found.scrub))
+    if found.without_parity and not found.pulling:
+        output.problem(_unprotected(found.without_parity))
     for damage in found.scrub.damages[:SHOWN_DAMAGES]:
         output.problem(f"damaged: {output.visible(damage)}")
     if len(found.scrub.damages) > SHOWN_DAMAGES:
@@ -163,6 +167,15 @@ def _scrubbed(scrub: "Scrub") -> str:
         part = 100 * scrub.done // max(1, scrub.total)
         text += f"; the round since {output.human_date(scrub.began)} has read {part}%"
     return text
+
+
+def _unprotected(packs: tuple[int, ...]) -> str:
+    """No damage, but what would heal it is not there. A pull that runs makes it in its end."""
+    some = ", ".join(map(str, packs[:SHOWN_PACKS])) + (", ..." if len(packs) > SHOWN_PACKS else "")
+    return (
+        f"{len(packs)} pack{'s' * (len(packs) != 1)} without parity ({some}): damage there would need a"
+        " second copy; `poparchive verify --repair` makes it"
+    )
 
 
 def _verified(scrub: "Scrub") -> dict[str, object]:

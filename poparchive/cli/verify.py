@@ -1,5 +1,6 @@
 """``poparchive verify``: reads and hashes everything again, or a share of it."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,8 @@ from poparchive.cli import output
 from poparchive.cli.paths import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from poparchive.archive.verify import Counts, Damage, Progress, Share
 
 
@@ -43,7 +46,6 @@ def verify(
 
     share = _share(sample, within)
     counts = Counts()
-    damages = 0
     if source is not None and not repair:
         raise UsageError("--from goes with --repair")
     if repair:
@@ -53,27 +55,51 @@ def verify(
             raise UsageError(
                 "--repair looks at all of the archive: --sample and --within exclude it"
             )
-        for damage in mend(Settings.of(context), source, counts, shown):
-            damages += 1
-            tell(damage, as_json=as_json)
-        return _end(counts, damages)
-    with output.progress("verify", unit="steps") as bars:
-        for damage in prove(Settings.of(context).archive_dir(), counts, shown(bars), share):
-            damages += 1
-            tell(damage, as_json=as_json)
-    return _end(counts, damages)
+        mended = mend(Settings.of(context), source, counts, shown)
+        return _end(counts, _tell_all(mended, as_json=as_json))
+    with (
+        output.progress("verify", unit="steps") as bars,
+        # Whatever ends it, such as a reader that has gone: what was found by then is noted.
+        closing(prove(Settings.of(context).archive_dir(), counts, shown(bars), share)) as found,
+    ):
+        damaged = _tell_all(found, as_json=as_json)
+    return _end(counts, damaged)
 
 
-def _end(counts: "Counts", damages: int) -> int:
+def _tell_all(found: "Iterable[Damage]", *, as_json: bool) -> tuple[int, int]:
+    """Print each damage; return how many places and how many messages they are."""
+    from poparchive.archive.verify import Kind
+
+    places = messages = 0
+    for damage in found:
+        if damage.kind is Kind.MESSAGE:
+            messages += 1
+        else:
+            places += 1
+        tell(damage, as_json=as_json)
+    return places, messages
+
+
+def _end(counts: "Counts", damaged: tuple[int, int]) -> int:
     for note in counts.notes:
         output.note(output.visible(note))
     output.note(
         f"{counts.messages} messages ({output.human_size(counts.message_octets)}),"
         f" {counts.frames} frames ({output.human_size(counts.octets)}),"
         f" {counts.entries} journal entries: "
-        + (f"{damages} damaged" if damages else "all as they were archived")
+        + (_damaged(*damaged) if any(damaged) else "all as they were archived")
     )
-    return int(damages > 0)
+    return int(any(damaged))
+
+
+def _damaged(places: int, messages: int) -> str:
+    """One bad place may cost many messages: neither number says the other."""
+    parts = []
+    if places:
+        parts.append(f"{places} place{'s' * (places != 1)} damaged")
+    if messages:
+        parts.append(f"{messages} message{'s' * (messages != 1)} cannot be read")
+    return ", ".join(parts)
 
 
 def shown(bars: output.Progress) -> "Progress":

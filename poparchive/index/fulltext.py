@@ -19,6 +19,7 @@ from poparchive.index.columns import COLUMNS as COLUMNS
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.fold import fold
 from poparchive.index.joining import Joining, joining
+from poparchive.index.lookup import open_read_only
 from poparchive.index.threads import TABLES, ThreadWriter
 
 _TOKENIZER = "unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'"
@@ -320,6 +321,12 @@ def _has(connection: sqlite3.Connection, key: int | str) -> bool:
     return bool(
         connection.execute("SELECT count(*) FROM mail_docsize WHERE id = ?", (key,)).fetchone()[0]
     )
+
+
+def is_merged(path: Path) -> bool:
+    """Whether ``merge`` has nothing to do for the index in this file. Takes no lock."""
+    with contextlib.closing(open_read_only(path)) as connection:
+        return _segments(connection) < 2
 
 
 def _segments(connection: sqlite3.Connection) -> int:

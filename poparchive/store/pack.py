@@ -209,8 +209,9 @@ class PackWriter:
             path = self._path(self._number)
             head = _HEAD.pack(MAGIC, VERSION, 0, self._layout.id, self._number, int(time.time()))
             self._length = 0
-            write_all(self._fd, head + _CRC.pack(zlib.crc32(head)))
-            os.fsync(self._fd)
+            with writing(path):
+                write_all(self._fd, head + _CRC.pack(zlib.crc32(head)))
+                os.fsync(self._fd)
             sync_directory(path.parent)
             sync_directory(path.parent.parent)
         self._length = PACK_HEADER_BYTES
@@ -335,15 +336,16 @@ def _create(layout: Layout, path: Callable[[int], Path], given: int) -> tuple[in
         # Parity without its pack is of one that was being written, or that a repair is putting in place.
         taken = given, *layout.packs(), *layout.new_packs(), *layout.parities()
         number = max(taken) + 1
-        path(number).parent.mkdir(mode=0o700, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            fd = os.open(path(number), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            # Each looks for the other's file when its own is there, so that one of them sees it.
-            others = {layout.pack(number), layout.new_pack(number)} - {path(number)}
-            if not any(other.exists() for other in others):
-                return number, fd
-            os.close(fd)
-            path(number).unlink()
+        with writing(path(number)):
+            path(number).parent.mkdir(mode=0o700, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                fd = os.open(path(number), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+                # Each looks for the other's file when its own is there, so that one of them sees it.
+                others = {layout.pack(number), layout.new_pack(number)} - {path(number)}
+                if not any(other.exists() for other in others):
+                    return number, fd
+                os.close(fd)
+                path(number).unlink()
 
 
 def _dictionary_of(path: Path) -> bytes | None:

@@ -9,18 +9,20 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from poparchive.archive import packlist
-from poparchive.archive.optimize import Outcome, optimize
-from poparchive.archive.pace import Limits
+from poparchive.archive.optimize import Outcome, _Run, optimize
+from poparchive.archive.pace import Limits, Pace
 from poparchive.archive.read import Reader
 from poparchive.archive.rebuild import rebuild
 from poparchive.archive.source import Source
 from poparchive.archive.tightpack import TightPack
 from poparchive.archive.writer import Writer
 from poparchive.errors import TryLaterError
+from poparchive.index.fulltext import is_merged
 from poparchive.index.lookup import Lookup
 from poparchive.store import layout
 from poparchive.store.errors import StoreError
@@ -274,6 +276,53 @@ def test_when_the_time_is_up(root: Path) -> None:
     rebuilt = rows(root / "catalog.sqlite")
     rebuild(layout.open_layout(root))
     assert rows(root / "catalog.sqlite") == rebuilt
+
+
+def test_no_frame_begins_when_the_time_is_up(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is gathered by then makes one more, the pack is finished, and what is left is said to be."""
+    mails = made(root, pulls=4)
+    frames: list[TightPack] = []
+    write = TightPack._write
+
+    def counted(pack: TightPack) -> None:
+        frames.append(pack)
+        write(pack)
+
+    monkeypatch.setattr(TightPack, "_write", counted)
+    monkeypatch.setattr(Pace, "is_over", lambda _: bool(frames))
+    outcome = run(root)
+    assert outcome.out_of_time
+    assert 0 < outcome.messages < len(mails)
+    assert len(frames) == 2
+    assert damages(root) == []
+
+
+def test_all_was_moved_and_the_index_is_left(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time is up between the two: it says so, and the next run merges, however short its time is."""
+    made(root)
+    assert not is_merged(root / "search.sqlite")
+    over = False
+    retire = _Run._retire
+
+    def then_over(*arguments: Any) -> None:
+        nonlocal over
+        retire(*arguments)
+        over = True
+
+    monkeypatch.setattr(_Run, "_retire", then_over)
+    monkeypatch.setattr(Pace, "is_over", lambda _: over)
+    assert run(root).out_of_time
+    assert not is_merged(root / "search.sqlite")
+    outcome = run(root)
+    assert (outcome.messages, outcome.out_of_time) == (0, False)
+    assert is_merged(root / "search.sqlite")
+
+
+def test_nothing_was_left_when_the_time_was_up(root: Path) -> None:
+    """Then it is not said to be: whoever runs it until it is not comes to an end."""
+    fill(root, [mail(1)])
+    outcome = run(root, Limits(time_s=0))
+    assert (outcome.messages, outcome.out_of_time) == (1, False)
 
 
 def test_a_message_larger_than_a_pack(root: Path) -> None:

@@ -7,9 +7,11 @@ import pytest
 
 from poparchive import observe
 from poparchive.archive import scrub
+from poparchive.archive.verify import Counts, verify
+from poparchive.archive.writer import Writer
 from poparchive.cli.care import Child, Scrubber
 from poparchive.store import layout
-from tests.support.archives import fill
+from tests.support.archives import fill, put
 from tests.support.damage import mails
 
 DAY_S = 86_400
@@ -54,6 +56,27 @@ def test_damage_is_logged_with_what_it_is_of(
     assert {fields["accounts"] for fields in damages if fields["message"]} == {"anna"}
     assert events[-1][0] == "verify"
     assert events[-1][1]["damages"] == len(damages)
+
+
+def test_what_is_no_damage_is_logged_too(
+    tmp_path: Path, events: list[tuple[str, dict[str, object]]]
+) -> None:
+    """Notes, and with each run, whatever it read, that a pack has nothing any more that heals it."""
+    root = tmp_path / "a"
+    layout.create(root)
+    with Writer(root, pack_bytes=2000) as writer:
+        put(writer, mails(0, 4))
+    there = layout.open_layout(root)
+    last = there.parities()[-1]
+    there.parity(last).unlink()
+    Scrubber(root, 30 * DAY_S).run()
+    warned = [fields for name, fields in events if name == "packs without parity"]
+    assert [one["packs"] for one in warned] == [str(last)]
+    assert events[-1][1]["packs_without_parity"] == 1
+    list(verify(root, Counts(), lambda *_: None))  # Ends the round.
+    Scrubber(root, 2 * DAY_S).run()
+    notes = [str(fields["note"]) for name, fields in events if name == "verify note"]
+    assert any(f"pack {last} has no parity" in one for one in notes)
 
 
 def test_a_stop_ends_it(tmp_path: Path, events: list[tuple[str, dict[str, object]]]) -> None:

@@ -331,10 +331,33 @@ def test_known_damage_is_shown_by_status(made: Product, tmp_path: Path) -> None:
     octets = bytearray(pack.read_bytes())
     octets[len(octets) // 2] ^= 1
     pack.write_bytes(octets)
-    copy.run("verify", code=1)
+    counted = copy.run("verify", code=1)
+    lines = counted.stdout.decode().splitlines()
+    lost = sum("\t" in line for line in lines)
+    assert lost > 1
+    assert f"{len(lines) - lost} place damaged, {lost} messages cannot be read" in str(
+        counted.stderr
+    )
     said = copy.run("status", code=1)
     assert b"damaged: " in said.stderr
     assert copy.json("status", code=1)[-1]["damages"]
+
+
+def test_a_pack_that_nothing_heals_is_told(made: Product, tmp_path: Path) -> None:
+    """It is no damage: status says it and what to do, and verify notes it, both with exit code 0."""
+    copy = copy_of(made, tmp_path)
+    copy.run("optimize")
+    assert copy.json("status")[-1]["packs_without_parity"] == []
+    there = layout.open_layout(copy.archive)
+    (number,) = there.parities()
+    there.parity(number).unlink()
+    assert copy.json("status")[-1]["packs_without_parity"] == [number]
+    told = copy.run("status").stderr.decode()
+    assert "1 pack without parity" in told
+    assert "verify --repair" in told
+    assert b"no parity" in copy.run("verify").stderr
+    copy.run("verify", "--repair")
+    assert b"parity" not in copy.run("status").stderr
 
 
 def test_repair_from_a_second_copy(made: Product, tmp_path: Path) -> None:

@@ -37,6 +37,14 @@ def put(writer: PackWriter, objects: list[Object]) -> list[Location]:
     return writer.append(objects, frame.encode(objects))
 
 
+def test_the_pack_that_cannot_be_made_is_named(archive: layout.Layout) -> None:
+    """By its own number, whatever the writer had open before; ``optimize`` makes one beside others."""
+    writer = PackWriter(archive, None, path=archive.new_pack, given=6)
+    (archive.root / "packs" / "07").write_text("")
+    with pytest.raises(WriteError, match=r"packs/07/00000007\.pack\.new: cannot write"):
+        writer.begin()
+
+
 def test_objects_are_read_back(archive: layout.Layout) -> None:
     """Every location that append gave leads to its octets, in any order, across sealed packs."""
     writer = PackWriter(archive, None, pack_bytes=2000)

@@ -3,11 +3,10 @@
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from poparchive.archive import scrub
 from poparchive.archive.heap import keep_large_blocks_apart
 from poparchive.archive.read import Reader
 from poparchive.archive.verify import databases, names, unnamed
@@ -16,6 +15,7 @@ from poparchive.archive.verify.databases import REBUILD, REBUILD_SEARCH
 from poparchive.archive.verify.findings import Bad, Counts, Damage, Kind, Progress, StoppedError
 from poparchive.archive.verify.lost import Lost
 from poparchive.archive.verify.messages import MessageCheck
+from poparchive.archive.verify.notebook import Notebook
 from poparchive.archive.verify.packs import PackWalk, replaced
 from poparchive.archive.verify.searchindex import SearchCheck
 from poparchive.errors import PoparchiveError
@@ -28,6 +28,9 @@ from poparchive.store.layout import Layout, open_layout
 from poparchive.store.packread import PackReader
 
 _NO_LIMIT = 1 << 62
+PIECE_BYTES = 16 << 20
+"""A share reads so much of a pack, and then the messages in it, before it counts: what a cut may cost."""
+
 _UNUSABLE = (*DATABASE_ERRORS, PoparchiveError)
 """What asking a damaged catalog ends in."""
 
@@ -43,22 +46,28 @@ class Share:
 
 def verify(
     root: Path, counts: Counts, progress: Progress, share: Share | None = None
-) -> Iterator[Damage]:
+) -> Generator[Damage, None, None]:
     """Yield every damage found; an archive that is whole yields nothing.
 
-    With ``share`` packs and messages are looked at from where the last such run ended. How far it came is
-    remembered when the iterator is exhausted; ``progress`` may raise ``StoppedError`` to bring that about.
+    With ``share`` packs and messages are looked at from where the last such run ended. How far it came and
+    what it found is remembered as it goes (``notebook``), also where the iterator is closed or anything is
+    raised; ``progress`` may raise ``StoppedError`` to end it quietly.
     """
     keep_large_blocks_apart()
+    layout = open_layout(root)
+    notebook = Notebook(layout.root, shared=share is not None)
     with contextlib.ExitStack() as stack:
-        run = _Run(open_layout(root), counts, progress, share, stack)
+        run = _Run(layout, counts, progress, share, notebook, stack)
         try:
             for damage in run.all():
-                run.found.append(damage)
+                notebook.damage(damage)
                 yield damage
+            run.end()
         except StoppedError:
-            run.stopped = True
-        run.remember()
+            notebook.cut()
+        except BaseException:
+            notebook.cut()
+            raise
 
 
 class _Run:
@@ -70,14 +79,16 @@ class _Run:
         counts: Counts,
         progress: Progress,
         share: Share | None,
+        notebook: Notebook,
         stack: contextlib.ExitStack,
     ) -> None:
         self._layout = layout
         self._counts = counts
         self._progress = progress
         self._share = share
+        self._notebook = notebook
         self._stack = stack
-        self._state = scrub.read(layout.root)
+        self._state = notebook.state
         self._scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="poparchive-")))
         self._lost = stack.enter_context(contextlib.closing(Lost()))
         self._reader: Reader | None = None
@@ -88,8 +99,6 @@ class _Run:
         self._bad: list[Bad] = []
         self._messages_seen = 0
         self._moving = False
-        self.found = names.Found()
-        self.stopped = False
 
     def all(self) -> Iterator[Damage]:
         missing = list(self._open())
@@ -152,17 +161,16 @@ class _Run:
         self._counts.notes += replaced(self._layout)
         total = sum(length for length, _ in packs.values())
         state = self._state
-        left = _NO_LIMIT
+        left = piece = _NO_LIMIT
         if self._share is not None:
-            now = int(time.time())
-            left = state.share(total, self._share.percent, self._share.within_s, now)
-            state.began = state.began or now
-            state.total = total
+            left = state.share(total, self._share.percent, self._share.within_s, int(time.time()))
+            piece = PIECE_BYTES
+            self._notebook.begin(total)
         reader = self._frame_reader()
         check = self._message_check(chain)
         done = state.done if self._share else 0
         for number, (length, sealed) in sorted(packs.items()):
-            start = 0
+            at = 0
             if self._gone(number):
                 continue
             if self._share is not None:
@@ -170,26 +178,30 @@ class _Run:
                     return
                 if number < state.pack or (number == state.pack and state.frame >= length):
                     continue
-                start = self._start(reader, number)
+                at = self._start(reader, number)
             walk = PackWalk(
                 self._layout, reader, self._counts, number, length, self._known, sealed=sealed
             )
-            for bad in walk.walk(
-                start,
-                left,
-                lambda frame, at=done - start: self._progress("packs", at + frame.end, total),  # type: ignore[misc]
-            ):
-                yield from self._bad_octets(bad)
-            if check is not None and self._reader is not None:
-                yield from self._messages(check, self._reader.lookup, number, start, walk.end)
-            if sealed and walk.end >= length:
-                yield from self._parity(number)
-            left -= walk.end - start
-            done += walk.end - start
-            state.pack, state.frame, state.done = number, walk.end, done
-            if walk.end < length:
+            while at < length and left > 0:
+                for bad in walk.walk(
+                    at,
+                    min(left, piece),
+                    lambda frame, at=done - at: self._progress("packs", at + frame.end, total),  # type: ignore[misc]
+                ):
+                    yield from self._bad_octets(bad)
+                if check is not None and self._reader is not None:
+                    yield from self._messages(check, self._reader.lookup, number, at, walk.end)
+                left -= walk.end - at
+                done += walk.end - at
+                at = walk.end
+                if at < length:
+                    self._notebook.reached(number, at, done)
+            if at < length:
                 return
-        self._round_over()
+            if sealed:
+                yield from self._parity(number)
+            self._notebook.reached(number, at, done)
+        self._notebook.all_read()
 
     def _frame_reader(self) -> PackReader:
         """What packs are walked with: what messages are read with, which holds the same dictionaries. Frames
@@ -210,11 +222,6 @@ class _Run:
             return False
         self._moving = self._moving or number not in known
         return number not in known
-
-    def _round_over(self) -> None:
-        state = self._state
-        state.pack = state.frame = state.done = state.began = 0
-        state.full = int(time.time())
 
     def _start(self, reader: PackReader, number: int) -> int:
         """Where to go on in a pack: where the last run ended, if a frame begins there."""
@@ -283,10 +290,16 @@ class _Run:
             return None
         expected = self._search.expect() if self._share is None else None
         check = MessageCheck(
-            self._reader, self._counts, chain.shadow.retrieved, expected, self._lost.add
+            self._reader, self._counts, chain.shadow.retrieved, expected, self._cannot_read
         )
         self._stack.callback(check.close)
         return check
+
+    def _cannot_read(self, key: int, why: str) -> None:
+        """Note a message that cannot be read. It is told in the end, sorted with others; a run that is cut
+        before has to know."""
+        if self._lost.add(key, why) and self._reader is not None:
+            self._notebook.damage(Lost.damage(self._reader.lookup, key, why))
 
     def _messages(
         self, check: MessageCheck, lookup: Lookup, pack: int, start: int, end: int
@@ -334,7 +347,7 @@ class _Run:
 
     def _rotten(self) -> Iterator[Damage]:
         for path, kind, remedy in self._databases():
-            if kind not in self.found.kinds and databases.rotten(path, self._state):
+            if kind not in self._notebook.found.kinds and databases.rotten(path, self._state):
                 yield Damage(
                     f"{path}: octets changed without being written, though none that means anything"
                     f" was found; {remedy}",
@@ -349,20 +362,6 @@ class _Run:
 
     # ---- the end -------------------------------------------------------------------------------------
 
-    def remember(self) -> None:
-        """Note how far this run came, and what it found."""
-        state, found = self._state, self.found.sentences
-        if self.stopped and self._share is None:
-            return
-        state.fresh = list(dict.fromkeys([*state.fresh, *found]))
-        if self._share is not None:
-            state.runs.append(int(time.time()))
-            state.damages = list(dict.fromkeys([*state.damages, *found]))
-        if not self.stopped and not state.began:
-            state.damages = state.fresh if self._share is not None else found
-            state.fresh = []
-        if self._share is None:
-            for path, kind, _ in self._databases():
-                if kind not in self.found.kinds:
-                    databases.note(path, state)
-        scrub.write(self._layout.root, state)
+    def end(self) -> None:
+        """Note that everything was done."""
+        self._notebook.end({path: kind for path, kind, _ in self._databases()})

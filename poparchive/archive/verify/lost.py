@@ -18,9 +18,10 @@ class Lost:
     def close(self) -> None:
         self._db.close()
 
-    def add(self, key: int, why: str) -> None:
-        """Note a message that cannot be read; the first reason counts."""
-        self._db.execute("INSERT OR IGNORE INTO lost VALUES (?, ?, NULL, NULL)", (key, why))
+    def add(self, key: int, why: str) -> bool:
+        """Note a message that cannot be read; the first reason counts. Return whether this is it."""
+        query = "INSERT OR IGNORE INTO lost VALUES (?, ?, NULL, NULL)"
+        return self._db.execute(query, (key, why)).rowcount > 0
 
     def need(self, lookup: Lookup, bad: Bad) -> int:
         """Note all messages that need octets of a pack; return how many they are."""
@@ -46,6 +47,10 @@ class Lost:
             update = "UPDATE lost SET account = ?, date = ? WHERE key = ?"
             self._db.execute(update, (accounts[0] if accounts else "", date, key))
         for key, why in self._db.execute("SELECT key, why FROM lost ORDER BY account, date, key"):
-            located = lookup.by_key(key)
-            accounts = lookup.accounts_of(key)
-            yield Damage(why, located, tuple(accounts), Kind.MESSAGE, located.id)
+            yield self.damage(lookup, key, why)
+
+    @staticmethod
+    def damage(lookup: Lookup, key: int, why: str) -> Damage:
+        """Return what is said of a message that cannot be read."""
+        located = lookup.by_key(key)
+        return Damage(why, located, tuple(lookup.accounts_of(key)), Kind.MESSAGE, located.id)

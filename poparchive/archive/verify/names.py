@@ -40,9 +40,10 @@ class Found:
         self.sentences: list[str] = []
 
     def append(self, damage: Damage) -> None:
+        """A message that cannot be read comes twice: when it is met, and when it is told."""
         self.kinds.add(damage.kind)
-        if len(self.sentences) < MAX_DAMAGES:
-            self.sentences.append(sentence(damage))
+        if len(self.sentences) < MAX_DAMAGES and (told := sentence(damage)) not in self.sentences:
+            self.sentences.append(told)
 
 
 def without_catalog(layout: Layout, shadow: Shadow, bad: Sequence[Bad]) -> Iterator[Damage]:

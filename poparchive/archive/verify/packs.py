@@ -50,10 +50,18 @@ class PackWalk:
         self._number = number
         self._length = length
         self._known = known
+        self._begun = False
+        self._unbroken = False
         self.end = 0
 
     def walk(self, start: int, share: int, seen: Seen) -> Iterator[Bad]:
-        """Check frames from ``start`` on until ``share`` octets are done; yield what cannot be read."""
+        """Check frames from ``start`` on until ``share`` octets are done; yield what cannot be read.
+
+        Called again from ``end`` on, it goes on: a seal is proved where all before it was read.
+        """
+        first = not self._begun
+        self._unbroken = self._unbroken and start == self.end
+        self._begun = True
         self.end = self._length
         try:
             fd = os.open(self._path, os.O_RDONLY)
@@ -62,9 +70,9 @@ class PackWalk:
             return
         try:
             size = os.fstat(fd).st_size
-            if size > self._length:
+            if first and size > self._length:
                 self._counts.notes.append(self._behind_the_end(size))
-            if size < self._length:
+            if first and size < self._length:
                 yield self._bad(
                     max(size, start),
                     self._length,
@@ -91,7 +99,6 @@ class PackWalk:
 
     def _frames(self, fd: int, start: int, size: int, share: int, seen: Seen) -> Iterator[Bad]:
         at = start
-        whole = False
         if start < PACK_HEADER_BYTES:
             at = PACK_HEADER_BYTES
             if size < at:
@@ -102,7 +109,7 @@ class PackWalk:
             except StoreError as error:
                 yield Bad(self._number, 0, at, str(error))
             else:
-                whole = True
+                self._unbroken = True
         while at < size:
             if at - start >= share:
                 self.end = at
@@ -114,10 +121,10 @@ class PackWalk:
                         f"{self._path}: at octet {at}: a frame runs past the pack's end"
                     )
                 why = self._contents(found)
-                if whole and found.header.kind is Kind.SEAL and not why:
+                if self._unbroken and found.header.kind is Kind.SEAL and not why:
                     why = self._seal(fd, at, found.payload)
                 if why:
-                    whole = False
+                    self._unbroken = False
                     yield self._bad(at, found.end, why)
                 else:
                     self._counts.frames += 1
@@ -128,7 +135,7 @@ class PackWalk:
             except StoreError as error:
                 behind = self._behind(fd, at, size)
                 yield Bad(self._number, at, behind, str(error))
-                whole = False
+                self._unbroken = False
                 at = behind
 
     def _contents(self, found: Frame) -> str:
