@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from poparchive.store import heads
 from poparchive.store.errors import DamageError, FormatError
 from poparchive.store.layout import Layout
 
@@ -330,4 +331,4 @@ def _decode(path: Path, octets: bytes) -> Header:
 
 
 def _newer(path: Path, version: int, flags: int) -> FormatError:
-    return FormatError(f"{path}: version {version}, flags {flags}: needs a newer poparchive")
+    return FormatError(heads.newer(path, version, flags, VERSION))

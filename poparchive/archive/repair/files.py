@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from poparchive.archive.verify.findings import Counts
 from poparchive.archive.verify.packs import PackWalk
-from poparchive.store import healing, journal, twin
+from poparchive.store import heads, healing, journal, twin
 from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.fsio import free_name, sync_directory, write_durably, writing
 from poparchive.store.journal import START, Position, TornEntryError
@@ -210,7 +210,9 @@ def _copy(source: BinaryIO, out: BinaryIO, start: int, end: int) -> None:
 
 def _take(layout: Layout, number: int, length: int, target: Path) -> bool:
     path = layout.pack(number)
-    good = target.stat().st_size == length and whole(layout, number, length, target)
+    newer = heads.of_file(path, heads.PACK)
+    good = not (newer and newer.newer)
+    good = good and target.stat().st_size == length and whole(layout, number, length, target)
     if good and path.exists():
         # The whole one ends where the journal says. Behind that may stand what the journal has lost.
         with contextlib.suppress(OSError):
@@ -234,7 +236,8 @@ def mend_journal(layout: Layout, source: Layout, end: Position | None) -> list[P
     """Make the journal whole with what a second copy of the same archive has; return the damaged files
     that stay beside it, or None if the chain does not prove what comes out.
 
-    ``end`` is where the catalog has come to: the chain has to lead there.
+    ``end`` is where the catalog has come to: the chain has to lead there. A file that a newer version wrote
+    is not replaced, nor is one beside it.
     """
 
     def made(number: int) -> bytes:
@@ -295,6 +298,8 @@ def _make_journal(
     end: Position | None,
 ) -> list[Path] | None:
     """Put journal files that are ``made`` in place, if the chain proves them."""
+    for number in layout.journals():
+        heads.refuse_newer_file(layout.journal(number), heads.JOURNAL)
     scratch = layout.spool / "journal-repair"
     trial = layout._replace(root=scratch)
     with writing(scratch):

@@ -56,10 +56,16 @@ class Repair:
         self._source = source
         self._fetch = fetch
         self._say = say
+        self._newer: set[int] = set()
 
     def run(self, needs: Needs) -> None:
         """Mend what can be. Verify again to learn what is left."""
-        whole = self._resumed(needs) or Kind.JOURNAL not in needs.kinds or self._journal()
+        for what in needs.newer.values():
+            self._say(f"{what}. It stays as it is")
+        self._newer = set(needs.newer)
+        whole = 0 not in needs.newer and (
+            self._resumed(needs) or Kind.JOURNAL not in needs.kinds or self._journal()
+        )
         try:
             refuse_without_journal(self._layout)
         except DamageError as error:
@@ -68,16 +74,19 @@ class Repair:
         if whole:
             self._ready_strays()
         lengths = self._lengths()
-        broken = {number for number in needs.packs if not self._pack(number, needs, lengths)}
+        damaged = sorted(needs.packs.keys() - self._newer)
+        broken = {number for number in damaged if not self._pack(number, needs, lengths)}
         self._parity(needs.parity, lengths, broken)
         if Kind.CATALOG in needs.kinds:
             self._rebuild(search_only=False)
         elif Kind.SEARCH in needs.kinds:
             self._rebuild(search_only=True)
         files.remove_left_overs(self._layout, broken=broken, journal_too=whole)
-        if whole:
+        # Nothing is appended to a pack that a newer version went on with.
+        stores = all(lengths.get(number, (0, True))[1] for number in self._newer)
+        if whole and stores:
             self._take_in(broken)
-        if broken:
+        if broken and stores:
             self._messages(needs, broken, lengths)
         if whole:
             self._remove_strays()
@@ -158,7 +167,7 @@ class Repair:
     ) -> None:
         sealed = {number for number, (_, is_sealed) in lengths.items() if is_sealed}
         wanted = worn | set(parity.missing(self._layout, sealed))
-        for number in sorted(wanted - broken):
+        for number in sorted(wanted - broken - self._newer):
             try:
                 parity.make(self._layout, number)
             except StoreError as error:
@@ -219,6 +228,9 @@ class Repair:
         While a message is lost all of them stay: any may hold what is left of it.
         """
         why = f"{len(lost)} messages cannot be read anywhere" if lost else ""
+        if self._newer:
+            # What it holds, and what of this pack it needs, only that version knows.
+            why = why or "a newer version wrote another part of the archive"
         if not why and (moved := retire.move_out(self._layout, broken)):
             self._say(f"{moved} messages were moved out of damaged packs")
         if not why:
@@ -231,7 +243,8 @@ class Repair:
         gone = []
         for number in sorted(broken):
             length, _ = lengths.get(number, (0, False))
-            stays = why or (retire.held(self._layout, number, length) if length else "")
+            stays = why or packlist.newer(self._layout, number)
+            stays = stays or (retire.held(self._layout, number, length) if length else "")
             stays = stays or (self._behind(number, length) if length else "")
             if stays:
                 self._say(f"{self._layout.pack(number)}: stays as it is: {stays}")

@@ -259,11 +259,13 @@ class _Run:
                 needed = (
                     f"{count} messages need it"
                     if count
+                    else "no message needs it"
+                    if bad.newer
                     else "no message needs it; `poparchive verify --repair` mends or removes the pack"
                 )
         yield Damage(
             f"{bad.why} (octets {bad.start} to {bad.end}; {needed})",
-            kind=Kind.PACK,
+            kind=Kind.NEWER if bad.newer else Kind.PACK,
             pack=bad.pack,
             start=bad.start,
             end=bad.end,

@@ -12,21 +12,22 @@ class Lost:
 
     def __init__(self) -> None:
         self._db = sqlite3.connect("", isolation_level=None)
-        self._db.execute("CREATE TABLE lost(key INTEGER PRIMARY KEY, why TEXT, account TEXT, date)")
+        self._db.execute("CREATE TABLE lost(key INTEGER PRIMARY KEY, why, newer, account, date)")
         self._db.execute("BEGIN")
 
     def close(self) -> None:
         self._db.close()
 
-    def add(self, key: int, why: str) -> None:
+    def add(self, key: int, why: str, *, newer: bool = False) -> None:
         """Note a message that cannot be read; the first reason counts."""
-        self._db.execute("INSERT OR IGNORE INTO lost VALUES (?, ?, NULL, NULL)", (key, why))
+        insert = "INSERT OR IGNORE INTO lost VALUES (?, ?, ?, NULL, NULL)"
+        self._db.execute(insert, (key, why, newer))
 
     def need(self, lookup: Lookup, bad: Bad) -> int:
         """Note all messages that need octets of a pack; return how many they are."""
         count = 0
         for key in lookup.needing(bad.pack, bad.start, bad.end):
-            self.add(key, bad.why)
+            self.add(key, bad.why, newer=bad.newer)
             count += 1
         return count
 
@@ -45,7 +46,9 @@ class Lost:
             date = lookup.by_key(key).date
             update = "UPDATE lost SET account = ?, date = ? WHERE key = ?"
             self._db.execute(update, (accounts[0] if accounts else "", date, key))
-        for key, why in self._db.execute("SELECT key, why FROM lost ORDER BY account, date, key"):
+        query = "SELECT key, why, newer FROM lost ORDER BY account, date, key"
+        for key, why, newer in self._db.execute(query):
             located = lookup.by_key(key)
             accounts = lookup.accounts_of(key)
-            yield Damage(why, located, tuple(accounts), Kind.MESSAGE, located.id)
+            kind = Kind.NEWER if newer else Kind.MESSAGE
+            yield Damage(why, located, tuple(accounts), kind, located.id)

@@ -64,7 +64,7 @@ def without_catalog(layout: Layout, shadow: Shadow, bad: Sequence[Bad]) -> Itera
             f"message {message.hex()} cannot be made from what the packs hold ({where})",
             None,
             tuple(accounts),
-            Kind.MESSAGE,
+            Kind.NEWER if all(one.newer for one in bad) else Kind.MESSAGE,
             message,
         )
 

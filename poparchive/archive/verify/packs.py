@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from poparchive.archive.verify.findings import Bad, Counts
-from poparchive.store import frame
-from poparchive.store.errors import DamageError, StoreError
+from poparchive.store import frame, heads
+from poparchive.store.errors import DamageError, FormatError, StoreError
 from poparchive.store.frame import HEADER_BYTES, Kind, ObjectKind
 from poparchive.store.fsio import read_exactly
 from poparchive.store.layout import Layout
@@ -59,6 +59,15 @@ class PackWalk:
             return
         try:
             size = os.fstat(fd).st_size
+            try:
+                heads.refuse_newer(os.pread(fd, PACK_HEADER_BYTES, 0), heads.PACK, self._path)
+            except FormatError as error:
+                # What stands behind such a header means what only that version knows.
+                yield Bad(self._number, start, self._length, str(error), newer=True)
+                return
+            except OSError as error:
+                yield self._bad(start, self._length, f"cannot read: {error.strerror}")
+                return
             if size > self._length:
                 self._counts.notes.append(
                     f"{self._path}: {size - self._length} octets behind its committed length do not"
@@ -113,7 +122,8 @@ class PackWalk:
                 del found  # Else it is held while the next is decoded.
             except StoreError as error:
                 behind = self._behind(fd, at, size)
-                yield Bad(self._number, at, behind, str(error))
+                newer = isinstance(error, FormatError)
+                yield Bad(self._number, at, behind, str(error), newer=newer)
                 whole = False
                 at = behind
 

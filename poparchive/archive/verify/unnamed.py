@@ -59,10 +59,12 @@ class Unnamed:
     pack that has parity. What they were is not known, so they stay, whether or not others can be read."""
     unreadable: bool = False
     """The device does not give all of it back."""
+    newer: str = ""
+    """Why nothing of it is to be touched, if a newer version wrote it."""
 
     @property
     def may_go(self) -> bool:
-        return not (self.unknown or self.damaged or self.unreadable)
+        return not (self.unknown or self.damaged or self.unreadable or self.newer)
 
 
 def told(packs: Iterable[Unnamed]) -> tuple[list[Unnamed], list[Unnamed]]:
@@ -86,6 +88,7 @@ def look(
     """Read all of such a pack, or what lies behind ``start``, and the same objects from where ``archive`` has
     them; ``briefly``, no more than it takes to know that something would be missed."""
     found = Unnamed(number, start, has_parity=layout.parity(number).exists())
+    found.newer = packlist.newer(layout, number)
     size = layout.pack(number).stat().st_size
     with closing(PackReader(layout)) as reader:
 
@@ -104,6 +107,8 @@ def look(
             for bad in walk.walk(at, 1 if briefly else _ALL, seen):
                 # One with parity was whole once: its end too is no frame that was being written.
                 found.damaged |= bad.end < size or found.has_parity
+                if bad.newer:
+                    found.newer = bad.why
                 found.unreadable = found.unreadable or not is_readable(layout, number)
                 lost = closed(layout, number, bad)
                 found.objects += lost
@@ -157,6 +162,8 @@ def closed(layout: Layout, number: int, bad: Bad) -> int:
 
 def kept(layout: Layout, one: Unnamed) -> str:
     """Say of such a pack why it stays, and what to do."""
+    if one.newer:
+        return f"{one.newer}. No entry of the journal names it; it was kept"
     where = f"{layout.pack(one.number)}: "
     if one.start:
         where += f"behind octet {one.start}, where it ended when the journal last named it: "
@@ -218,6 +225,8 @@ def stuck(one: Unnamed) -> str:
 
 def stays(one: Unnamed) -> str:
     """Say why such a pack stays when a repair has stored what it can."""
+    if one.newer:
+        return one.newer
     if one.unreadable:
         return "the device does not give all of it back, so what it holds is not known. Look at the disk"
     if one.stores:
