@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from poparchive import __version__
-from poparchive.store.errors import FormatError
+from poparchive.store.errors import FormatError, UnreadableError
 from poparchive.store.format import FORMAT
-from poparchive.store.fsio import sync_directory, write_durably, writing
+from poparchive.store.fsio import reason, sync_directory, write_durably, writing
 
 CONTENTS = "attachments.sqlite"
 """The texts of attachments, beside any search index that is made of them."""
@@ -91,7 +91,10 @@ class Layout(NamedTuple):
 
 
 def _numbers(directory: Path, pattern: str) -> list[int]:
-    stems = (path.name.partition(".")[0] for path in directory.glob(pattern))
+    try:
+        stems = [path.name.partition(".")[0] for path in directory.glob(pattern)]
+    except OSError as error:
+        raise UnreadableError(f"{directory}: cannot be listed: {reason(error)}") from error
     return sorted(int(stem) for stem in stems if stem.isdigit())
 
 

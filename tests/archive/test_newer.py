@@ -17,7 +17,9 @@ from tests.support.archives import put
 from tests.support.damage import mails
 from tests.support.product import Product, product
 
-TOLD = "was written by a newer version of poparchive: found version 2, flags 0; this one reads up to version 1"
+TOLD = (
+    "was written by a newer version of poparchive: found version 2, flags 0; this one reads up to"
+)
 
 
 @pytest.fixture

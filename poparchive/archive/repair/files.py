@@ -26,8 +26,9 @@ def aside(path: Path) -> Path:
     """Return the name under which a damaged file stays: the one that it has already, from a repair that was
     cut, or a new one."""
     for other in path.parent.glob(path.name + ".damaged-*"):
-        if other.samefile(path):
-            return other
+        with contextlib.suppress(OSError):
+            if other.samefile(path):
+                return other
     return free_name(path)
 
 
@@ -37,7 +38,8 @@ def put_in_place(new: Path, path: Path) -> Path | None:
     is there under one of its names, which the next repair knows."""
     kept = None
     with writing(path):
-        if path.exists():
+        # Also a directory that took its name, or a link that leads nowhere.
+        if os.path.lexists(path):
             kept = aside(path)
             try:
                 if not kept.exists():
@@ -48,6 +50,14 @@ def put_in_place(new: Path, path: Path) -> Path | None:
         new.rename(path)
         sync_directory(path.parent)
     return kept
+
+
+def clear(path: Path) -> None:
+    """Move a directory aside that stands in the place of a file, which cannot be put over it."""
+    if path.is_dir() and not path.is_symlink():
+        with writing(path):
+            path.rename(aside(path))
+            sync_directory(path.parent)
 
 
 def _healed(path: Path) -> Path:
@@ -153,7 +163,8 @@ def patch(
         with contextlib.ExitStack() as stack:
             copy = stack.enter_context(source.pack(number).open("rb"))
             ours = None
-            with contextlib.suppress(FileNotFoundError):
+            # One that is missing, or cannot be opened, is bad from its beginning to its end.
+            with contextlib.suppress(OSError):
                 ours = stack.enter_context(layout.pack(number).open("rb"))
             with writing(target):
                 fd = os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -213,7 +224,7 @@ def _take(layout: Layout, number: int, length: int, target: Path) -> bool:
     newer = heads.of_file(path, heads.PACK)
     good = not (newer and newer.newer)
     good = good and target.stat().st_size == length and whole(layout, number, length, target)
-    if good and path.exists():
+    if good and os.path.isfile(path):  # noqa: PTH113  # also where nobody may look
         # The whole one ends where the journal says. Behind that may stand what the journal has lost.
         with contextlib.suppress(OSError):
             good = _keeps_tail(layout, PackRecord(number, length, Sealed.NO), target)

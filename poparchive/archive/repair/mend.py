@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from poparchive.archive import packlist
@@ -26,7 +27,7 @@ from poparchive.index.versions import NewerDatabaseError
 from poparchive.store import parity
 from poparchive.store.digest import sha256
 from poparchive.store.errors import DamageError, StoreError
-from poparchive.store.fsio import Lock
+from poparchive.store.fsio import Lock, reason
 from poparchive.store.journal import Position
 from poparchive.store.layout import Layout
 from poparchive.store.records import Sealed
@@ -43,6 +44,29 @@ class Lost(NamedTuple):
 
 Fetch = Callable[[Sequence[Lost]], Iterable[bytes | Spooled]]
 """Asks servers for messages that are lost here, and yields what they have, in any order."""
+
+
+_FAILURES = (OSError, PoparchiveError, *DATABASE_ERRORS)
+"""What a step ends in that cannot do its work; the next has its turn."""
+
+
+def _told(error: BaseException) -> str:
+    """Say what a step ended in. The operating system's errors do not name their file in what they say."""
+    if not isinstance(error, OSError):
+        return str(error)
+    where = f"{error.filename}: " if isinstance(error.filename, str) else ""
+    return where + reason(error)
+
+
+def _unopened(path: Path) -> str:
+    """Why a file cannot be opened, with a separator behind it; empty if it can, or is missing."""
+    try:
+        path.open("rb").close()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"cannot be opened ({reason(error)}); "
+    return ""
 
 
 class Repair:
@@ -63,9 +87,7 @@ class Repair:
         for what in needs.newer.values():
             self._say(f"{what}. It stays as it is")
         self._newer = set(needs.newer)
-        whole = 0 not in needs.newer and (
-            self._resumed(needs) or Kind.JOURNAL not in needs.kinds or self._journal()
-        )
+        whole = 0 not in needs.newer and self._journal_is_whole(needs)
         try:
             refuse_without_journal(self._layout)
         except DamageError as error:
@@ -75,13 +97,14 @@ class Repair:
             self._ready_strays()
         lengths = self._lengths()
         damaged = sorted(needs.packs.keys() - self._newer)
-        broken = {number for number in damaged if not self._pack(number, needs, lengths)}
+        broken = {number for number in damaged if not self._tried(number, needs, lengths)}
         self._parity(needs.parity, lengths, broken)
         if Kind.CATALOG in needs.kinds:
             self._rebuild(search_only=False)
         elif Kind.SEARCH in needs.kinds:
             self._rebuild(search_only=True)
-        files.remove_left_overs(self._layout, broken=broken, journal_too=whole)
+        with contextlib.suppress(OSError, StoreError):  # The next repair does it.
+            files.remove_left_overs(self._layout, broken=broken, journal_too=whole)
         # Nothing is appended to a pack that a newer version went on with.
         stores = all(lengths.get(number, (0, True))[1] for number in self._newer)
         if whole and stores:
@@ -95,6 +118,13 @@ class Repair:
 
     def _same_archive(self) -> bool:
         return self._source is not None and self._source.id == self._layout.id
+
+    def _journal_is_whole(self, needs: Needs) -> bool:
+        try:
+            return self._resumed(needs) or Kind.JOURNAL not in needs.kinds or self._journal()
+        except (OSError, StoreError) as error:
+            self._say(f"the journal cannot be mended: {_told(error)}")
+            return False
 
     def _resumed(self, needs: Needs) -> bool:
         """Finish what an earlier repair of the journal had proved; whether there was need to, and it did."""
@@ -140,6 +170,14 @@ class Repair:
                 lookup.close()
         return found
 
+    def _tried(self, number: int, needs: Needs, lengths: dict[int, tuple[int, bool]]) -> bool:
+        """Mend a pack; say why that cannot be, and let the others have their turn."""
+        try:
+            return self._pack(number, needs, lengths)
+        except (OSError, StoreError) as error:
+            self._say(f"{self._layout.pack(number)}: cannot be mended: {_told(error)}")
+            return False
+
     def _pack(self, number: int, needs: Needs, lengths: dict[int, tuple[int, bool]]) -> bool:
         length, sealed = lengths.get(number, (0, False))
         path = self._layout.pack(number)
@@ -159,7 +197,7 @@ class Repair:
         if same and source and files.patch(self._layout, number, length, bad, source):
             self._say(f"{path}: made whole with {source.pack(number)}")
             return True
-        self._say(f"{path}: neither parity nor a second copy makes it whole")
+        self._say(f"{path}: {_unopened(path)}neither parity nor a second copy makes it whole")
         return False
 
     def _parity(
@@ -169,9 +207,10 @@ class Repair:
         wanted = worn | set(parity.missing(self._layout, sealed))
         for number in sorted(wanted - broken - self._newer):
             try:
+                files.clear(self._layout.parity(number))
                 parity.make(self._layout, number)
-            except StoreError as error:
-                self._say(f"parity of pack {number}: {error}")
+            except (OSError, StoreError) as error:
+                self._say(f"parity of pack {number}: {_told(error)}")
             else:
                 self._say(f"parity of pack {number} was made")
 
@@ -180,8 +219,8 @@ class Repair:
     def _rebuild(self, *, search_only: bool) -> None:
         try:
             rebuild(self._layout, search_only=search_only)
-        except PoparchiveError as error:
-            self._say(f"catalog and search index cannot be made again: {error}")
+        except (OSError, PoparchiveError) as error:
+            self._say(f"catalog and search index cannot be made again: {_told(error)}")
         else:
             self._say(
                 ("search index" if search_only else "catalog and search index") + " made again"
@@ -217,8 +256,8 @@ class Repair:
                 self._catch_up()
             # One that lacked nothing but a blob has it again with another message.
             self._let_go(broken, lengths, {one for one in wanted if not self._whole(one)})
-        except (PoparchiveError, *DATABASE_ERRORS) as error:
-            self._say(f"messages cannot be stored again: {error}")
+        except _FAILURES as error:
+            self._say(f"messages cannot be stored again: {_told(error)}")
 
     def _let_go(
         self, broken: set[int], lengths: dict[int, tuple[int, bool]], lost: set[bytes]
@@ -265,7 +304,7 @@ class Repair:
     def _behind(self, number: int, length: int) -> str:
         """Say so if something lies behind a pack's end that could not be kept."""
         path = self._layout.pack(number)
-        if path.exists() and path.stat().st_size > length:
+        if path.is_file() and path.stat().st_size > length:
             return f"the octets behind {length} may be mail that is nowhere else"
         return ""
 
@@ -297,14 +336,14 @@ class Repair:
             if known:
                 self._say(f"{known} messages that the catalog did not know were stored again")
                 self._rebuild(search_only=False)
-        except (PoparchiveError, *DATABASE_ERRORS) as error:
-            self._say(f"mail that the journal does not name cannot be stored again: {error}")
+        except _FAILURES as error:
+            self._say(f"mail that the journal does not name cannot be stored again: {_told(error)}")
 
     def _remove_strays(self) -> None:
         try:
             strays.Strays(self._layout).remove(self._say)
-        except (PoparchiveError, *DATABASE_ERRORS) as error:
-            self._say(str(error))
+        except _FAILURES as error:
+            self._say(_told(error))
 
     def _catch_up(self) -> None:
         """Bring the catalog up to the journal."""

@@ -1,6 +1,7 @@
 """One verification from beginning to end: journal, packs with their messages, databases."""
 
 import contextlib
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from poparchive.archive import scrub
 from poparchive.archive.heap import keep_large_blocks_apart
 from poparchive.archive.read import Reader
-from poparchive.archive.verify import databases, names, unnamed
+from poparchive.archive.verify import databases, names, places, unnamed
 from poparchive.archive.verify.chain import ChainCheck
 from poparchive.archive.verify.databases import REBUILD, REBUILD_SEARCH
 from poparchive.archive.verify.findings import Bad, Counts, Damage, Kind, Progress, StoppedError
@@ -90,6 +91,7 @@ class _Run:
         self.stopped = False
 
     def all(self) -> Iterator[Damage]:
+        yield from places.check(self._layout, self._counts)
         missing = list(self._open())
         lookup = self._reader.lookup if self._reader else None
         chain = ChainCheck(self._layout, self._counts, lookup, self._scratch)
@@ -195,7 +197,7 @@ class _Run:
 
     def _gone(self, number: int) -> bool:
         """Whether ``optimize`` has retired a pack since we began."""
-        if self._layout.pack(number).exists() or self._reader is None:
+        if os.path.lexists(self._layout.pack(number)) or self._reader is None:
             return False
         try:
             known = self._reader.lookup.packs()
@@ -221,7 +223,7 @@ class _Run:
 
     def _parity(self, number: int) -> Iterator[Damage]:
         path = self._layout.parity(number)
-        if not path.exists():
+        if not os.path.lexists(path) and os.access(path.parent, os.X_OK):
             self._counts.notes.append(
                 f"pack {number} has no parity; `poparchive verify --repair` makes it"
             )

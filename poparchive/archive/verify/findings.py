@@ -22,6 +22,8 @@ class Kind(enum.Enum):
     """The search index: made again from the messages."""
     PARITY = "parity"
     """What heals a pack: made again from it."""
+    DIRECTORY = "directory"
+    """A directory that is missing or cannot be listed: made again; what was in it is told by itself."""
     NEWER = "newer"
     """What a newer version wrote: it may be whole, and nothing of this version changes it."""
 

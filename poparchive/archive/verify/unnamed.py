@@ -125,14 +125,16 @@ def look_or_tell(
     try:
         return look(layout, number, archive)
     except OSError as error:
-        tell(
-            UnreadableError(
-                f"{layout.pack(number)}: no entry of the journal names it, and it cannot be looked at:"
-                f" {error.strerror or error}. It stays as it is; look at the disk and the file's rights,"
-                " and run the command again"
-            )
-        )
+        tell(UnreadableError(_unread(layout, number, error)))
         return None
+
+
+def _unread(layout: Layout, number: int, error: OSError) -> str:
+    return (
+        f"{layout.pack(number)}: no entry of the journal names it, and it cannot be looked at:"
+        f" {error.strerror or error}. It stays as it is; look at the disk and the file's rights,"
+        " and run the command again"
+    )
 
 
 def is_readable(layout: Layout, number: int) -> bool:
@@ -284,14 +286,20 @@ def report(
     there = [number for number in layout.packs() if number not in named]
     # Without a catalog no pull has begun either.
     nothing = bool(there) and archive is None and not _has_entries(layout)
-    if nothing and any(look(layout, number, None).objects for number in there):
+    if nothing and any(_holds_mail(layout, number) for number in there):
         yield Damage(_no_journal(layout), kind=Kind.JOURNAL)
         return
     retired = packlist.retired(layout) if there else set()
     missed = []
     for number in there:
         with suppress(FileNotFoundError):
-            one = look(layout, number, archive)
+            try:
+                one = look(layout, number, archive)
+            except FileNotFoundError:
+                raise
+            except OSError as error:
+                yield Damage(_unread(layout, number, error), kind=Kind.PACK)
+                continue
             if number in retired or one.may_go:
                 counts.notes.append(
                     f"{layout.pack(number)}: no entry of the journal names it; a command that was cut left"
@@ -313,8 +321,10 @@ def _tails(
 ) -> Iterator[Unnamed]:
     """Yield what lies behind the committed lengths of packs that are not sealed, and would be missed."""
     for number, (length, sealed) in named.items():
-        with suppress(FileNotFoundError):
-            if sealed or layout.pack(number).stat().st_size <= length:
+        # What cannot be looked at is told where the pack is read.
+        with suppress(OSError):
+            path = layout.pack(number)
+            if sealed or not path.is_file() or path.stat().st_size <= length:
                 continue
             one = look(layout, number, archive, start=length)
             if not one.objects:
@@ -348,8 +358,16 @@ def refuse_without_journal(layout: Layout) -> None:
     """
     if layout.catalog.exists() or _has_entries(layout):
         return
-    if any(look(layout, number, None).objects for number in layout.packs()):
+    if any(_holds_mail(layout, number) for number in layout.packs()):
         raise DamageError(_no_journal(layout))
+
+
+def _holds_mail(layout: Layout, number: int) -> bool:
+    """Whether a pack holds objects; one that cannot be looked at may."""
+    try:
+        return look(layout, number, None).objects > 0
+    except OSError:
+        return True
 
 
 def _has_entries(layout: Layout) -> bool:
