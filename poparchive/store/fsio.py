@@ -59,6 +59,19 @@ def sync_directory(path: Path) -> None:
             os.close(fd)
 
 
+def make_directory(path: Path) -> None:
+    """Make a directory, and those above it that are missing; durable when it returns. One that is there stays
+    as it is."""
+    with writing(path):
+        missing = []
+        while not path.is_dir():
+            missing.append(path)
+            path = path.parent
+        for one in reversed(missing):
+            one.mkdir(mode=0o700, exist_ok=True)
+            sync_directory(one.parent)
+
+
 def write_durably(path: Path, octets: bytes, *, mode: int = 0o600) -> None:
     """Put a whole file in place: after this returns it survives a power loss, or is not there."""
     with writing(path):

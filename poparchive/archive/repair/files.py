@@ -5,13 +5,13 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from poparchive.archive.verify.findings import Counts
 from poparchive.archive.verify.packs import PackWalk
 from poparchive.store import heads, healing, journal, twin
 from poparchive.store.errors import DamageError, StoreError
-from poparchive.store.fsio import free_name, sync_directory, write_durably, writing
+from poparchive.store.fsio import free_name, make_directory, sync_directory, write_durably, writing
 from poparchive.store.journal import START, Position, TornEntryError
 from poparchive.store.layout import Layout
 from poparchive.store.pack import PACK_HEADER_BYTES, keep_tail
@@ -84,8 +84,8 @@ def resume(layout: Layout, number: int, length: int) -> bool:
 def heal(layout: Layout, number: int, length: int) -> bool:
     """Heal a pack by its parity; True if it is whole now."""
     target = _healed(layout.pack(number))
-    target.parent.mkdir(mode=0o700, exist_ok=True)
     try:
+        make_directory(target.parent)
         if not healing.heal(layout, number, target):
             return whole(layout, number, length, layout.pack(number))
     except StoreError:
@@ -158,8 +158,8 @@ def patch(
     What is good in ours stays as it is; so the copy may be damaged itself, elsewhere, or end sooner.
     """
     target = _healed(layout.pack(number))
-    target.parent.mkdir(mode=0o700, exist_ok=True)
     try:
+        make_directory(target.parent)
         with contextlib.ExitStack() as stack:
             copy = stack.enter_context(source.pack(number).open("rb"))
             ours = None
@@ -243,9 +243,25 @@ def _keeps_tail(layout: Layout, last: PackRecord, target: Path) -> bool:
     return True
 
 
-def mend_journal(layout: Layout, source: Layout, end: Position | None) -> list[Path] | None:
-    """Make the journal whole with what a second copy of the same archive has; return the damaged files
-    that stay beside it, or None if the chain does not prove what comes out.
+def make_directories(layout: Layout) -> list[Path]:
+    """Make those of an archive's directories again that are missing, durably, and return them."""
+    wanted = [layout.root / name for name in ("packs", "journal", "spool")]
+    missing = [path for path in wanted if not os.path.lexists(path)]
+    for path in missing:
+        make_directory(path)
+    return missing
+
+
+class Mended(NamedTuple):
+    """A journal file that was put in place, and where the damaged one stays, if there was one."""
+
+    path: Path
+    kept: Path | None
+
+
+def mend_journal(layout: Layout, source: Layout, end: Position | None) -> list[Mended] | None:
+    """Make the journal whole with what a second copy of the same archive has; return the files that were put
+    in place, or None if the chain does not prove what comes out.
 
     ``end`` is where the catalog has come to: the chain has to lead there. A file that a newer version wrote
     is not replaced, nor is one beside it.
@@ -259,7 +275,7 @@ def mend_journal(layout: Layout, source: Layout, end: Position | None) -> list[P
     return _make_journal(layout, {*layout.journals(), *source.journals()}, made, end)
 
 
-def resume_journal(layout: Layout, end: Position | None) -> list[Path] | None:
+def resume_journal(layout: Layout, end: Position | None) -> list[Mended] | None:
     """Finish what a repair that was cut had proved, as ``mend_journal`` does. None if there is nothing."""
     left = {number: path for path in left_journals(layout) if (number := _number(path))}
     if not left:
@@ -307,7 +323,7 @@ def _make_journal(
     numbers: Collection[int],
     made: Callable[[int], bytes],
     end: Position | None,
-) -> list[Path] | None:
+) -> list[Mended] | None:
     """Put journal files that are ``made`` in place, if the chain proves them."""
     for number in layout.journals():
         heads.refuse_newer_file(layout.journal(number), heads.JOURNAL)
@@ -324,9 +340,9 @@ def _make_journal(
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _switch(trial: Layout, layout: Layout) -> list[Path]:
-    """Put those files of a journal that was proved in place that are others; return what they were."""
-    kept = []
+def _switch(trial: Layout, layout: Layout) -> list[Mended]:
+    """Put those files of a journal that was proved in place that are others."""
+    mended = []
     for number in trial.journals():
         octets = trial.journal(number).read_bytes()
         path = layout.journal(number)
@@ -334,9 +350,8 @@ def _switch(trial: Layout, layout: Layout) -> list[Path]:
             continue
         new = _healed(path)
         write_durably(new, octets)
-        old = put_in_place(new, path)
-        kept += [old] if old else []
-    return kept
+        mended.append(Mended(path, put_in_place(new, path)))
+    return mended
 
 
 def _octets(path: Path) -> bytes:

@@ -84,6 +84,11 @@ class Repair:
 
     def run(self, needs: Needs) -> None:
         """Mend what can be. Verify again to learn what is left."""
+        try:
+            for path in files.make_directories(self._layout):
+                self._say(f"{path}: was missing; it was made again")
+        except StoreError as error:
+            self._say(str(error))
         for what in needs.newer.values():
             self._say(f"{what}. It stays as it is")
         self._newer = set(needs.newer)
@@ -131,8 +136,7 @@ class Repair:
         left = files.left_journals(self._layout)
         if Kind.JOURNAL not in needs.kinds and all(one.with_suffix("").exists() for one in left):
             return False
-        kept = files.resume_journal(self._layout, self._applied())
-        if kept is None:
+        if files.resume_journal(self._layout, self._applied()) is None:
             return False
         self._say("the journal is whole again, with what an earlier repair had made")
         return True
@@ -141,12 +145,15 @@ class Repair:
         if self._source is None or not self._same_archive():
             self._say("the journal: only a second copy of this archive (--from DIR) can mend it")
             return False
-        kept = files.mend_journal(self._layout, self._source, self._applied())
-        if kept is None:
+        mended = files.mend_journal(self._layout, self._source, self._applied())
+        if mended is None:
             self._say(f"the journal: {self._source.root} does not prove what is missing")
-        for path in kept or ():
-            self._say(f"the journal is whole again; {path} is what it was")
-        return kept is not None
+            return False
+        for path, kept in mended:
+            was = f"{kept} is what it was" if kept else "it was missing"
+            self._say(f"{path}: made whole with {self._source.root}; {was}")
+        self._say("the journal is whole again")
+        return True
 
     def _applied(self) -> Position | None:
         with contextlib.suppress(CatalogMissingError, *DATABASE_ERRORS, ValueError, KeyError):
