@@ -9,11 +9,11 @@ from typing import BinaryIO, NamedTuple
 
 from poparchive.archive.verify.findings import Counts
 from poparchive.archive.verify.packs import PackWalk
-from poparchive.store import heads, healing, journal, twin
+from poparchive.store import heads, healing, identity, journal, twin
 from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.fsio import free_name, make_directory, sync_directory, write_durably, writing
 from poparchive.store.journal import START, Position, TornEntryError
-from poparchive.store.layout import Layout
+from poparchive.store.layout import DESCRIPTION, Layout
 from poparchive.store.pack import PACK_HEADER_BYTES, keep_tail
 from poparchive.store.packread import PackReader
 from poparchive.store.records import PackRecord, Sealed
@@ -250,6 +250,18 @@ def make_directories(layout: Layout) -> list[Path]:
     for path in missing:
         make_directory(path)
     return missing
+
+
+def mend_description(layout: Layout, source: Layout | None) -> Path | None:
+    """Write ``archive.toml`` anew, durably, for the layout's id; return where the one before stays.
+
+    The caller has proved that id. What a second copy of the same archive has is taken as it is.
+    """
+    path = layout.root / DESCRIPTION
+    octets = identity.description(layout, source.root if source else None)
+    new = _healed(path)
+    write_durably(new, octets)
+    return put_in_place(new, path)
 
 
 class Mended(NamedTuple):

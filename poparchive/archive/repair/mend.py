@@ -24,12 +24,12 @@ from poparchive.errors import PoparchiveError
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.lookup import CatalogMissingError, Lookup
 from poparchive.index.versions import NewerDatabaseError
-from poparchive.store import parity
+from poparchive.store import identity, parity
 from poparchive.store.digest import sha256
 from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.fsio import Lock, reason
 from poparchive.store.journal import Position
-from poparchive.store.layout import Layout
+from poparchive.store.layout import DESCRIPTION, Layout
 from poparchive.store.records import Sealed
 
 
@@ -84,6 +84,8 @@ class Repair:
 
     def run(self, needs: Needs) -> None:
         """Mend what can be. Verify again to learn what is left."""
+        if Kind.DESCRIPTION in needs.kinds:
+            self._description()
         try:
             for path in files.make_directories(self._layout):
                 self._say(f"{path}: was missing; it was made again")
@@ -120,6 +122,22 @@ class Repair:
             self._remove_strays()
 
     # ---- files ---------------------------------------------------------------------------------------
+
+    def _description(self) -> None:
+        """Write the description that the headers prove; ours has the id that they prove."""
+        path = self._layout.root / DESCRIPTION
+        told = identity.proved(self._layout.root)
+        if told is None or told.id != self._layout.id:
+            self._say(f"{path}: nothing proves what it should say")
+            return
+        source = self._source if self._same_archive() else None
+        try:
+            kept = files.mend_description(self._layout, source)
+        except (OSError, StoreError) as error:
+            self._say(f"{path}: cannot be written anew: {_told(error)}")
+            return
+        was = f"; {kept} is what it was" if kept else ""
+        self._say(f"{path}: was written anew: {told}{was}")
 
     def _same_archive(self) -> bool:
         return self._source is not None and self._source.id == self._layout.id

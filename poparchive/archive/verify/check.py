@@ -25,7 +25,8 @@ from poparchive.index.lookup import CatalogMissingError, Lookup
 from poparchive.index.versions import NewerDatabaseError
 from poparchive.store import parity
 from poparchive.store.errors import FormatError, StoreError
-from poparchive.store.layout import Layout, open_layout
+from poparchive.store.identity import open_proved
+from poparchive.store.layout import Layout
 from poparchive.store.packread import PackReader
 
 _NO_LIMIT = 1 << 62
@@ -52,7 +53,7 @@ def verify(
     """
     keep_large_blocks_apart()
     with contextlib.ExitStack() as stack:
-        run = _Run(open_layout(root), counts, progress, share, stack)
+        run = _Run(open_proved(root)[0], counts, progress, share, stack)
         try:
             for damage in run.all():
                 run.found.append(damage)

@@ -22,6 +22,8 @@ class Kind(enum.Enum):
     """The search index: made again from the messages."""
     PARITY = "parity"
     """What heals a pack: made again from it."""
+    DESCRIPTION = "description"
+    """``archive.toml``: taken from a second copy, or written anew from what the headers of all else say."""
     DIRECTORY = "directory"
     """A directory that is missing or cannot be listed: made again; what was in it is told by itself."""
     NEWER = "newer"

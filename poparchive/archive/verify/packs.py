@@ -14,7 +14,7 @@ from poparchive.store import frame, heads
 from poparchive.store.errors import DamageError, FormatError, StoreError
 from poparchive.store.frame import HEADER_BYTES, Kind, ObjectKind
 from poparchive.store.fsio import read_exactly
-from poparchive.store.layout import Layout
+from poparchive.store.layout import DESCRIPTION, Layout
 from poparchive.store.pack import PACK_HEADER_BYTES, check_header
 from poparchive.store.packread import Frame, PackReader
 
@@ -201,12 +201,19 @@ class PackWalk:
 
 def replaced(layout: Layout) -> list[str]:
     """Say which damaged packs a repair has replaced, and what was damaged of the journal."""
-    return [
-        f"{path}: damaged octets of the journal, which no entry needs; it may be removed once"
-        " `poparchive verify` finds nothing"
-        for path in sorted((layout.root / "journal").glob("*.journal.damaged-*"))
-    ] + [
-        f"{path}: a damaged pack that a whole one has replaced; it may be removed once"
-        " `poparchive verify` finds nothing"
-        for path in sorted((layout.root / "packs").glob("*/*.pack.damaged-*"))
-    ]
+    return (
+        [
+            f"{path}: what a repair has replaced; it may be removed once `poparchive verify` finds nothing"
+            for path in sorted(layout.root.glob(f"{DESCRIPTION}.damaged-*"))
+        ]
+        + [
+            f"{path}: damaged octets of the journal, which no entry needs; it may be removed once"
+            " `poparchive verify` finds nothing"
+            for path in sorted((layout.root / "journal").glob("*.journal.damaged-*"))
+        ]
+        + [
+            f"{path}: a damaged pack that a whole one has replaced; it may be removed once"
+            " `poparchive verify` finds nothing"
+            for path in sorted((layout.root / "packs").glob("*/*.pack.damaged-*"))
+        ]
+    )

@@ -1,4 +1,4 @@
-"""Looks at an archive's directories and who may read its files, before what is in them."""
+"""Looks at an archive's description, its directories and who may read its files, before what is in them."""
 
 import contextlib
 import os
@@ -7,12 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from poparchive.archive.verify.findings import Counts, Damage, Kind
+from poparchive.store import identity
 from poparchive.store.layout import Layout
 
 
 def check(layout: Layout, counts: Counts) -> Iterator[Damage]:
-    """Yield directories that are missing or cannot be listed; note
+    """Yield what is wrong with ``archive.toml``, and directories that are missing or cannot be listed; note
     what this user may not read. The files themselves are told where they are read."""
+    wrong = identity.open_proved(layout.root)[1]
+    if wrong:
+        remedy = "`poparchive verify --repair` writes it anew"
+        yield Damage(f"{wrong}; {remedy}", kind=Kind.DESCRIPTION)
     denied: list[Path] = []
     for directory in _directories(layout):
         try:
