@@ -3,31 +3,28 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from poparchive.archive import packlist
 from poparchive.archive.indexer import read_position
-from poparchive.archive.objects import gather, readable
 from poparchive.archive.opening import open_indexes
 from poparchive.archive.read import Reader
 from poparchive.archive.rebuild import rebuild
-from poparchive.archive.repair import files, retire, strays
+from poparchive.archive.repair import files, others, retire, strays
 from poparchive.archive.repair.files import Say
 from poparchive.archive.repair.needs import Needs
 from poparchive.archive.repair.restore import Restorer
-from poparchive.archive.scan import Scan
+from poparchive.archive.repair.told import told, unopened
 from poparchive.archive.spool import Spooled
 from poparchive.archive.verify.findings import Kind
 from poparchive.archive.verify.unnamed import RECOVERED, refuse_without_journal
 from poparchive.errors import PoparchiveError
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.lookup import CatalogMissingError, Lookup
-from poparchive.index.versions import NewerDatabaseError
 from poparchive.store import identity, parity
 from poparchive.store.digest import sha256
 from poparchive.store.errors import DamageError, StoreError
-from poparchive.store.fsio import Lock, reason
+from poparchive.store.fsio import Lock
 from poparchive.store.journal import Position
 from poparchive.store.layout import DESCRIPTION, Layout
 from poparchive.store.records import Sealed
@@ -48,25 +45,6 @@ Fetch = Callable[[Sequence[Lost]], Iterable[bytes | Spooled]]
 
 _FAILURES = (OSError, PoparchiveError, *DATABASE_ERRORS)
 """What a step ends in that cannot do its work; the next has its turn."""
-
-
-def _told(error: BaseException) -> str:
-    """Say what a step ended in. The operating system's errors do not name their file in what they say."""
-    if not isinstance(error, OSError):
-        return str(error)
-    where = f"{error.filename}: " if isinstance(error.filename, str) else ""
-    return where + reason(error)
-
-
-def _unopened(path: Path) -> str:
-    """Why a file cannot be opened, with a separator behind it; empty if it can, or is missing."""
-    try:
-        path.open("rb").close()
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        return f"cannot be opened ({reason(error)}); "
-    return ""
 
 
 class Repair:
@@ -126,18 +104,18 @@ class Repair:
     def _description(self) -> None:
         """Write the description that the headers prove; ours has the id that they prove."""
         path = self._layout.root / DESCRIPTION
-        told = identity.proved(self._layout.root)
-        if told is None or told.id != self._layout.id:
+        proof = identity.proved(self._layout.root)
+        if proof is None or proof.id != self._layout.id:
             self._say(f"{path}: nothing proves what it should say")
             return
         source = self._source if self._same_archive() else None
         try:
             kept = files.mend_description(self._layout, source)
         except (OSError, StoreError) as error:
-            self._say(f"{path}: cannot be written anew: {_told(error)}")
+            self._say(f"{path}: cannot be written anew: {told(error)}")
             return
         was = f"; {kept} is what it was" if kept else ""
-        self._say(f"{path}: was written anew: {told}{was}")
+        self._say(f"{path}: was written anew: {proof}{was}")
 
     def _same_archive(self) -> bool:
         return self._source is not None and self._source.id == self._layout.id
@@ -146,7 +124,7 @@ class Repair:
         try:
             return self._resumed(needs) or Kind.JOURNAL not in needs.kinds or self._journal()
         except (OSError, StoreError) as error:
-            self._say(f"the journal cannot be mended: {_told(error)}")
+            self._say(f"the journal cannot be mended: {told(error)}")
             return False
 
     def _resumed(self, needs: Needs) -> bool:
@@ -200,7 +178,7 @@ class Repair:
         try:
             return self._pack(number, needs, lengths)
         except (OSError, StoreError) as error:
-            self._say(f"{self._layout.pack(number)}: cannot be mended: {_told(error)}")
+            self._say(f"{self._layout.pack(number)}: cannot be mended: {told(error)}")
             return False
 
     def _pack(self, number: int, needs: Needs, lengths: dict[int, tuple[int, bool]]) -> bool:
@@ -222,7 +200,7 @@ class Repair:
         if same and source and files.patch(self._layout, number, length, bad, source):
             self._say(f"{path}: made whole with {source.pack(number)}")
             return True
-        self._say(f"{path}: {_unopened(path)}neither parity nor a second copy makes it whole")
+        self._say(f"{path}: {unopened(path)}neither parity nor a second copy makes it whole")
         return False
 
     def _parity(
@@ -235,7 +213,7 @@ class Repair:
                 files.clear(self._layout.parity(number))
                 parity.make(self._layout, number)
             except (OSError, StoreError) as error:
-                self._say(f"parity of pack {number}: {_told(error)}")
+                self._say(f"parity of pack {number}: {told(error)}")
             else:
                 self._say(f"parity of pack {number} was made")
 
@@ -245,7 +223,7 @@ class Repair:
         try:
             rebuild(self._layout, search_only=search_only)
         except (OSError, PoparchiveError) as error:
-            self._say(f"catalog and search index cannot be made again: {_told(error)}")
+            self._say(f"catalog and search index cannot be made again: {told(error)}")
         else:
             self._say(
                 ("search index" if search_only else "catalog and search index") + " made again"
@@ -282,7 +260,7 @@ class Repair:
             # One that lacked nothing but a blob has it again with another message.
             self._let_go(broken, lengths, {one for one in wanted if not self._whole(one)})
         except _FAILURES as error:
-            self._say(f"messages cannot be stored again: {_told(error)}")
+            self._say(f"messages cannot be stored again: {told(error)}")
 
     def _let_go(
         self, broken: set[int], lengths: dict[int, tuple[int, bool]], lost: set[bytes]
@@ -362,13 +340,13 @@ class Repair:
                 self._say(f"{known} messages that the catalog did not know were stored again")
                 self._rebuild(search_only=False)
         except _FAILURES as error:
-            self._say(f"mail that the journal does not name cannot be stored again: {_told(error)}")
+            self._say(f"mail that the journal does not name cannot be stored again: {told(error)}")
 
     def _remove_strays(self) -> None:
         try:
             strays.Strays(self._layout).remove(self._say)
         except _FAILURES as error:
-            self._say(_told(error))
+            self._say(told(error))
 
     def _catch_up(self) -> None:
         """Bring the catalog up to the journal."""
@@ -392,36 +370,12 @@ class Repair:
         if wanted:
             yield "packs that the journal does not name", strays.lost(self._layout, set(wanted))
         if self._source is not None and wanted:
-            yield str(self._source.root), self._from_source(set(wanted))
+            yield (
+                str(self._source.root),
+                others.messages(self._source, self._layout, set(wanted), self._say),
+            )
         if self._fetch is not None and wanted:
             yield "servers", self._fetch(self._asked(wanted))
-
-    def _from_source(self, wanted: set[bytes]) -> Iterator[bytes | Spooled]:
-        """Yield what the other archive has of these: by its catalog, else by its packs alone."""
-        assert self._source
-        try:
-            with Reader(self._source.root, self._source) as reader:
-                for identity in sorted(wanted):
-                    with contextlib.suppress(PoparchiveError):
-                        located = reader.lookup.by_id(identity)
-                        if located is not None:
-                            yield gather(reader.octets(located), self._layout)
-        except (CatalogMissingError, NewerDatabaseError, *DATABASE_ERRORS):
-            self._say(f"{self._source.root}: no catalog of use there; its packs are looked through")
-            yield from self._from_packs(self._source, wanted)
-
-    def _from_packs(self, source: Layout, wanted: set[bytes]) -> Iterator[bytes | Spooled]:
-        with contextlib.closing(Scan(source)) as scan:
-            for number in source.packs():
-                length = source.pack(number).stat().st_size
-                for frame in readable(source, scan.reader, number, length):
-                    scan.add(frame)
-            for identity in sorted(wanted):
-                # One that cannot be read a second time costs none of the others.
-                with contextlib.suppress(PoparchiveError):
-                    place = scan.find(identity)
-                    if place is not None:
-                        yield gather(scan.join(place), self._layout)
 
     def _asked(self, wanted: set[bytes]) -> list[Lost]:
         lookup = Lookup(self._layout.catalog)
