@@ -60,7 +60,7 @@ class Unnamed:
     unreadable: bool = False
     """The device does not give all of it back."""
     newer: str = ""
-    """Why nothing of it is to be touched, if a newer version wrote it."""
+    """Why nothing of it is to be touched, if its header, or that of its parity, is of a newer version."""
 
     @property
     def may_go(self) -> bool:
@@ -107,8 +107,6 @@ def look(
             for bad in walk.walk(at, 1 if briefly else _ALL, seen):
                 # One with parity was whole once: its end too is no frame that was being written.
                 found.damaged |= bad.end < size or found.has_parity
-                if bad.newer:
-                    found.newer = bad.why
                 found.unreadable = found.unreadable or not is_readable(layout, number)
                 lost = closed(layout, number, bad)
                 found.objects += lost
