@@ -25,7 +25,7 @@ from poparchive.index.fulltext import is_merged
 from poparchive.index.moves import Moved
 from poparchive.index.ordering import Ordering, Standing
 from poparchive.store import parity
-from poparchive.store.errors import DamageError, StoreError
+from poparchive.store.errors import DamageError, FormatError, StoreError
 from poparchive.store.fsio import Lock, sync_directory, writing
 from poparchive.store.layout import Layout, open_layout
 from poparchive.store.pack import PACK_BYTES, PackWriter
@@ -143,7 +143,7 @@ class _Run:
         missed = []
         with Reader(self._layout.root, self._layout) as archive:
             for number in numbers:
-                if number in retired:
+                if number in retired and not self._newer(number):
                     packlist.remove(self._layout, number)
                 elif one := unnamed.look_or_tell(self._layout, number, archive, self._tell):
                     if one.may_go:
@@ -158,7 +158,7 @@ class _Run:
         with caring(self._layout, wait_s=_LOCK_WAIT_S) as care:
             try:
                 self._prove_open(open_pack(care.catalog))
-            except DamageError as error:
+            except (DamageError, FormatError) as error:
                 # A seal would take what is there for what was written.
                 self._tell(error)
                 return
@@ -213,7 +213,11 @@ class _Run:
 
         A pack that holds nothing but what cannot be read is neither; that is told, and it stays.
         """
-        packs = [one for one in source.ordering.packs() if one[2] != Sealed.NO]
+        packs = [
+            one
+            for one in source.ordering.packs()
+            if one[2] != Sealed.NO and not self._newer(one[0])
+        ]
         held = source.ordering.holds([number for number, _, _ in packs])
         movable = [
             one
@@ -280,8 +284,14 @@ class _Run:
     ) -> None:
         try:
             copy(one, pack)
-        except DamageError as error:
+        except (DamageError, FormatError) as error:
             self._tell(error)
+
+    def _newer(self, number: int) -> bool:
+        """Whether a newer version wrote a pack or its parity, which then stay; that is told."""
+        if told := packlist.newer(self._layout, number):
+            self._tell(FormatError(told))
+        return bool(told)
 
     def _tell(self, error: StoreError) -> None:
         """Note what cannot be read."""

@@ -4,13 +4,15 @@ import contextlib
 from collections.abc import Container, Iterable, Iterator
 
 from poparchive.index.ordering import Ordering
-from poparchive.store import journal
+from poparchive.store import heads, journal
+from poparchive.store.errors import DamageError, FormatError
 from poparchive.store.frame import ObjectKind
 from poparchive.store.fsio import sync_directory, writing
 from poparchive.store.journal import TornEntryError
 from poparchive.store.layout import Layout
 from poparchive.store.packread import Frame
 from poparchive.store.records import PackRecord, RetiredRecord
+from poparchive.store.sidecar import Sidecar
 
 
 def told(layout: Layout) -> Iterator[PackRecord | RetiredRecord]:
@@ -53,8 +55,24 @@ def stands_elsewhere(ordering: Ordering, frame: Frame) -> bool:
     )
 
 
+def newer(layout: Layout, number: int) -> str:
+    """Say that a newer version wrote a pack or its parity, so that both stay as they are; else nothing."""
+    try:
+        heads.refuse_newer_file(layout.pack(number), heads.PACK)
+        with contextlib.suppress(DamageError):
+            Sidecar(layout, number).close()
+    except FormatError as error:
+        return str(error)
+    return ""
+
+
 def remove(layout: Layout, number: int) -> None:
-    """Remove a pack that does not count, and what heals it. Durable when it returns."""
+    """Remove a pack that does not count, and what heals it. Durable when it returns.
+
+    :raises FormatError: A newer version wrote one of them; nothing was removed.
+    """
+    if told := newer(layout, number):
+        raise FormatError(told)
     path = layout.pack(number)
     with writing(path):
         path.unlink(missing_ok=True)
@@ -83,7 +101,7 @@ def remove_unfinished(layout: Layout, named: Container[int]) -> None:
     alone = [
         layout.parity(one)
         for one in layout.parities()
-        if one not in named and not layout.pack(one).exists()
+        if one not in named and not layout.pack(one).exists() and not newer(layout, one)
     ]
     for path in (*unfinished, *alone, *(layout.root / "packs").glob("*/*.parity.new")):
         with writing(path):

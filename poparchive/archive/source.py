@@ -11,7 +11,7 @@ from poparchive.index.ordering import Ordering, Standing
 from poparchive.model import Location
 from poparchive.store import codec, recipe
 from poparchive.store.digest import sha256, sha256_of
-from poparchive.store.errors import DamageError, MissingObjectError
+from poparchive.store.errors import DamageError, FormatError, MissingObjectError, StoreError
 from poparchive.store.frame import ObjectKind
 from poparchive.store.layout import Layout
 from poparchive.store.pack import PACK_HEADER_BYTES
@@ -86,7 +86,7 @@ class Source:
             raise DamageError(f"blob {blob.id.hex()} has another hash; it stays where it is")
         return octets
 
-    def moves(self, number: int, tell: Callable[[DamageError], None]) -> bool:
+    def moves(self, number: int, tell: Callable[[StoreError], None]) -> bool:
         """Whether any object can be moved out of a pack. ``tell`` gets why those cannot that were tried.
 
         The first message of a pack that is whole answers it. One that earlier runs have left with nothing
@@ -95,14 +95,14 @@ class Source:
         for message in self.ordering.standing("messages", self.ordering.messages([number])):
             try:
                 self._proved(message, None)
-            except DamageError as error:
+            except (DamageError, FormatError) as error:
                 tell(error)
             else:
                 return True
         for blob in self.ordering.standing("blobs", self.ordering.blobs([number])):
             try:
                 self._proved_blob(blob)
-            except DamageError as error:
+            except (DamageError, FormatError) as error:
                 tell(error)
             else:
                 return True

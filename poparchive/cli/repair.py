@@ -11,9 +11,11 @@ from poparchive.archive.spool import Spooled
 from poparchive.archive.verify import Counts, Damage, Progress, verify
 from poparchive.cli import output
 from poparchive.cli.paths import Settings
-from poparchive.errors import PoparchiveError
+from poparchive.errors import PoparchiveError, UsageError
+from poparchive.store.errors import DescriptionError, FormatError
 from poparchive.store.fsio import Lock
-from poparchive.store.layout import open_layout
+from poparchive.store.identity import open_proved
+from poparchive.store.layout import DESCRIPTION, Layout
 
 if TYPE_CHECKING:
     from poparchive.config import Config
@@ -27,8 +29,8 @@ def repair(
 ) -> list[Damage]:
     """Mend the archive and return what is left, found by looking at all of it again."""
     root = settings.archive_dir()
-    layout = open_layout(root)
-    other = open_layout(source) if source is not None else None
+    layout, _ = open_proved(root)
+    other = _second(source) if source is not None else None
     needs = Needs()
     with Lock(layout.optimize_lock), Lock(layout.lock) as lock:
         with output.progress("verify", unit="steps") as bars:
@@ -45,6 +47,23 @@ def repair(
             )
         with output.progress("verify again", unit="steps") as bars:
             return list(verify(root, counts, show(bars)))
+
+
+def _second(source: Path) -> Layout:
+    """Open the second copy. Raises ``UsageError`` where there is none, for then nothing was done."""
+    if not source.is_dir():
+        raise UsageError(f"--from {source}: there is no such directory; nothing was done")
+    try:
+        return open_proved(source)[0]
+    except DescriptionError as error:
+        raise UsageError(f"--from {source}: {error}") from error
+    except FormatError as error:
+        if not (source / DESCRIPTION).exists():
+            raise UsageError(
+                f"--from {source}: there is no archive; it wants the directory of a second copy, in which are"
+                " packs and journal. Nothing was done"
+            ) from error
+        raise
 
 
 def _config(settings: Settings) -> "Config | None":

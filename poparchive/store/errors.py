@@ -31,6 +31,17 @@ class FormatError(StoreError):
     """The archive was written by a newer version, or it is no archive."""
 
 
+class DescriptionError(FormatError):
+    """``archive.toml`` is missing or says nothing of use, in what may be an archive all the same.
+
+    ``what`` is what is wrong, without what to do.
+    """
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(what + remedy)
+        self.what = what
+
+
 class WriteError(StoreError):
     """A write or a sync failed: disk full, or a device error. The writer is dead afterwards."""
 

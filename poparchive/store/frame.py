@@ -220,9 +220,9 @@ def decode_header(octets: bytes) -> Header:
     )
     if version > NEWEST or kind not in iter(Kind) or codec not in iter(Codec) or flags:
         raise FormatError(
-            f"a frame has version {version}, kind {kind}, codec {codec} and flags {flags}; this poparchive"
-            f" reads frames up to version {NEWEST}, kind {Kind.SEAL}, codec {Codec.ZSTD} and without"
-            " flags. Install a newer version."
+            f"a frame was written by a newer version of poparchive: found version {version}, kind {kind},"
+            f" codec {codec} and flags {flags}; this one reads up to version {NEWEST}, kind {Kind.SEAL},"
+            f" codec {Codec.ZSTD} and without flags. Install a newer version"
         )
     if version == PLAIN and table != count * _ENTRY.size:
         raise DamageError("a frame's header does not agree with itself")

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,19 @@ from types import TracebackType
 from typing import Self
 
 from poparchive.store.errors import DamageError, LockedError, WriteError
+
+DENIED = (errno.EACCES, errno.EPERM)
+"""What the operating system says when it is not for this user."""
+
+
+def reason(error: OSError) -> str:
+    """Say what the operating system says, and what to do if it is not for this user."""
+    text = error.strerror or str(error)
+    return (
+        f"{text}; run the command as the user who owns the archive"
+        if error.errno in DENIED
+        else text
+    )
 
 
 @contextlib.contextmanager
@@ -27,6 +41,8 @@ def writing(path: Path) -> Iterator[None]:
                 f"{path}: the disk is full. The archive is whole up to the last finished batch;"
                 " make room and run the command again."
             ) from error
+        if error.errno in DENIED:
+            raise WriteError(f"{path}: cannot write: {reason(error)}") from error
         raise WriteError(
             f"{path}: cannot write: {error.strerror or error}. What was kept before stays kept;"
             " look at the disk and run the command again."
@@ -41,6 +57,19 @@ def sync_directory(path: Path) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory, and those above it that are missing; durable when it returns. One that is there stays
+    as it is."""
+    with writing(path):
+        missing = []
+        while not path.is_dir():
+            missing.append(path)
+            path = path.parent
+        for one in reversed(missing):
+            one.mkdir(mode=0o700, exist_ok=True)
+            sync_directory(one.parent)
 
 
 def write_durably(path: Path, octets: bytes, *, mode: int = 0o600) -> None:
@@ -79,6 +108,15 @@ def _put(path: Path, octets: bytes, mode: int, *, sync: bool) -> None:
     finally:
         os.close(fd)
     temporary.rename(path)
+
+
+def open_file(path: Path) -> int:
+    """Open a file to read. A directory, which the system would open too, is refused as it is in reading."""
+    fd = os.open(path, os.O_RDONLY)
+    if stat.S_ISDIR(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    return fd
 
 
 def write_all(fd: int, octets: bytes | memoryview) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from poparchive.store import codec, frame, records
+from poparchive.store import codec, frame, heads, records
 from poparchive.store.errors import DamageError, FormatError, StoreError, WriteError
 from poparchive.store.fsio import (
     free_name,
@@ -26,14 +26,16 @@ from poparchive.store.fsio import (
 from poparchive.store.layout import Layout
 from poparchive.store.records import Record
 
-MAGIC = b"POPAJRNL"
 ENTRY_MAGIC = b"PAJE"
 VERSION = 1
-_HEAD = struct.Struct("<8sHH16sIQ")
 _ENTRY = struct.Struct("<4sBBHQQII32s")
 _CRC = struct.Struct("<I")
 _HASH_BYTES = 32
-FILE_HEADER_BYTES = _HEAD.size + _CRC.size
+_MISSING = (
+    "the journal file is missing. Put it back from a backup, or let `poparchive verify --repair --from DIR`"
+    " take it from a second copy"
+)
+FILE_HEADER_BYTES = heads.HEADER_BYTES
 ENTRY_HEADER_BYTES = _ENTRY.size + _CRC.size
 NO_HASH = bytes(_HASH_BYTES)
 
@@ -180,10 +182,10 @@ class JournalWriter:
         self.close()
         number = self._position.file + 1
         path = self._layout.journal(number)
-        head = _HEAD.pack(MAGIC, VERSION, 0, self._layout.id, number, first)
+        head = heads.encode(heads.JOURNAL, self._layout.id, number, first)
         with writing(path):
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-            write_all(self._fd, head + _CRC.pack(zlib.crc32(head)))
+            write_all(self._fd, head)
             os.fsync(self._fd)
             sync_directory(path.parent)
         return Position(number, FILE_HEADER_BYTES, first - 1, self._position.hash)
@@ -215,14 +217,11 @@ def settle(layout: Layout, position: Position) -> None:
                 os.close(fd)
 
 
-_MISSING = (
-    "the journal file is missing. Put it back from a backup, or let `poparchive verify --repair --from DIR`"
-    " take it from a second copy"
-)
-
-
-def read(layout: Layout, position: Position = START) -> Iterator[JournalEntry]:
-    """Yield the entries behind ``position``.
+def read(
+    layout: Layout, position: Position = START, *, header: bool = True
+) -> Iterator[JournalEntry]:
+    """Yield the entries behind ``position``. Without ``header``, that of the file in which it is was looked
+    at before: who reads on behind damage is not to meet it with each entry again.
 
     Raises ``TornEntryError`` where the last file ends in something that is no whole entry (a crash
     leaves that), and ``DamageError`` for anything wrong before the end.
@@ -236,7 +235,9 @@ def read(layout: Layout, position: Position = START) -> Iterator[JournalEntry]:
     for number in numbers:
         if number < position.file:
             continue
-        for entry in _read_file(layout, number, position, last=number == numbers[-1]):
+        known = not header and number == position.file
+        last = number == numbers[-1]
+        for entry in _read_file(layout, number, position, last=last, header=not known):
             yield entry
             position = entry.after
 
@@ -248,7 +249,7 @@ def readable(layout: Layout) -> Iterator[JournalEntry]:
     while position is not None:
         before, position = position, None
         try:
-            for entry in read(layout, before):
+            for entry in read(layout, before, header=before is START):
                 before = entry.after
                 yield entry
         except StoreError:
@@ -297,7 +298,7 @@ def _before(fd: int, file: int, at: int, size: int, path: Path) -> Position | No
 
 
 def _read_file(
-    layout: Layout, number: int, position: Position, *, last: bool
+    layout: Layout, number: int, position: Position, *, last: bool, header: bool = True
 ) -> Iterator[JournalEntry]:
     path = layout.journal(number)
     try:
@@ -308,7 +309,8 @@ def _read_file(
         size = os.fstat(fd).st_size
         if last and size < FILE_HEADER_BYTES and position.file < number:
             raise TornEntryError(path, 0, "the file ends inside its header")
-        _check_header(layout, number, read_exactly(fd, FILE_HEADER_BYTES, 0, path))
+        if header:
+            _check_header(layout, number, read_exactly(fd, FILE_HEADER_BYTES, 0, path))
         if position.file < number:
             position = Position(number, FILE_HEADER_BYTES, position.entry, position.hash)
         while position.offset < size:
@@ -337,13 +339,13 @@ def _read_entry(fd: int, position: Position, size: int, path: Path) -> JournalEn
         raise TornEntryError(path, at, "an entry's header is damaged")
     if version != VERSION or flags:
         raise FormatError(
-            f"{path}: entry {number} has version {version} and flags {flags}; this poparchive reads"
-            f" version {VERSION} without flags. Install a newer version."
+            f"{path}: entry {number} was written by a newer version of poparchive: found version {version},"
+            f" flags {flags}; this one reads up to version {VERSION}, without flags. Install a newer version"
         )
     if coding not in iter(frame.Codec):
         raise FormatError(
-            f"{path}: entry {number} has codec {coding}; this poparchive knows codecs up to"
-            f" {frame.Codec.ZSTD}. Install a newer version."
+            f"{path}: entry {number} was written by a newer version of poparchive: found codec {coding};"
+            f" this one reads codecs up to {frame.Codec.ZSTD}. Install a newer version"
         )
     end = at + ENTRY_HEADER_BYTES + stored + _HASH_BYTES
     if end > size:
@@ -379,14 +381,9 @@ def _nothing_follows(fd: int, offset: int, size: int, path: Path) -> bool:
 
 def _check_header(layout: Layout, number: int, octets: bytes) -> None:
     path = layout.journal(number)
-    head = octets[: _HEAD.size]
-    if not head.startswith(MAGIC) or zlib.crc32(head) != _CRC.unpack_from(octets, _HEAD.size)[0]:
+    head = heads.decode(octets, heads.JOURNAL)
+    if head is None:
         raise DamageError(f"{path}: the journal file's header is damaged")
-    _, version, flags, archive, named, _ = _HEAD.unpack(head)
-    if version != VERSION or flags:
-        raise FormatError(
-            f"{path}: the journal file has version {version} and flags {flags}; this poparchive reads"
-            f" version {VERSION} without flags. Install a newer version."
-        )
-    if archive != layout.id or named != number:
+    heads.refuse_newer(octets, heads.JOURNAL, path)
+    if head.archive != layout.id or head.number != number:
         raise DamageError(f"{path}: belongs to another archive or has another number")

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from poparchive import __version__
-from poparchive.store.errors import FormatError
+from poparchive.store.errors import DescriptionError, FormatError, UnreadableError
 from poparchive.store.format import FORMAT
-from poparchive.store.fsio import sync_directory, write_durably, writing
+from poparchive.store.fsio import reason, sync_directory, write_durably, writing
+
+DESCRIPTION = "archive.toml"
 
 CONTENTS = "attachments.sqlite"
 """The texts of attachments, beside any search index that is made of them."""
@@ -91,14 +93,19 @@ class Layout(NamedTuple):
 
 
 def _numbers(directory: Path, pattern: str) -> list[int]:
-    stems = (path.name.partition(".")[0] for path in directory.glob(pattern))
+    try:
+        stems = [path.name.partition(".")[0] for path in directory.glob(pattern)]
+    except OSError as error:
+        raise UnreadableError(f"{directory}: cannot be listed: {reason(error)}") from error
     return sorted(int(stem) for stem in stems if stem.isdigit())
 
 
 def create(root: Path) -> Layout:
     """Make an empty archive. The directory may exist if it is empty."""
-    if (root / "archive.toml").exists():
+    if (root / DESCRIPTION).exists():
         raise FormatError(f"{root}: there is an archive here already")
+    if _holds_files(root):
+        raise _undescribed(root)
     if root.exists() and any(root.iterdir()):
         raise FormatError(f"{root}: the directory is not empty; an archive wants one of its own")
     with writing(root):
@@ -110,14 +117,40 @@ def create(root: Path) -> Layout:
 
     identity = uuid.uuid4()
     created = int(time.time())
+    write_durably(root / DESCRIPTION, described(identity.bytes, created))
+    return Layout(root, identity.bytes, created)
+
+
+def described(identity: bytes, created: int) -> bytes:
+    """Return what ``archive.toml`` holds."""
+    import uuid
+
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(created))
     text = (
         "# An archive of poparchive. docs/store-format.md says how to read it without the program.\n"
-        f'format = {FORMAT}\nid = "{identity}"\ncreated = {stamp}\n'
+        f'format = {FORMAT}\nid = "{uuid.UUID(bytes=identity)}"\ncreated = {stamp}\n'
         f'made_by = "poparchive {__version__}"\n'
     )
-    write_durably(root / "archive.toml", text.encode())
-    return Layout(root, identity.bytes, created)
+    return text.encode()
+
+
+def _holds_files(root: Path) -> bool:
+    """Whether packs or journal files are there, as in an archive."""
+    return any(
+        next(root.glob(pattern), None) is not None
+        for pattern in ("packs/*/*.pack", "journal/*.journal")
+    )
+
+
+_REMEDY = (
+    "; put it back from a backup, or let `poparchive verify --repair` write it anew from what the headers of"
+    " packs and journal say"
+)
+
+
+def _undescribed(root: Path) -> DescriptionError:
+    what = f"{root / DESCRIPTION}: is missing, but packs or a journal are there"
+    return DescriptionError(what, _REMEDY)
 
 
 _ID_BYTES = 16
@@ -144,8 +177,11 @@ def _description(text: str) -> dict[str, Any]:
 
 
 def open_layout(root: Path) -> Layout:
-    """Read ``archive.toml``. A newer format is refused by name."""
-    path = root / "archive.toml"
+    """Read ``archive.toml``. A newer format is refused by name.
+
+    :raises DescriptionError: It cannot be read, and what it described may be there (``store.identity``).
+    """
+    path = root / DESCRIPTION
     try:
         values = _description(path.read_text(encoding="utf-8"))
         version = int(values["format"])
@@ -156,13 +192,16 @@ def open_layout(root: Path) -> Layout:
             raise ValueError(f"{values['id']!r} is no UUID")
         created = int(values["created"].timestamp())
     except FileNotFoundError:
+        if _holds_files(root):
+            raise _undescribed(root) from None
         raise FormatError(
             f"{root}: no archive here (archive.toml is missing); `poparchive init` makes one"
         ) from None
     except OSError as error:
-        raise FormatError(f"{path}: {error.strerror}") from error
+        raise DescriptionError(f"{path}: cannot be read: {reason(error)}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FormatError(f"{path}: not readable as an archive's description: {error}") from error
+        what = f"{path}: not readable as an archive's description"
+        raise DescriptionError(what, f" ({error}){_REMEDY}") from error
     return Layout(root, identity, created)
 
 

@@ -9,32 +9,20 @@ be mail that is nowhere else. After a failed write or sync it stays dead. ``pack
 import contextlib
 import hashlib
 import os
-import struct
 import time
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from poparchive.errors import PoparchiveError
 from poparchive.model import Location
-from poparchive.store import frame, journal, tail, twin
-from poparchive.store.errors import (
-    DamageError,
-    FormatError,
-    MisplacedError,
-    UnreadableError,
-    WriteError,
-)
+from poparchive.store import frame, heads, journal, tail, twin
+from poparchive.store.errors import DamageError, MisplacedError, UnreadableError, WriteError
 from poparchive.store.frame import HEADER_BYTES, Kind, Object
 from poparchive.store.fsio import Lock, read_exactly, sync_directory, write_all, writing
 from poparchive.store.layout import Layout
 from poparchive.store.records import PackRecord, RetiredRecord, Sealed
 
-MAGIC = b"POPAPACK"
-VERSION = 1
-_HEAD = struct.Struct("<8sHH16sIQ")
-_CRC = struct.Struct("<I")
-PACK_HEADER_BYTES = _HEAD.size + _CRC.size
+PACK_HEADER_BYTES = heads.HEADER_BYTES
 
 PACK_BYTES = 256 << 20
 """Large enough that an archive of decades has few files, small enough to copy and check in one go."""
@@ -207,10 +195,10 @@ class PackWriter:
                 self._given = highest_given(self._layout)
             self._number, self._fd = _create(self._layout, self._path, self._given)
             path = self._path(self._number)
-            head = _HEAD.pack(MAGIC, VERSION, 0, self._layout.id, self._number, int(time.time()))
+            head = heads.encode(heads.PACK, self._layout.id, self._number, int(time.time()))
             self._length = 0
             with writing(path):
-                write_all(self._fd, head + _CRC.pack(zlib.crc32(head)))
+                write_all(self._fd, head)
                 os.fsync(self._fd)
             sync_directory(path.parent)
             sync_directory(path.parent.parent)
@@ -254,6 +242,7 @@ def highest_given(layout: Layout) -> int:
 def cut_tail(layout: Layout, last: PackRecord) -> None:
     """Cut a pack back to its committed length, and keep what is whole behind it, as ``keep_tail`` does."""
     path = layout.pack(last.number)
+    heads.refuse_newer_file(path, heads.PACK)
     keep_tail(layout, last, path, path)
     with writing(path):
         os.truncate(path, last.length)
@@ -390,20 +379,15 @@ class _Dying:
 
 def check_header(layout: Layout, number: int, octets: bytes, path: Path) -> None:
     """Refuse a file that is not this archive's pack of this number."""
-    head = octets[: _HEAD.size]
-    if len(octets) < PACK_HEADER_BYTES or not head.startswith(MAGIC):
+    if len(octets) < PACK_HEADER_BYTES or not octets.startswith(heads.PACK):
         raise DamageError(f"{path}: does not begin as a pack")
-    if zlib.crc32(head) != _CRC.unpack_from(octets, _HEAD.size)[0]:
+    head = heads.decode(octets, heads.PACK)
+    if head is None:
         raise DamageError(f"{path}: the pack's header is damaged")
-    _, version, flags, archive, named, _ = _HEAD.unpack(head)
-    if version != VERSION or flags:
-        raise FormatError(
-            f"{path}: the pack has version {version} and flags {flags}; this poparchive reads version"
-            f" {VERSION} without flags. Install a newer version."
-        )
-    if archive != layout.id or named != number:
-        whose = "of this archive" if archive == layout.id else "of another archive"
+    heads.refuse_newer(octets, heads.PACK, path)
+    if head.archive != layout.id or head.number != number:
+        whose = "of this archive" if head.archive == layout.id else "of another archive"
         raise MisplacedError(
-            f"{path}: is pack {named} {whose}, by its header. Files were renamed or copied over each other:"
-            " give each its name back, or put the right one there from a backup"
+            f"{path}: is pack {head.number} {whose}, by its header. Files were renamed or copied over each"
+            " other: give each its name back, or put the right one there from a backup"
         )

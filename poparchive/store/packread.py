@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from poparchive.model import Location
-from poparchive.store import codec, frame, twin
+from poparchive.store import codec, frame, heads, twin
 from poparchive.store.codec import Dictionary
 from poparchive.store.dictionaries import Dictionaries
 from poparchive.store.errors import (
@@ -308,9 +308,21 @@ class PackReader:
                 raise PackGoneError(f"{path}: the pack is missing") from error
             except OSError as error:
                 raise DamageError(f"{path}: cannot open: {error.strerror}") from error
+            self._refuse_newer(fd, path)
             self._fds[pack] = fd
             if len(self._fds) > _OPEN_PACKS:
                 os.close(self._fds.popitem(last=False)[1])
         else:
             self._fds.move_to_end(pack)
         return fd
+
+    def _refuse_newer(self, fd: int, path: Path) -> None:
+        """Close a file that a newer version wrote, or that cannot be read, and raise."""
+        try:
+            heads.refuse_newer(os.pread(fd, heads.HEADER_BYTES, 0), heads.PACK, path)
+        except OSError as error:
+            os.close(fd)
+            raise DamageError(f"{path}: cannot read at 0: {error.strerror}") from error
+        except FormatError:
+            os.close(fd)
+            raise

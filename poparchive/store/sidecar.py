@@ -14,7 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from poparchive.store import heads
 from poparchive.store.errors import DamageError, FormatError
+from poparchive.store.fsio import open_file
 from poparchive.store.layout import Layout
 
 MAGIC = b"POPAPRTY"
@@ -150,7 +152,7 @@ def differing(found: bytes, expected: bytes, first: int = 0) -> Iterator[int]:
 
 
 class Source:
-    """A file that is read as far as it can be: a missing one is empty.
+    """A file that is read as far as it can be: one that is missing, or cannot be opened, is empty.
 
     Belongs to one thread.
     """
@@ -160,12 +162,16 @@ class Source:
         self.size = 0
         self.unreadable = 0
         """Octets that gave an error when they were read."""
+        self.problem = ""
+        """Why it could not be opened."""
         try:
-            self._fd = os.open(path, os.O_RDONLY)
+            self._fd = open_file(path)
         except FileNotFoundError:
             self._fd = -1
+            self.problem = "is missing"
         except OSError as error:
-            raise DamageError(f"{path}: cannot open: {error.strerror}") from error
+            self._fd = -1
+            self.problem = f"cannot open: {error.strerror}"
         else:
             self.size = os.fstat(self._fd).st_size
 
@@ -295,7 +301,7 @@ class Sidecar:
 
 def _find_header(source: Source) -> Header:
     if not source.exists:
-        raise DamageError(f"{source.path}: is missing: the pack has no parity")
+        raise DamageError(f"{source.path}: {source.problem}: the pack has no parity")
     head = bytes(source.read(0, HEADER_BYTES))
     if _is_right(head):
         return _decode(source.path, head)
@@ -330,4 +336,4 @@ def _decode(path: Path, octets: bytes) -> Header:
 
 
 def _newer(path: Path, version: int, flags: int) -> FormatError:
-    return FormatError(f"{path}: version {version}, flags {flags}: needs a newer poparchive")
+    return FormatError(heads.newer(path, version, flags, VERSION))

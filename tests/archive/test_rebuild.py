@@ -132,7 +132,7 @@ def test_what_a_pack_still_has_is_not_called_lost(root: Path) -> None:
     said = run(root, "rebuild", code=0).stderr
     assert f"{LOST + 1 + LEFT} messages are in the catalog and searchable" in said
     assert damages(root) == []
-    assert run(root, "status", code=0).stderr == ""
+    assert "lack" not in run(root, "status", code=0).stderr
 
 
 def test_without_an_old_catalog_the_new_one_is_taken(root: Path) -> None:

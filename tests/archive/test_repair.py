@@ -17,7 +17,7 @@ from poparchive.archive.repair import Lost, Needs, Repair
 from poparchive.archive.repair.restore import Restorer
 from poparchive.archive.writer import Writer
 from poparchive.errors import PoparchiveError
-from poparchive.store import layout, parity
+from poparchive.store import fsio, layout, parity
 from poparchive.store.digest import sha256
 from poparchive.store.fsio import Lock
 from poparchive.store.pack import PACK_HEADER_BYTES
@@ -516,3 +516,57 @@ def test_what_a_cut_repair_left_goes_where_nobody_needs_it(root: Path) -> None:
     repair(root)
     assert not list(root.glob("**/*.healed"))
     assert damages(root) == []
+
+
+@pytest.mark.parametrize("what", ["packs", "journal", "spool", "packs/01"])
+def test_a_directory_that_was_lost(root: Path, what: str) -> None:
+    """It is named, made again, and what was in it comes from a second copy."""
+    copy = copied(root)
+    there = layout.open_layout(root)
+    before = {path: path.read_bytes() for path in root.glob("*/**/*") if path.is_file()}
+    shutil.rmtree(root / what)
+    found = damages(root)
+    if what != "spool":
+        assert any(str(root / what) in damage.what for damage in found)
+    said, _ = repair(root, copy)
+    if what != "packs/01":
+        assert f"{root / what}: was missing; it was made again" in said
+    assert {path: path.read_bytes() for path in before if path.exists()} == before
+    assert damages(root) == []
+    assert (root / what).stat().st_mode & 0o777 == 0o700
+    assert there.packs()
+
+
+def test_a_lost_directory_of_packs_takes_what_servers_have(root: Path) -> None:
+    """Without a second copy, too, there is a place for what comes again."""
+    before = sorted(octets_of(root))
+    shutil.rmtree(root / "packs")
+    repair(root, has=before)
+    assert sorted(octets_of(root)) == before
+    assert damages(root) == []
+
+
+def test_a_lost_directory_is_durable(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each directory that was made is synced in the one above it before anything is in it."""
+    copy = copied(root)
+    shutil.rmtree(root / "packs")
+    synced: list[Path] = []
+    sync = fsio.sync_directory
+
+    def noted(path: Path) -> None:
+        synced.append(path)
+        sync(path)
+
+    monkeypatch.setattr("poparchive.store.fsio.sync_directory", noted)
+    repair(root, copy)
+    assert synced.index(root) < synced.index(root / "packs")
+
+
+def test_a_journal_file_that_was_gone_is_told(root: Path) -> None:
+    """Which file it was, and where it came from."""
+    copy = copied(root)
+    path = layout.open_layout(root).journal(1)
+    path.unlink()
+    said, _ = repair(root, copy)
+    assert f"{path}: made whole with {copy}; it was missing" in said
+    assert "the journal is whole again" in said

@@ -5,15 +5,15 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from poparchive.archive.verify.findings import Counts
 from poparchive.archive.verify.packs import PackWalk
-from poparchive.store import healing, journal, twin
+from poparchive.store import heads, healing, identity, journal, twin
 from poparchive.store.errors import DamageError, StoreError
-from poparchive.store.fsio import free_name, sync_directory, write_durably, writing
+from poparchive.store.fsio import free_name, make_directory, sync_directory, write_durably, writing
 from poparchive.store.journal import START, Position, TornEntryError
-from poparchive.store.layout import Layout
+from poparchive.store.layout import DESCRIPTION, Layout
 from poparchive.store.pack import PACK_HEADER_BYTES, keep_tail
 from poparchive.store.packread import PackReader
 from poparchive.store.records import PackRecord, Sealed
@@ -26,8 +26,9 @@ def aside(path: Path) -> Path:
     """Return the name under which a damaged file stays: the one that it has already, from a repair that was
     cut, or a new one."""
     for other in path.parent.glob(path.name + ".damaged-*"):
-        if other.samefile(path):
-            return other
+        with contextlib.suppress(OSError):
+            if other.samefile(path):
+                return other
     return free_name(path)
 
 
@@ -37,7 +38,8 @@ def put_in_place(new: Path, path: Path) -> Path | None:
     is there under one of its names, which the next repair knows."""
     kept = None
     with writing(path):
-        if path.exists():
+        # Also a directory that took its name, or a link that leads nowhere.
+        if os.path.lexists(path):
             kept = aside(path)
             try:
                 if not kept.exists():
@@ -48,6 +50,14 @@ def put_in_place(new: Path, path: Path) -> Path | None:
         new.rename(path)
         sync_directory(path.parent)
     return kept
+
+
+def clear(path: Path) -> None:
+    """Move a directory aside that stands in the place of a file, which cannot be put over it."""
+    if path.is_dir() and not path.is_symlink():
+        with writing(path):
+            path.rename(aside(path))
+            sync_directory(path.parent)
 
 
 def _healed(path: Path) -> Path:
@@ -74,8 +84,8 @@ def resume(layout: Layout, number: int, length: int) -> bool:
 def heal(layout: Layout, number: int, length: int) -> bool:
     """Heal a pack by its parity; True if it is whole now."""
     target = _healed(layout.pack(number))
-    target.parent.mkdir(mode=0o700, exist_ok=True)
     try:
+        make_directory(target.parent)
         if not healing.heal(layout, number, target):
             return whole(layout, number, length, layout.pack(number))
     except StoreError:
@@ -148,12 +158,13 @@ def patch(
     What is good in ours stays as it is; so the copy may be damaged itself, elsewhere, or end sooner.
     """
     target = _healed(layout.pack(number))
-    target.parent.mkdir(mode=0o700, exist_ok=True)
     try:
+        make_directory(target.parent)
         with contextlib.ExitStack() as stack:
             copy = stack.enter_context(source.pack(number).open("rb"))
             ours = None
-            with contextlib.suppress(FileNotFoundError):
+            # One that is missing, or cannot be opened, is bad from its beginning to its end.
+            with contextlib.suppress(OSError):
                 ours = stack.enter_context(layout.pack(number).open("rb"))
             with writing(target):
                 fd = os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -210,8 +221,10 @@ def _copy(source: BinaryIO, out: BinaryIO, start: int, end: int) -> None:
 
 def _take(layout: Layout, number: int, length: int, target: Path) -> bool:
     path = layout.pack(number)
-    good = target.stat().st_size == length and whole(layout, number, length, target)
-    if good and path.exists():
+    newer = heads.of_file(path, heads.PACK)
+    good = not (newer and newer.newer)
+    good = good and target.stat().st_size == length and whole(layout, number, length, target)
+    if good and os.path.isfile(path):  # noqa: PTH113  # also where nobody may look
         # The whole one ends where the journal says. Behind that may stand what the journal has lost.
         with contextlib.suppress(OSError):
             good = _keeps_tail(layout, PackRecord(number, length, Sealed.NO), target)
@@ -230,11 +243,40 @@ def _keeps_tail(layout: Layout, last: PackRecord, target: Path) -> bool:
     return True
 
 
-def mend_journal(layout: Layout, source: Layout, end: Position | None) -> list[Path] | None:
-    """Make the journal whole with what a second copy of the same archive has; return the damaged files
-    that stay beside it, or None if the chain does not prove what comes out.
+def make_directories(layout: Layout) -> list[Path]:
+    """Make those of an archive's directories again that are missing, durably, and return them."""
+    wanted = [layout.root / name for name in ("packs", "journal", "spool")]
+    missing = [path for path in wanted if not os.path.lexists(path)]
+    for path in missing:
+        make_directory(path)
+    return missing
 
-    ``end`` is where the catalog has come to: the chain has to lead there.
+
+def mend_description(layout: Layout, source: Layout | None) -> Path | None:
+    """Write ``archive.toml`` anew, durably, for the layout's id; return where the one before stays.
+
+    The caller has proved that id. What a second copy of the same archive has is taken as it is.
+    """
+    path = layout.root / DESCRIPTION
+    octets = identity.description(layout, source.root if source else None)
+    new = _healed(path)
+    write_durably(new, octets)
+    return put_in_place(new, path)
+
+
+class Mended(NamedTuple):
+    """A journal file that was put in place, and where the damaged one stays, if there was one."""
+
+    path: Path
+    kept: Path | None
+
+
+def mend_journal(layout: Layout, source: Layout, end: Position | None) -> list[Mended] | None:
+    """Make the journal whole with what a second copy of the same archive has; return the files that were put
+    in place, or None if the chain does not prove what comes out.
+
+    ``end`` is where the catalog has come to: the chain has to lead there. A file that a newer version wrote
+    is not replaced, nor is one beside it.
     """
 
     def made(number: int) -> bytes:
@@ -245,7 +287,7 @@ def mend_journal(layout: Layout, source: Layout, end: Position | None) -> list[P
     return _make_journal(layout, {*layout.journals(), *source.journals()}, made, end)
 
 
-def resume_journal(layout: Layout, end: Position | None) -> list[Path] | None:
+def resume_journal(layout: Layout, end: Position | None) -> list[Mended] | None:
     """Finish what a repair that was cut had proved, as ``mend_journal`` does. None if there is nothing."""
     left = {number: path for path in left_journals(layout) if (number := _number(path))}
     if not left:
@@ -293,8 +335,10 @@ def _make_journal(
     numbers: Collection[int],
     made: Callable[[int], bytes],
     end: Position | None,
-) -> list[Path] | None:
+) -> list[Mended] | None:
     """Put journal files that are ``made`` in place, if the chain proves them."""
+    for number in layout.journals():
+        heads.refuse_newer_file(layout.journal(number), heads.JOURNAL)
     scratch = layout.spool / "journal-repair"
     trial = layout._replace(root=scratch)
     with writing(scratch):
@@ -308,9 +352,9 @@ def _make_journal(
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _switch(trial: Layout, layout: Layout) -> list[Path]:
-    """Put those files of a journal that was proved in place that are others; return what they were."""
-    kept = []
+def _switch(trial: Layout, layout: Layout) -> list[Mended]:
+    """Put those files of a journal that was proved in place that are others."""
+    mended = []
     for number in trial.journals():
         octets = trial.journal(number).read_bytes()
         path = layout.journal(number)
@@ -318,9 +362,8 @@ def _switch(trial: Layout, layout: Layout) -> list[Path]:
             continue
         new = _healed(path)
         write_durably(new, octets)
-        old = put_in_place(new, path)
-        kept += [old] if old else []
-    return kept
+        mended.append(Mended(path, put_in_place(new, path)))
+    return mended
 
 
 def _octets(path: Path) -> bytes:

@@ -7,28 +7,26 @@ from typing import NamedTuple
 
 from poparchive.archive import packlist
 from poparchive.archive.indexer import read_position
-from poparchive.archive.objects import gather, readable
 from poparchive.archive.opening import open_indexes
 from poparchive.archive.read import Reader
 from poparchive.archive.rebuild import rebuild
-from poparchive.archive.repair import files, retire, strays
+from poparchive.archive.repair import files, others, retire, strays
 from poparchive.archive.repair.files import Say
 from poparchive.archive.repair.needs import Needs
 from poparchive.archive.repair.restore import Restorer
-from poparchive.archive.scan import Scan
+from poparchive.archive.repair.told import told, unopened
 from poparchive.archive.spool import Spooled
 from poparchive.archive.verify.findings import Kind
 from poparchive.archive.verify.unnamed import RECOVERED, refuse_without_journal
 from poparchive.errors import PoparchiveError
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.lookup import CatalogMissingError, Lookup
-from poparchive.index.versions import NewerDatabaseError
-from poparchive.store import parity
+from poparchive.store import identity, parity
 from poparchive.store.digest import sha256
 from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.fsio import Lock
 from poparchive.store.journal import Position
-from poparchive.store.layout import Layout
+from poparchive.store.layout import DESCRIPTION, Layout
 from poparchive.store.records import Sealed
 
 
@@ -43,6 +41,10 @@ class Lost(NamedTuple):
 
 Fetch = Callable[[Sequence[Lost]], Iterable[bytes | Spooled]]
 """Asks servers for messages that are lost here, and yields what they have, in any order."""
+
+
+_FAILURES = (OSError, PoparchiveError, *DATABASE_ERRORS)
+"""What a step ends in that cannot do its work; the next has its turn."""
 
 
 class Repair:
@@ -60,10 +62,21 @@ class Repair:
         """Whether the catalog stayed, damaged as it is: a new one would lack messages that it names."""
         self._stored = False
         """Whether messages were stored again."""
+        self._newer: set[int] = set()
 
     def run(self, needs: Needs) -> None:
         """Mend what can be. Verify again to learn what is left."""
-        whole = self._resumed(needs) or Kind.JOURNAL not in needs.kinds or self._journal()
+        if Kind.DESCRIPTION in needs.kinds:
+            self._description()
+        try:
+            for path in files.make_directories(self._layout):
+                self._say(f"{path}: was missing; it was made again")
+        except StoreError as error:
+            self._say(str(error))
+        for what in needs.newer.values():
+            self._say(f"{what}. It stays as it is")
+        self._newer = set(needs.newer)
+        whole = 0 not in needs.newer and self._journal_is_whole(needs)
         try:
             refuse_without_journal(self._layout)
         except DamageError as error:
@@ -72,16 +85,20 @@ class Repair:
         if whole:
             self._ready_strays()
         lengths = self._lengths()
-        broken = {number for number in needs.packs if not self._pack(number, needs, lengths)}
+        damaged = sorted(needs.packs.keys() - self._newer)
+        broken = {number for number in damaged if not self._tried(number, needs, lengths)}
         self._parity(needs.parity, lengths, broken)
         if Kind.CATALOG in needs.kinds:
             self._rebuild(search_only=False, search_too=Kind.SEARCH in needs.kinds)
         elif Kind.SEARCH in needs.kinds:
             self._rebuild(search_only=True)
-        files.remove_left_overs(self._layout, broken=broken, journal_too=whole)
-        if whole:
+        with contextlib.suppress(OSError, StoreError):  # The next repair does it.
+            files.remove_left_overs(self._layout, broken=broken, journal_too=whole)
+        # Nothing is appended to a pack that a newer version went on with.
+        stores = all(lengths.get(number, (0, True))[1] for number in self._newer)
+        if whole and stores:
             self._take_in(broken)
-        if broken:
+        if broken and stores:
             self._messages(needs, broken, lengths)
         if self._kept and self._stored:
             self._rebuild(search_only=False)
@@ -90,16 +107,38 @@ class Repair:
 
     # ---- files ---------------------------------------------------------------------------------------
 
+    def _description(self) -> None:
+        """Write the description that the headers prove; ours has the id that they prove."""
+        path = self._layout.root / DESCRIPTION
+        proof = identity.proved(self._layout.root)
+        if proof is None or proof.id != self._layout.id:
+            self._say(f"{path}: nothing proves what it should say")
+            return
+        source = self._source if self._same_archive() else None
+        try:
+            kept = files.mend_description(self._layout, source)
+        except (OSError, StoreError) as error:
+            self._say(f"{path}: cannot be written anew: {told(error)}")
+            return
+        was = f"; {kept} is what it was" if kept else ""
+        self._say(f"{path}: was written anew: {proof}{was}")
+
     def _same_archive(self) -> bool:
         return self._source is not None and self._source.id == self._layout.id
+
+    def _journal_is_whole(self, needs: Needs) -> bool:
+        try:
+            return self._resumed(needs) or Kind.JOURNAL not in needs.kinds or self._journal()
+        except (OSError, StoreError) as error:
+            self._say(f"the journal cannot be mended: {told(error)}")
+            return False
 
     def _resumed(self, needs: Needs) -> bool:
         """Finish what an earlier repair of the journal had proved; whether there was need to, and it did."""
         left = files.left_journals(self._layout)
         if Kind.JOURNAL not in needs.kinds and all(one.with_suffix("").exists() for one in left):
             return False
-        kept = files.resume_journal(self._layout, self._applied())
-        if kept is None:
+        if files.resume_journal(self._layout, self._applied()) is None:
             return False
         self._say("the journal is whole again, with what an earlier repair had made")
         return True
@@ -108,12 +147,15 @@ class Repair:
         if self._source is None or not self._same_archive():
             self._say("the journal: only a second copy of this archive (--from DIR) can mend it")
             return False
-        kept = files.mend_journal(self._layout, self._source, self._applied())
-        if kept is None:
+        mended = files.mend_journal(self._layout, self._source, self._applied())
+        if mended is None:
             self._say(f"the journal: {self._source.root} does not prove what is missing")
-        for path in kept or ():
-            self._say(f"the journal is whole again; {path} is what it was")
-        return kept is not None
+            return False
+        for path, kept in mended:
+            was = f"{kept} is what it was" if kept else "it was missing"
+            self._say(f"{path}: made whole with {self._source.root}; {was}")
+        self._say("the journal is whole again")
+        return True
 
     def _applied(self) -> Position | None:
         with contextlib.suppress(CatalogMissingError, *DATABASE_ERRORS, ValueError, KeyError):
@@ -137,6 +179,14 @@ class Repair:
                 lookup.close()
         return found
 
+    def _tried(self, number: int, needs: Needs, lengths: dict[int, tuple[int, bool]]) -> bool:
+        """Mend a pack; say why that cannot be, and let the others have their turn."""
+        try:
+            return self._pack(number, needs, lengths)
+        except (OSError, StoreError) as error:
+            self._say(f"{self._layout.pack(number)}: cannot be mended: {told(error)}")
+            return False
+
     def _pack(self, number: int, needs: Needs, lengths: dict[int, tuple[int, bool]]) -> bool:
         length, sealed = lengths.get(number, (0, False))
         path = self._layout.pack(number)
@@ -156,7 +206,7 @@ class Repair:
         if same and source and files.patch(self._layout, number, length, bad, source):
             self._say(f"{path}: made whole with {source.pack(number)}")
             return True
-        self._say(f"{path}: neither parity nor a second copy makes it whole")
+        self._say(f"{path}: {unopened(path)}neither parity nor a second copy makes it whole")
         return False
 
     def _parity(
@@ -164,11 +214,12 @@ class Repair:
     ) -> None:
         sealed = {number for number, (_, is_sealed) in lengths.items() if is_sealed}
         wanted = worn | set(parity.missing(self._layout, sealed))
-        for number in sorted(wanted - broken):
+        for number in sorted(wanted - broken - self._newer):
             try:
+                files.clear(self._layout.parity(number))
                 parity.make(self._layout, number)
-            except StoreError as error:
-                self._say(f"parity of pack {number}: {error}")
+            except (OSError, StoreError) as error:
+                self._say(f"parity of pack {number}: {told(error)}")
             else:
                 self._say(f"parity of pack {number} was made")
 
@@ -178,8 +229,8 @@ class Repair:
         """Make databases again; with ``search_too`` the search index also if the catalog has to stay."""
         try:
             made = rebuild(self._layout, search_only=search_only)
-        except PoparchiveError as error:
-            self._say(f"catalog and search index cannot be made again: {error}")
+        except (OSError, PoparchiveError) as error:
+            self._say(f"catalog and search index cannot be made again: {told(error)}")
             return
         self._kept = made.kept
         lacking = made.lacking
@@ -231,8 +282,8 @@ class Repair:
                 self._catch_up()
             # One that lacked nothing but a blob has it again with another message.
             self._let_go(broken, lengths, {one for one in wanted if not self._whole(one)})
-        except (PoparchiveError, *DATABASE_ERRORS) as error:
-            self._say(f"messages cannot be stored again: {error}")
+        except _FAILURES as error:
+            self._say(f"messages cannot be stored again: {told(error)}")
 
     def _let_go(
         self, broken: set[int], lengths: dict[int, tuple[int, bool]], lost: set[bytes]
@@ -242,6 +293,9 @@ class Repair:
         While a message is lost all of them stay: any may hold what is left of it.
         """
         why = f"{len(lost)} messages cannot be read anywhere" if lost else ""
+        if self._newer:
+            # What it holds, and what of this pack it needs, only that version knows.
+            why = why or "a newer version wrote another part of the archive"
         if not why and (moved := retire.move_out(self._layout, broken)):
             self._say(f"{moved} messages were moved out of damaged packs")
         if not why:
@@ -254,7 +308,8 @@ class Repair:
         gone = []
         for number in sorted(broken):
             length, _ = lengths.get(number, (0, False))
-            stays = why or (retire.held(self._layout, number, length) if length else "")
+            stays = why or packlist.newer(self._layout, number)
+            stays = stays or (retire.held(self._layout, number, length) if length else "")
             stays = stays or (self._behind(number, length) if length else "")
             if stays:
                 self._say(f"{self._layout.pack(number)}: stays as it is: {stays}")
@@ -275,7 +330,7 @@ class Repair:
     def _behind(self, number: int, length: int) -> str:
         """Say so if something lies behind a pack's end that could not be kept."""
         path = self._layout.pack(number)
-        if path.exists() and path.stat().st_size > length:
+        if path.is_file() and path.stat().st_size > length:
             return f"the octets behind {length} may be mail that is nowhere else"
         return ""
 
@@ -307,14 +362,14 @@ class Repair:
             if known:
                 self._say(f"{known} messages that the catalog did not know were stored again")
                 self._rebuild(search_only=False)
-        except (PoparchiveError, *DATABASE_ERRORS) as error:
-            self._say(f"mail that the journal does not name cannot be stored again: {error}")
+        except _FAILURES as error:
+            self._say(f"mail that the journal does not name cannot be stored again: {told(error)}")
 
     def _remove_strays(self) -> None:
         try:
             strays.Strays(self._layout).remove(self._say)
-        except (PoparchiveError, *DATABASE_ERRORS) as error:
-            self._say(str(error))
+        except _FAILURES as error:
+            self._say(told(error))
 
     def _catch_up(self) -> None:
         """Bring the catalog up to the journal."""
@@ -338,36 +393,12 @@ class Repair:
         if wanted:
             yield "packs that the journal does not name", strays.lost(self._layout, set(wanted))
         if self._source is not None and wanted:
-            yield str(self._source.root), self._from_source(set(wanted))
+            yield (
+                str(self._source.root),
+                others.messages(self._source, self._layout, set(wanted), self._say),
+            )
         if self._fetch is not None and wanted:
             yield "servers", self._fetch(self._asked(wanted))
-
-    def _from_source(self, wanted: set[bytes]) -> Iterator[bytes | Spooled]:
-        """Yield what the other archive has of these: by its catalog, else by its packs alone."""
-        assert self._source
-        try:
-            with Reader(self._source.root, self._source) as reader:
-                for identity in sorted(wanted):
-                    with contextlib.suppress(PoparchiveError):
-                        located = reader.lookup.by_id(identity)
-                        if located is not None:
-                            yield gather(reader.octets(located), self._layout)
-        except (CatalogMissingError, NewerDatabaseError, *DATABASE_ERRORS):
-            self._say(f"{self._source.root}: no catalog of use there; its packs are looked through")
-            yield from self._from_packs(self._source, wanted)
-
-    def _from_packs(self, source: Layout, wanted: set[bytes]) -> Iterator[bytes | Spooled]:
-        with contextlib.closing(Scan(source)) as scan:
-            for number in source.packs():
-                length = source.pack(number).stat().st_size
-                for frame in readable(source, scan.reader, number, length):
-                    scan.add(frame)
-            for identity in sorted(wanted):
-                # One that cannot be read a second time costs none of the others.
-                with contextlib.suppress(PoparchiveError):
-                    place = scan.find(identity)
-                    if place is not None:
-                        yield gather(scan.join(place), self._layout)
 
     def _asked(self, wanted: set[bytes]) -> list[Lost]:
         lookup = Lookup(self._layout.catalog)

@@ -13,6 +13,8 @@ class Needs:
     parity: set[int] = field(default_factory=set)
     kinds: set[Kind] = field(default_factory=set)
     messages: list[bytes] = field(default_factory=list)
+    newer: dict[int, str] = field(default_factory=dict)
+    """What a newer version wrote, which stays as it is: packs by their number, 0 for the journal."""
 
     def add(self, damage: Damage) -> None:
         """Take in one damage."""
@@ -21,5 +23,7 @@ class Needs:
             self.packs.setdefault(damage.pack, []).append((damage.start, damage.end))
         elif damage.kind is Kind.PARITY and damage.pack is not None:
             self.parity.add(damage.pack)
+        elif damage.kind is Kind.NEWER and damage.identity is None:
+            self.newer.setdefault(damage.pack or 0, damage.what)
         elif damage.kind is Kind.MESSAGE and damage.identity is not None:
             self.messages.append(damage.identity)

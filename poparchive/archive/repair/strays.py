@@ -5,6 +5,7 @@ in that journal only, so it becomes that of an account of its own; when a server
 pull notes where it came from as well. A pack goes once each object in it is read from elsewhere.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
@@ -36,12 +37,12 @@ def cut_tails(layout: Layout, say: Say) -> None:
     """
     for number, state in packlist.counting(layout).items():
         path = layout.pack(number)
-        if state.sealed is not Sealed.NO or not path.exists():
-            continue
-        if path.stat().st_size <= state.length:
+        if state.sealed is not Sealed.NO or not os.path.lexists(path):
             continue
         try:
             with writing(path):
+                if not path.is_file() or path.stat().st_size <= state.length:
+                    continue
                 cut_tail(layout, PackRecord(number, state.length, Sealed.NO))
         except PoparchiveError as error:
             say(str(error))

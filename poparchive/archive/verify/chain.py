@@ -14,7 +14,7 @@ from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.lookup import Lookup
 from poparchive.index.shadow import Shadow
 from poparchive.store import journal
-from poparchive.store.errors import StoreError
+from poparchive.store.errors import FormatError, StoreError
 from poparchive.store.journal import START, Position, TornEntryError
 from poparchive.store.layout import Layout
 
@@ -57,7 +57,7 @@ class ChainCheck:
             before = position
             position = None
             try:
-                for entry in journal.read(self._layout, before):
+                for entry in journal.read(self._layout, before, header=before is START):
                     before = entry.after
                     self.last = entry.number
                     self._counts.entries += 1
@@ -74,6 +74,10 @@ class ChainCheck:
                     self._counts.notes.append(
                         f"{error}. A pull that was cut left it; the next one cuts it off"
                     )
+            except FormatError as error:
+                position = journal.next_whole(self._layout, before.file or 1, before.offset)
+                self.whole = False
+                yield Damage(str(error), kind=Kind.NEWER)
             except StoreError as error:
                 position = journal.next_whole(self._layout, before.file or 1, before.offset)
                 yield from self._broken(before, position, str(error), applied)

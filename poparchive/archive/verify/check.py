@@ -1,6 +1,7 @@
 """One verification from beginning to end: journal, packs with their messages, databases."""
 
 import contextlib
+import os
 import tempfile
 import time
 from collections.abc import Generator, Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from poparchive.archive.heap import keep_large_blocks_apart
 from poparchive.archive.read import Reader
-from poparchive.archive.verify import databases, names, unnamed
+from poparchive.archive.verify import databases, names, places, unnamed
 from poparchive.archive.verify.chain import ChainCheck
 from poparchive.archive.verify.databases import REBUILD, REBUILD_SEARCH
 from poparchive.archive.verify.findings import Bad, Counts, Damage, Kind, Progress, StoppedError
@@ -24,7 +25,8 @@ from poparchive.index.lookup import CatalogMissingError, Lookup
 from poparchive.index.versions import NewerDatabaseError
 from poparchive.store import parity
 from poparchive.store.errors import FormatError, StoreError
-from poparchive.store.layout import Layout, open_layout
+from poparchive.store.identity import open_proved
+from poparchive.store.layout import Layout
 from poparchive.store.packread import PackReader
 
 _NO_LIMIT = 1 << 62
@@ -54,7 +56,7 @@ def verify(
     raised; ``progress`` may raise ``StoppedError`` to end it quietly.
     """
     keep_large_blocks_apart()
-    layout = open_layout(root)
+    layout = open_proved(root)[0]
     notebook = Notebook(layout.root, shared=share is not None)
     with contextlib.ExitStack() as stack:
         run = _Run(layout, counts, progress, share, notebook, stack)
@@ -101,6 +103,7 @@ class _Run:
         self._moving = False
 
     def all(self) -> Iterator[Damage]:
+        yield from places.check(self._layout, self._counts)
         missing = list(self._open())
         lookup = self._reader.lookup if self._reader else None
         chain = ChainCheck(self._layout, self._counts, lookup, self._scratch)
@@ -214,7 +217,7 @@ class _Run:
 
     def _gone(self, number: int) -> bool:
         """Whether ``optimize`` has retired a pack since we began."""
-        if self._layout.pack(number).exists() or self._reader is None:
+        if os.path.lexists(self._layout.pack(number)) or self._reader is None:
             return False
         try:
             known = self._reader.lookup.packs()
@@ -235,7 +238,7 @@ class _Run:
 
     def _parity(self, number: int) -> Iterator[Damage]:
         path = self._layout.parity(number)
-        if not path.exists():
+        if not os.path.lexists(path) and os.access(path.parent, os.X_OK):
             self._counts.notes.append(
                 f"pack {number} has no parity; `poparchive verify --repair` makes it"
             )
@@ -273,13 +276,15 @@ class _Run:
                 needed = (
                     f"{count} messages need it"
                     if count
+                    else "no message needs it"
+                    if bad.newer
                     else "the catalog lacks the messages that may need it"
                     if self._lacking
                     else "no message needs it; `poparchive verify --repair` mends or removes the pack"
                 )
         yield Damage(
             f"{bad.why} (octets {bad.start} to {bad.end}; {needed})",
-            kind=Kind.PACK,
+            kind=Kind.NEWER if bad.newer else Kind.PACK,
             pack=bad.pack,
             start=bad.start,
             end=bad.end,

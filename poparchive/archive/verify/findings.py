@@ -22,6 +22,12 @@ class Kind(enum.Enum):
     """The search index: made again from the messages."""
     PARITY = "parity"
     """What heals a pack: made again from it."""
+    DESCRIPTION = "description"
+    """``archive.toml``: taken from a second copy, or written anew from what the headers of all else say."""
+    DIRECTORY = "directory"
+    """A directory that is missing or cannot be listed: made again; what was in it is told by itself."""
+    NEWER = "newer"
+    """What a newer version wrote: it may be whole, and nothing of this version changes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,8 @@ class Bad:
     start: int
     end: int
     why: str
+    newer: bool = False
+    """A newer version wrote them: whether they are damaged is not known."""
 
 
 Progress = Callable[[str, int, int], None]

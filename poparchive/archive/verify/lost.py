@@ -12,22 +12,22 @@ class Lost:
 
     def __init__(self) -> None:
         self._db = sqlite3.connect("", isolation_level=None)
-        self._db.execute("CREATE TABLE lost(key INTEGER PRIMARY KEY, why TEXT, account TEXT, date)")
+        self._db.execute("CREATE TABLE lost(key INTEGER PRIMARY KEY, why, newer, account, date)")
         self._db.execute("BEGIN")
 
     def close(self) -> None:
         self._db.close()
 
-    def add(self, key: int, why: str) -> bool:
+    def add(self, key: int, why: str, *, newer: bool = False) -> bool:
         """Note a message that cannot be read; the first reason counts. Return whether this is it."""
-        query = "INSERT OR IGNORE INTO lost VALUES (?, ?, NULL, NULL)"
-        return self._db.execute(query, (key, why)).rowcount > 0
+        insert = "INSERT OR IGNORE INTO lost VALUES (?, ?, ?, NULL, NULL)"
+        return self._db.execute(insert, (key, why, newer)).rowcount > 0
 
     def need(self, lookup: Lookup, bad: Bad) -> int:
         """Note all messages that need octets of a pack; return how many they are."""
         count = 0
         for key in lookup.needing(bad.pack, bad.start, bad.end):
-            self.add(key, bad.why)
+            self.add(key, bad.why, newer=bad.newer)
             count += 1
         return count
 
@@ -46,11 +46,13 @@ class Lost:
             date = lookup.by_key(key).date
             update = "UPDATE lost SET account = ?, date = ? WHERE key = ?"
             self._db.execute(update, (accounts[0] if accounts else "", date, key))
-        for key, why in self._db.execute("SELECT key, why FROM lost ORDER BY account, date, key"):
-            yield self.damage(lookup, key, why)
+        query = "SELECT key, why, newer FROM lost ORDER BY account, date, key"
+        for key, why, newer in self._db.execute(query):
+            yield self.damage(lookup, key, why, newer=newer)
 
     @staticmethod
-    def damage(lookup: Lookup, key: int, why: str) -> Damage:
+    def damage(lookup: Lookup, key: int, why: str, *, newer: bool = False) -> Damage:
         """Return what is said of a message that cannot be read."""
         located = lookup.by_key(key)
-        return Damage(why, located, tuple(lookup.accounts_of(key)), Kind.MESSAGE, located.id)
+        kind = Kind.NEWER if newer else Kind.MESSAGE
+        return Damage(why, located, tuple(lookup.accounts_of(key)), kind, located.id)

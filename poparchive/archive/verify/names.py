@@ -54,7 +54,7 @@ def without_catalog(layout: Layout, shadow: Shadow, bad: Sequence[Bad]) -> Itera
     with _scanned(layout, shadow, bad) as scan:
         shadow.lack(message for message in shadow.messages() if scan.find(message) is None)
     for message, origins in shadow.lacking():
-        yield _unmade(message, origins)
+        yield _unmade(message, origins, bad)
 
 
 def lacking(layout: Layout, shadow: Shadow, bad: Sequence[Bad]) -> Iterator[Damage]:
@@ -65,7 +65,7 @@ def lacking(layout: Layout, shadow: Shadow, bad: Sequence[Bad]) -> Iterator[Dama
     with _scanned(layout, shadow, bad) if bad else nullcontext() as scan:
         for message, origins in shadow.lacking():
             if scan is not None and scan.find(message) is None:
-                yield _unmade(message, origins)
+                yield _unmade(message, origins, bad)
                 continue
             yield _named(
                 f"message {message.hex()} is in the journal and not in the catalog ({_where(origins)});"
@@ -76,9 +76,10 @@ def lacking(layout: Layout, shadow: Shadow, bad: Sequence[Bad]) -> Iterator[Dama
             )
 
 
-def _unmade(message: bytes, origins: Sequence[Origin]) -> Damage:
+def _unmade(message: bytes, origins: Sequence[Origin], bad: Sequence[Bad]) -> Damage:
     what = f"message {message.hex()} cannot be made from what the packs hold ({_where(origins)})"
-    return _named(what, message, origins, Kind.MESSAGE)
+    kind = Kind.NEWER if all(one.newer for one in bad) else Kind.MESSAGE
+    return _named(what, message, origins, kind)
 
 
 def _named(what: str, message: bytes, origins: Sequence[Origin], kind: Kind) -> Damage:

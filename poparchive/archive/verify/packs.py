@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from poparchive.archive.verify.findings import Bad, Counts
-from poparchive.store import frame
-from poparchive.store.errors import DamageError, StoreError
+from poparchive.store import frame, heads
+from poparchive.store.errors import DamageError, FormatError, StoreError
 from poparchive.store.frame import HEADER_BYTES, Kind, ObjectKind
 from poparchive.store.fsio import read_exactly
-from poparchive.store.layout import Layout
+from poparchive.store.layout import DESCRIPTION, Layout
 from poparchive.store.pack import PACK_HEADER_BYTES, check_header
 from poparchive.store.packread import Frame, PackReader
 
@@ -70,6 +70,15 @@ class PackWalk:
             return
         try:
             size = os.fstat(fd).st_size
+            try:
+                heads.refuse_newer(os.pread(fd, PACK_HEADER_BYTES, 0), heads.PACK, self._path)
+            except FormatError as error:
+                # What stands behind such a header means what only that version knows.
+                yield Bad(self._number, start, self._length, str(error), newer=True)
+                return
+            except OSError as error:
+                yield self._bad(start, self._length, f"cannot read: {error.strerror}")
+                return
             if first and size > self._length:
                 self._counts.notes.append(self._behind_the_end(size))
             if first and size < self._length:
@@ -134,7 +143,8 @@ class PackWalk:
                 del found  # Else it is held while the next is decoded.
             except StoreError as error:
                 behind = self._behind(fd, at, size)
-                yield Bad(self._number, at, behind, str(error))
+                newer = isinstance(error, FormatError)
+                yield Bad(self._number, at, behind, str(error), newer=newer)
                 self._unbroken = False
                 at = behind
 
@@ -212,12 +222,19 @@ class PackWalk:
 
 def replaced(layout: Layout) -> list[str]:
     """Say which damaged packs a repair has replaced, and what was damaged of the journal."""
-    return [
-        f"{path}: damaged octets of the journal, which no entry needs; it may be removed once"
-        " `poparchive verify` finds nothing"
-        for path in sorted((layout.root / "journal").glob("*.journal.damaged-*"))
-    ] + [
-        f"{path}: a damaged pack that a whole one has replaced; it may be removed once"
-        " `poparchive verify` finds nothing"
-        for path in sorted((layout.root / "packs").glob("*/*.pack.damaged-*"))
-    ]
+    return (
+        [
+            f"{path}: what a repair has replaced; it may be removed once `poparchive verify` finds nothing"
+            for path in sorted(layout.root.glob(f"{DESCRIPTION}.damaged-*"))
+        ]
+        + [
+            f"{path}: damaged octets of the journal, which no entry needs; it may be removed once"
+            " `poparchive verify` finds nothing"
+            for path in sorted((layout.root / "journal").glob("*.journal.damaged-*"))
+        ]
+        + [
+            f"{path}: a damaged pack that a whole one has replaced; it may be removed once"
+            " `poparchive verify` finds nothing"
+            for path in sorted((layout.root / "packs").glob("*/*.pack.damaged-*"))
+        ]
+    )

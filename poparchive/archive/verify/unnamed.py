@@ -59,10 +59,12 @@ class Unnamed:
     pack that has parity. What they were is not known, so they stay, whether or not others can be read."""
     unreadable: bool = False
     """The device does not give all of it back."""
+    newer: str = ""
+    """Why nothing of it is to be touched, if its header, or that of its parity, is of a newer version."""
 
     @property
     def may_go(self) -> bool:
-        return not (self.unknown or self.damaged or self.unreadable)
+        return not (self.unknown or self.damaged or self.unreadable or self.newer)
 
 
 def told(packs: Iterable[Unnamed]) -> tuple[list[Unnamed], list[Unnamed]]:
@@ -86,6 +88,7 @@ def look(
     """Read all of such a pack, or what lies behind ``start``, and the same objects from where ``archive`` has
     them; ``briefly``, no more than it takes to know that something would be missed."""
     found = Unnamed(number, start, has_parity=layout.parity(number).exists())
+    found.newer = packlist.newer(layout, number)
     size = layout.pack(number).stat().st_size
     with closing(PackReader(layout)) as reader:
 
@@ -120,14 +123,16 @@ def look_or_tell(
     try:
         return look(layout, number, archive)
     except OSError as error:
-        tell(
-            UnreadableError(
-                f"{layout.pack(number)}: no entry of the journal names it, and it cannot be looked at:"
-                f" {error.strerror or error}. It stays as it is; look at the disk and the file's rights,"
-                " and run the command again"
-            )
-        )
+        tell(UnreadableError(_unread(layout, number, error)))
         return None
+
+
+def _unread(layout: Layout, number: int, error: OSError) -> str:
+    return (
+        f"{layout.pack(number)}: no entry of the journal names it, and it cannot be looked at:"
+        f" {error.strerror or error}. It stays as it is; look at the disk and the file's rights,"
+        " and run the command again"
+    )
 
 
 def is_readable(layout: Layout, number: int) -> bool:
@@ -157,6 +162,8 @@ def closed(layout: Layout, number: int, bad: Bad) -> int:
 
 def kept(layout: Layout, one: Unnamed) -> str:
     """Say of such a pack why it stays, and what to do."""
+    if one.newer:
+        return f"{one.newer}. No entry of the journal names it; it was kept"
     where = f"{layout.pack(one.number)}: "
     if one.start:
         where += f"behind octet {one.start}, where it ended when the journal last named it: "
@@ -218,6 +225,8 @@ def stuck(one: Unnamed) -> str:
 
 def stays(one: Unnamed) -> str:
     """Say why such a pack stays when a repair has stored what it can."""
+    if one.newer:
+        return one.newer
     if one.unreadable:
         return "the device does not give all of it back, so what it holds is not known. Look at the disk"
     if one.stores:
@@ -275,14 +284,20 @@ def report(
     there = [number for number in layout.packs() if number not in named]
     # Without a catalog no pull has begun either.
     nothing = bool(there) and archive is None and not _has_entries(layout)
-    if nothing and any(look(layout, number, None).objects for number in there):
+    if nothing and any(_holds_mail(layout, number) for number in there):
         yield Damage(_no_journal(layout), kind=Kind.JOURNAL)
         return
     retired = packlist.retired(layout) if there else set()
     missed = []
     for number in there:
         with suppress(FileNotFoundError):
-            one = look(layout, number, archive)
+            try:
+                one = look(layout, number, archive)
+            except FileNotFoundError:
+                raise
+            except OSError as error:
+                yield Damage(_unread(layout, number, error), kind=Kind.PACK)
+                continue
             if number in retired or one.may_go:
                 counts.notes.append(
                     f"{layout.pack(number)}: no entry of the journal names it; a command that was cut left"
@@ -304,8 +319,10 @@ def _tails(
 ) -> Iterator[Unnamed]:
     """Yield what lies behind the committed lengths of packs that are not sealed, and would be missed."""
     for number, (length, sealed) in named.items():
-        with suppress(FileNotFoundError):
-            if sealed or layout.pack(number).stat().st_size <= length:
+        # What cannot be looked at is told where the pack is read.
+        with suppress(OSError):
+            path = layout.pack(number)
+            if sealed or not path.is_file() or path.stat().st_size <= length:
                 continue
             one = look(layout, number, archive, start=length)
             if not one.objects:
@@ -339,8 +356,16 @@ def refuse_without_journal(layout: Layout) -> None:
     """
     if layout.catalog.exists() or _has_entries(layout):
         return
-    if any(look(layout, number, None).objects for number in layout.packs()):
+    if any(_holds_mail(layout, number) for number in layout.packs()):
         raise DamageError(_no_journal(layout))
+
+
+def _holds_mail(layout: Layout, number: int) -> bool:
+    """Whether a pack holds objects; one that cannot be looked at may."""
+    try:
+        return look(layout, number, None).objects > 0
+    except OSError:
+        return True
 
 
 def _has_entries(layout: Layout) -> bool:
