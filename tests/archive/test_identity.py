@@ -114,7 +114,7 @@ def test_a_foreign_pack_is_not_believed(made: Product, tmp_path: Path) -> None:
     path = made.archive / "archive.toml"
     before = path.read_bytes()
     said = _said(made, "verify", "--repair")
-    assert f"{there.pack(1)}: belongs to another archive" in said
+    assert f"{there.pack(1)}: is pack 1 of another archive" in said
     shutil.rmtree(made.archive / "journal")
     _said(made, "verify", "--repair")
     assert path.read_bytes() == before

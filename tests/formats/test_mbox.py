@@ -181,7 +181,7 @@ def test_mutt_finds_every_message(tmp_path: Path) -> None:
             stdout=theirs,
             stderr=theirs,
             env={"TERM": "xterm", "HOME": str(tmp_path), "PATH": os.environ["PATH"]},
-            timeout=10,
+            timeout=60,
             check=True,
         )
     finally:
