@@ -14,7 +14,8 @@ from poparchive.index.lookup import open_read_only
 from poparchive.index.shadow import Shadow
 from poparchive.index.terms import structure
 from poparchive.store import journal
-from poparchive.store.errors import StoreError
+from poparchive.store.errors import DamageError, FormatError, StoreError
+from poparchive.store.fsio import reason
 from poparchive.store.journal import TornEntryError
 from poparchive.store.layout import Layout
 
@@ -50,10 +51,37 @@ def lacking(
         return Lacking(messages, by_account, named)
 
 
+def behind(layout: Layout) -> str:
+    """Say so if a sound catalog has applied what the journal that is there does not have: nothing else knows
+    accounts, UIDLs and fates then. Raises ``DamageError`` if the catalog may not be read, and
+    ``DatabaseBusyError``."""
+    if not _is_there(layout.catalog):
+        return ""
+    try:
+        with closing(open_read_only(layout.catalog)) as catalog:
+            row = catalog.execute("SELECT value FROM state WHERE key = 'position'").fetchone()
+            position = read_position(row[0] if row else None)
+            if not position.entry or any(structure(catalog)):
+                return ""
+    except (*DATABASE_ERRORS, ValueError, KeyError, TypeError) as error:
+        refuse_busy(layout.catalog, error)
+        return ""
+    try:
+        next(journal.read(layout, position), None)
+    except (TornEntryError, FormatError):
+        return ""
+    except StoreError as error:
+        return (
+            f"{error}. The catalog has applied entry {position.entry}, and one made anew would lack what the"
+            " journal has lost"
+        )
+    return ""
+
+
 def _named(layout: Layout, old: Path, ids: Iterator[bytes]) -> int:
     """Return how many of these messages a catalog names. One that is damaged, or is not this journal's, is of
-    no use to anybody, and counts as naming none. Raises ``DatabaseBusyError``."""
-    if not old.exists():
+    no use to anybody, and counts as naming none. Raises as ``behind`` does."""
+    if not _is_there(old):
         return 0
     try:
         # Whichever version made it.
@@ -67,6 +95,18 @@ def _named(layout: Layout, old: Path, ids: Iterator[bytes]) -> int:
     except (*DATABASE_ERRORS, ValueError, KeyError, TypeError) as error:
         refuse_busy(old, error)
         return 0
+
+
+def _is_there(catalog: Path) -> bool:
+    """Whether there is a catalog. What may not be read is not known to be of no use."""
+    try:
+        with catalog.open("rb") as file:
+            file.read(1)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise DamageError(f"{catalog}: cannot be read ({reason(error)}); it stays") from error
+    return True
 
 
 def _is_of(layout: Layout, position: str | None) -> bool:

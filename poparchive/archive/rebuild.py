@@ -3,13 +3,14 @@
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from poparchive.archive.heap import keep_large_blocks_apart
 from poparchive.archive.indexer import Indexer
-from poparchive.archive.lacking import Lacking, lacking
+from poparchive.archive.lacking import Lacking, behind, lacking
 from poparchive.archive.objects import Elsewhere
 from poparchive.archive.replay import Replay
 from poparchive.archive.texts import Texts
@@ -32,6 +33,8 @@ class Rebuilt(NamedTuple):
     """Messages that the journal names and that are not in what was made."""
     kept: bool = False
     """Whether the old databases stayed."""
+    aside: Path | None = None
+    """Where the old catalog is, which knows more than the journal."""
 
 
 def rebuild(
@@ -41,6 +44,7 @@ def rebuild(
     search_only: bool = False,
     salvage: bool = True,
     leave_out: bool = False,
+    to_journal: bool = False,
 ) -> Rebuilt:
     """Make catalog and search index anew beside the old ones, then switch. The caller holds the lock.
 
@@ -49,18 +53,26 @@ def rebuild(
     names; unless it is to ``salvage`` they are an error instead. Where the old catalog is sound and names any
     of them both old databases stay, for nothing else would know date, sender and subject, unless these are to
     be ``leave_out``.
+
+    Where a sound catalog has applied what the journal has lost, nothing is made, and it is an error; only for
+    who wants databases as the journal is (``to_journal``) it gives way, and is put aside.
     """
     keep_large_blocks_apart()
+    ahead = behind(layout)
+    if ahead and not to_journal:
+        raise DamageError(f"{ahead}. It stays")
     if search_only:
         for lenient in (False, True) if salvage else (False,):
             with contextlib.suppress(DamageError):
                 return _rebuild_search(layout, done, salvage=lenient)
+    aside = _put_aside(layout.catalog) if ahead else None
     try:
-        return _rebuild(layout, done)
+        return _rebuild(layout, done)._replace(aside=aside)
     except DamageError:
         # What can be read is found wherever it is, for the price of reading all tables first: also what a
         # repair has put elsewhere.
-        return _rebuild(layout, done, thorough=True, salvage=salvage, leave_out=leave_out)
+        made = _rebuild(layout, done, thorough=True, salvage=salvage, leave_out=leave_out)
+        return made._replace(aside=aside)
 
 
 def _rebuild_search(
@@ -115,6 +127,22 @@ def _rebuild(
     _switch(catalog, layout.catalog)
     _switch(search, layout.search)
     return made
+
+
+def _put_aside(catalog: Path) -> Path:
+    """Copy a catalog, with what its log holds, durably; return where the copy is."""
+    aside = catalog.with_name(f"{catalog.name}.ahead-{int(time.time())}")
+    with writing(aside):
+        aside.unlink(missing_ok=True)
+        try:
+            with contextlib.closing(open_read_only(catalog)) as database:
+                database.execute("VACUUM INTO ?", (str(aside),))
+        except DATABASE_ERRORS as error:
+            raise StoreError(f"{aside}: cannot write: {error}. Nothing was changed") from error
+        with aside.open("rb") as handle:
+            os.fsync(handle.fileno())
+        sync_directory(aside.parent)
+    return aside
 
 
 def _count(path: Path, table: str) -> int:

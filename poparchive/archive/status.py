@@ -69,6 +69,8 @@ class ArchiveStatus:
     pulling: bool
     scrub: Scrub
     attachments: AttachmentsStatus = AttachmentsStatus()
+    index_older: bool = False
+    """Whether an earlier version made the search index: the next pull makes it anew."""
     without_parity: tuple[int, ...] = ()
     """Finished packs that nothing here heals."""
 
@@ -121,6 +123,7 @@ def status(root: Path) -> ArchiveStatus:
         is_locked(layout.lock),
         scrub.read(root),
         _attachments(layout),
+        is_older_index(layout.search),
         bare,
     )
 
@@ -137,10 +140,10 @@ def without_parity(root: Path) -> tuple[int, ...]:
 
 
 def _without_parity(layout: Layout, connection: sqlite3.Connection) -> tuple[int, ...]:
-    # A set: an archive may have thousands of packs, and the directory be far away.
-    there = set(layout.parities())
+    """A pack that is missing itself is no matter of parity."""
+    bare = set(layout.packs()) - set(layout.parities())
     finished = connection.execute("SELECT id FROM packs WHERE sealed ORDER BY id").fetchall()
-    return tuple(number for (number,) in finished if number not in there)
+    return tuple(number for (number,) in finished if number in bare)
 
 
 def _attachments(layout: Layout) -> AttachmentsStatus:

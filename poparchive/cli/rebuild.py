@@ -41,14 +41,21 @@ def rebuild(
         def show(entry: JournalEntry) -> None:
             task.advance(sum(isinstance(r, ArchivedRecord) for r in entry.records))
 
-        made = make(layout, show, search_only=search_only, leave_out=leave_out)
+        made = make(
+            layout, show, search_only=search_only, leave_out=leave_out, to_journal=not search_only
+        )
     if not made.kept:
         some = "" if made.searchable == made.messages else f", {made.searchable} of them are"
         output.note(f"{made.messages} messages are in the catalog{some or ' and'} searchable")
-    if not made.lacking.messages:
-        return 0
-    output.problem(output.visible(_told(made)))
-    return 1
+    if made.aside:
+        output.problem(
+            f"the old catalog knew more than the journal that is there: it is kept as {made.aside}. If the"
+            " journal that it was made from comes back from a backup, run this again; else `poparchive"
+            " verify --repair` stores what the packs have beyond the journal"
+        )
+    if made.lacking.messages:
+        output.problem(output.visible(_told(made)))
+    return int(bool(made.aside or made.lacking.messages))
 
 
 def _told(made: "Rebuilt") -> str:

@@ -41,8 +41,13 @@ def status(
     pulled = {a.name for a in found.accounts}
     exceptions = {name: exceptions_of(account) for name, account in configured.items()}
     remarks = _remarks(configured)
+    # A pull makes an older index anew, and what is new is found a moment later.
+    unsearchable = 0 if found.pulling or found.index_older else found.messages - found.indexed
     code = int(
-        bool(bad) or bool(found.scrub.damages) or any(needed for _, needed in remarks.values())
+        bool(bad)
+        or bool(found.scrub.damages)
+        or unsearchable > 0
+        or any(needed for _, needed in remarks.values())
     )
     waiting = [name for name in configured if name not in pulled]
     if as_json:
@@ -92,6 +97,12 @@ def status(
     for a in found.accounts:
         if a.lacking:
             output.problem(output.lacking(a.name, a.lacking))
+    if unsearchable > 0:
+        output.problem(
+            f"{output.counted(unsearchable, 'message')} cannot be searched. The next pull brings the index"
+            " up; if that does not help: `poparchive verify --repair`, then `poparchive rebuild"
+            " --search-only`"
+        )
     output.result(_scrubbed(found.scrub))
     if found.without_parity and not found.pulling:
         output.problem(_unprotected(found.without_parity))

@@ -2,7 +2,7 @@
 
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -66,39 +66,51 @@ def verify(
     return _end(counts, damaged)
 
 
-def _tell_all(found: "Iterable[Damage]", *, as_json: bool) -> tuple[int, int]:
-    """Print each damage; return how many places and how many messages they are."""
+class _Damaged(NamedTuple):
+    """How many places are damaged, messages cannot be read, and messages are not in a database or journal."""
+
+    places: int
+    unreadable: int
+    unnamed: int
+
+
+def _tell_all(found: "Iterable[Damage]", *, as_json: bool) -> _Damaged:
+    """Print each damage, and count."""
     from poparchive.archive.verify import Kind
 
-    places = messages = 0
+    places = unreadable = unnamed = 0
     for damage in found:
-        if damage.kind is Kind.MESSAGE:
-            messages += 1
+        if damage.kind is Kind.MESSAGE or (damage.kind is Kind.NEWER and damage.identity):
+            unreadable += 1
+        elif damage.kind in (Kind.CATALOG, Kind.JOURNAL) and damage.identity:
+            unnamed += 1
         else:
             places += 1
         tell(damage, as_json=as_json)
-    return places, messages
+    return _Damaged(places, unreadable, unnamed)
 
 
-def _end(counts: "Counts", damaged: tuple[int, int]) -> int:
+def _end(counts: "Counts", damaged: _Damaged) -> int:
     for note in counts.notes:
         output.note(output.visible(note))
     output.note(
         f"{counts.messages} messages ({output.human_size(counts.message_octets)}),"
         f" {counts.frames} frames ({output.human_size(counts.octets)}),"
         f" {counts.entries} journal entries: "
-        + (_damaged(*damaged) if any(damaged) else "all as they were archived")
+        + (_said(damaged) if any(damaged) else "all as they were archived")
     )
     return int(any(damaged))
 
 
-def _damaged(places: int, messages: int) -> str:
-    """One bad place may cost many messages: neither number says the other."""
+def _said(damaged: _Damaged) -> str:
+    """One bad place may cost many messages: no number says another."""
     parts = []
-    if places:
-        parts.append(f"{places} place{'s' * (places != 1)} damaged")
-    if messages:
-        parts.append(f"{messages} message{'s' * (messages != 1)} cannot be read")
+    if damaged.places:
+        parts.append(f"{output.counted(damaged.places, 'place')} damaged")
+    if damaged.unreadable:
+        parts.append(f"{output.counted(damaged.unreadable, 'message')} cannot be read")
+    if damaged.unnamed:
+        parts.append(f"{output.counted(damaged.unnamed, 'message')} not where they belong")
     return ", ".join(parts)
 
 

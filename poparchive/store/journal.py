@@ -183,6 +183,11 @@ class JournalWriter:
         number = self._position.file + 1
         path = self._layout.journal(number)
         head = heads.encode(heads.JOURNAL, self._layout.id, number, first)
+        # Asked of the file itself: a directory that may not be listed looks empty.
+        if path.exists() and path.stat().st_size > FILE_HEADER_BYTES:
+            with contextlib.suppress(TornEntryError):
+                for entry in _read_file(self._layout, number, self._position, last=True):
+                    raise DamageError(f"{path}: holds entry {entry.number}, which was not read")
         with writing(path):
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
             write_all(self._fd, head)

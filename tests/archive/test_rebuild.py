@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 
 from poparchive.archive.opening import caring
 from poparchive.archive.rebuild import rebuild
-from poparchive.archive.verify import Kind
-from poparchive.store import layout, parity
+from poparchive.archive.verify import Counts, Kind, Share, verify
+from poparchive.store import journal, layout, parity
 from poparchive.store.digest import sha256
 from tests.archive.test_repair import repair
 from tests.support import forks
@@ -163,8 +164,9 @@ def test_an_old_catalog_of_no_use_is_replaced(root: Path, how: str) -> None:
                 " 'ix_messages_size_bytes') WHERE name = 'ix_messages_message_id_hash'"
             )
     spoil(root)
-    made = rebuild(layout.open_layout(root))
+    made = rebuild(layout.open_layout(root), to_journal=True)
     assert not made.kept
+    assert bool(made.aside) == (how == "ahead")
     assert (made.messages, made.lacking.messages) == (LEFT, LOST + 1)
     assert len(octets_of(root)) == LEFT
 
@@ -236,3 +238,80 @@ def test_a_healed_pack_gives_the_names_back(root: Path) -> None:
     repair(root)
     assert damages(root) == []
     assert rows(root / "catalog.sqlite") == before
+
+
+def lose_journal(root: Path, how: str) -> None:
+    """Lose what the catalog has applied of the journal."""
+    there = layout.open_layout(root)
+    if how == "gone":
+        shutil.rmtree(root / "journal")
+    else:
+        path = there.journal(1)
+        first = next(iter(journal.read(there)))
+        os.truncate(path, first.after.offset)
+
+
+@pytest.mark.parametrize("how", ["gone", "cut"])
+@pytest.mark.parametrize(
+    "command", [("verify", "--repair"), ("rebuild", "--search-only")], ids=["repair", "search-only"]
+)
+def test_a_catalog_that_knows_more_than_the_journal_stays(
+    root: Path, how: str, command: tuple[str, ...]
+) -> None:
+    """Nothing else knows accounts, UIDLs and fates then, and no command makes it anew by the way."""
+    before = rows(root / "catalog.sqlite")
+    with contextlib.closing(sqlite3.connect(root / "search.sqlite")) as index, index:
+        index.execute("PRAGMA user_version = 1")
+    lose_journal(root, how)
+    for _ in range(2):
+        said = run(root, *command, code=1).stderr
+        assert "journal" in said
+        assert rows(root / "catalog.sqlite") == before
+
+
+def test_a_rebuild_to_a_journal_that_lost_entries_keeps_the_old_catalog_aside(root: Path) -> None:
+    """Whoever asks for databases as the journal is gets them, and is told where the old catalog is."""
+    before = rows(root / "catalog.sqlite")
+    lose_journal(root, "cut")
+    said = run(root, "rebuild", code=1).stderr
+    (aside,) = root.glob("catalog.sqlite.ahead-*")
+    assert str(aside) in said
+    assert rows(aside) == before
+    assert rows(root / "catalog.sqlite") != before
+    run(root, "rebuild", code=0)
+
+
+def test_a_catalog_that_may_not_be_read_is_not_replaced(root: Path) -> None:
+    """What cannot be read is not known to be of no use."""
+    without_databases(root)
+    (root / "catalog.sqlite").symlink_to(root / "catalog.sqlite")
+    for command in ("rebuild", "verify"):
+        done = run(root, command, code=1)
+        assert "catalog.sqlite" in done.stdout + done.stderr
+    assert (root / "catalog.sqlite").is_symlink()
+
+
+def test_what_is_not_searchable_is_told(root: Path) -> None:
+    """A search index that was made while a pack was away: `status` says so, and what helps does."""
+    there = layout.open_layout(root)
+    away = root.parent / "away.pack"
+    there.pack(1).rename(away)
+    run(root, "rebuild", "--search-only", code=1)
+    away.rename(there.pack(1))
+    said = run(root, "status", code=1).stderr
+    assert f"{LOST + 1} messages cannot be searched" in said
+    run(root, "rebuild", "--search-only", code=0)
+    assert "cannot be searched" not in run(root, "status", code=0).stderr
+
+
+def test_a_share_does_not_call_lost_what_it_did_not_look_for(root: Path) -> None:
+    """It knows only its own damage: what the packs cannot make it leaves to a run over everything."""
+    pack = layout.open_layout(root).pack(1)
+    whole = pack.read_bytes()
+    spoil(root)
+    rebuild(layout.open_layout(root), leave_out=True)
+    pack.write_bytes(whole[:-40] + bytes(40))
+    found = list(verify(root, Counts(), lambda *_: None, Share(percent=100)))
+    named = [one for one in found if one.identity]
+    assert len(named) == LOST + 1
+    assert {one.kind for one in named} == {Kind.CATALOG}

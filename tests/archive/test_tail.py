@@ -113,7 +113,7 @@ def test_an_older_journal_alone(root: Path) -> None:
     repair(root)
     assert {one.kind for one in damages(root)} == {Kind.JOURNAL}
     assert layout.open_layout(root).pack(1).read_bytes() == octets
-    rebuild(layout.open_layout(root))
+    rebuild(layout.open_layout(root), to_journal=True)
     repair(root)
     assert sorted(octets_of(root)) == sorted([*A, *B])
     assert notes(root) == ""

@@ -288,3 +288,18 @@ def test_the_reader_goes_away(root: Path, sample: tuple[str, ...]) -> None:
     assert state.damages
     assert state.full == 0
     assert bool(state.done) == bool(sample)
+
+
+def test_a_share_forgets_nothing_that_another_run_finds_meanwhile(root: Path) -> None:
+    """Damage that is known when a share began counts as little as damage that came to be known since."""
+    known: list[str] = []
+
+    def meanwhile(what: str, done: int, total: int) -> None:
+        if what == "packs" and not known and done > total * 0.5:
+            flip(root, 1)  # of what this share has read
+            assert damages(root)
+            known.extend(scrub.read(root).damages)
+
+    list(verify(root, Counts(), meanwhile, Share(percent=100)))
+    assert known
+    assert set(known) <= set(scrub.read(root).damages)

@@ -198,3 +198,25 @@ def test_entries_that_were_not_read_are_never_removed(archive: layout.Layout) ->
     with pytest.raises(DamageError, match=r"was not read|does not follow"):
         JournalWriter(archive, position, file_bytes=500)
     assert archive.journals() == held
+
+
+class _Unseeing(layout.Layout):
+    """An archive whose ``journal`` may be entered and not listed."""
+
+    def journals(self) -> list[int]:
+        return []
+
+
+def test_a_file_that_holds_entries_is_not_begun_anew(archive: layout.Layout) -> None:
+    """Also if nobody saw it: a directory that may not be listed looks empty."""
+    with contextlib.closing(JournalWriter(archive, START)) as writer:
+        writer.append([], 1)
+    path = archive.journal(1)
+    before = path.read_bytes()
+    unseeing = _Unseeing(*archive)
+    with (
+        contextlib.closing(JournalWriter(unseeing, START)) as writer,
+        pytest.raises(DamageError, match="entry 1, which was not read"),
+    ):
+        writer.append([], 2)
+    assert path.read_bytes() == before

@@ -123,10 +123,12 @@ class _Run:
         if self._reader is not None:
             self._reader.forget()  # To compare the index takes memory itself.
         yield from self._catalog_again()
+        # A share knows only its own bad octets, and so not what the packs cannot make.
+        bad = self._bad if self._share is None else []
         if not self._sound or not self._reader:
-            yield from names.without_catalog(self._layout, chain.shadow, self._bad)
+            yield from names.without_catalog(self._layout, chain.shadow, bad)
         else:
-            yield from names.lacking(self._layout, chain.shadow, self._bad)
+            yield from names.lacking(self._layout, chain.shadow, bad)
         yield from self._search.compare(
             self._lost, lambda: self._sound and chain.whole and not self._moved(chain)
         )

@@ -41,7 +41,11 @@ class Lost:
 
     def damages(self, lookup: Lookup) -> Iterator[Damage]:
         """Yield a damage for each, sorted by account and date."""
-        for key in list(self.keys()):
+        key = -1
+        while row := self._db.execute("SELECT min(key) FROM lost WHERE key > ?", (key,)).fetchone():
+            if row[0] is None:
+                break
+            (key,) = row
             accounts = lookup.accounts_of(key)
             date = lookup.by_key(key).date
             update = "UPDATE lost SET account = ?, date = ? WHERE key = ?"

@@ -28,6 +28,7 @@ class Notebook:
         self._noted_s = time.monotonic()
         self._all_read = False
         self.state = scrub.read(root)
+        self._before = frozenset(self.state.damages)
         self.found = Found()
 
     def begin(self, total: int) -> None:
@@ -62,6 +63,7 @@ class Notebook:
         """Note that the run did all that it was to do. The hashes of ``proved`` databases are remembered
         after a run without a share, where nothing of their kind was found."""
         if self._shared:
+            self._meanwhile()
             self._add(self.state)
             self.state.runs.append(int(time.time()))
             if self._all_read:
@@ -79,10 +81,19 @@ class Notebook:
     def _note(self, *, at_once: bool = False) -> None:
         if not at_once and time.monotonic() - self._noted_s < NOTE_S:
             return
-        state = self.state if self._shared else scrub.read(self._root)
+        state = self._meanwhile() if self._shared else scrub.read(self._root)
         self._add(state)
         scrub.write(self._root, state)
         self._noted_s = time.monotonic()
+
+    def _meanwhile(self) -> Scrub:
+        """Take over what a run over everything has found since this share began."""
+        known = scrub.read(self._root)
+        self.state.full = known.full
+        # Where the octets were read before they were found bad, the round's end must not forget them.
+        self.state.fresh += [one for one in known.damages if one not in self._before]
+        self.state.damages = known.damages
+        return self.state
 
     def _add(self, state: Scrub) -> None:
         """Put what was found to what is known, and to what the round under way has found."""
