@@ -7,6 +7,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from typing import Self
 
 from poparchive.store.errors import DamageError, LockedError, WriteError
 
+_COPIED_BYTES = 1 << 20
 DENIED = (errno.EACCES, errno.EPERM)
 """What the operating system says when it is not for this user."""
 
@@ -77,6 +79,23 @@ def write_durably(path: Path, octets: bytes, *, mode: int = 0o600) -> None:
     with writing(path):
         _put(path, octets, mode, sync=True)
         sync_directory(path.parent)
+
+
+def copy_durably(path: Path) -> None:
+    """Write a file once more, and put the copy in its place: whatever happens, one of them is whole."""
+    new = path.with_name(path.name + ".new")
+    try:
+        with writing(path), path.open("rb") as old, new.open("wb") as copy:
+            os.fchmod(copy.fileno(), stat.S_IMODE(os.fstat(old.fileno()).st_mode))
+            shutil.copyfileobj(old, copy, _COPIED_BYTES)
+            copy.flush()
+            os.fsync(copy.fileno())
+            new.rename(path)
+    except WriteError:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        raise
+    sync_directory(path.parent)
 
 
 def free_name(path: Path) -> Path:

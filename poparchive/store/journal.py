@@ -16,6 +16,7 @@ from pathlib import Path
 from poparchive.store import codec, frame, heads, records
 from poparchive.store.errors import DamageError, FormatError, StoreError, WriteError
 from poparchive.store.fsio import (
+    copy_durably,
     free_name,
     read_exactly,
     sync_directory,
@@ -40,9 +41,6 @@ ENTRY_HEADER_BYTES = _ENTRY.size + _CRC.size
 NO_HASH = bytes(_HASH_BYTES)
 
 FILE_BYTES = 64 << 20
-
-_LAST_BYTES = 4 << 20
-"""More than the entry of the largest batch has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +198,9 @@ def settle(layout: Layout, position: Position) -> None:
     """Sync what lies behind ``position``, before anybody relies on it.
 
     Its writer may have been killed between write and sync. Where the sync failed, the kernel may take
-    the octets for written, and another sync would do nothing: the last of them, which are all that can be
-    unsynced, are written once more as they are.
+    the octets for written, and another sync would do nothing: the last file, which has all that can be
+    unsynced, is written once more. Not in its place: there a loss of power could cost what was synced long
+    ago.
     """
     numbers = [number for number in layout.journals() if number >= position.file]
     for number in numbers:
@@ -210,13 +209,11 @@ def settle(layout: Layout, position: Position) -> None:
         with writing(path):
             if path.stat().st_size <= start:
                 continue
+            if number == numbers[-1]:
+                copy_durably(path)
+                continue
             fd = os.open(path, os.O_RDWR)
             try:
-                size = os.fstat(fd).st_size
-                if number == numbers[-1]:
-                    start = max(start, size - _LAST_BYTES)
-                    os.lseek(fd, start, os.SEEK_SET)
-                    write_all(fd, read_exactly(fd, size - start, start, path))
                 os.fdatasync(fd)
             finally:
                 os.close(fd)

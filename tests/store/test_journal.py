@@ -1,6 +1,7 @@
 """The journal: entries come back in order, and no change to them goes unnoticed."""
 
 import contextlib
+import os
 from pathlib import Path
 
 import pytest
@@ -220,3 +221,16 @@ def test_a_file_that_holds_entries_is_not_begun_anew(archive: layout.Layout) -> 
     ):
         writer.append([], 2)
     assert path.read_bytes() == before
+
+
+def test_settling_writes_over_nothing(archive: layout.Layout) -> None:
+    """What was synced long ago is not at stake if the power goes meanwhile: a copy takes the file's place."""
+    fill(archive, 3)
+    path = archive.journal(1)
+    octets = path.read_bytes()
+    with path.open("rb") as before:
+        journal.settle(archive, START)
+        assert os.fstat(before.fileno()).st_ino != path.stat().st_ino
+        assert before.read() == octets
+    assert path.read_bytes() == octets
+    assert list(path.parent.iterdir()) == [path]
