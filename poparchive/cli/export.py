@@ -102,13 +102,19 @@ def _told(reader: "Reader", message: "Located", error: Exception) -> str:
 
 @contextlib.contextmanager
 def _stream(target: Path | None) -> Iterator[BinaryIO]:
-    """Give standard output, or a file that appears under its name only when it is whole."""
+    """Give standard output, or a file that appears under its name only when it is whole. A device or a pipe
+    of that name stays what it is, and is written into."""
     if target is None or str(target) == "-":
         if sys.stdout.isatty():
             raise UsageError("an mbox is not for a terminal: give --output FILE, or pipe it")
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
+    if target.exists() and not target.is_file():
+        with target.open("wb", _BUFFER_BYTES) as stream:
+            yield stream
+        return
+    target = target.resolve()  # A link stays one.
     temporary = target.with_name(target.name + ".part")
     try:
         with temporary.open("wb", _BUFFER_BYTES) as stream:

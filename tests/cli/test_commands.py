@@ -5,6 +5,7 @@ import mailbox
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -267,6 +268,26 @@ def test_init_makes_the_archive_that_the_configuration_names(tmp_path: Path) -> 
     assert b"init" in made.run("search", "x", code=1).stderr
     made.run("init")
     assert (made.archive / "archive.toml").exists()
+
+
+def test_export_leaves_pipes_and_links_what_they_are(made: Product, tmp_path: Path) -> None:
+    """A device or a pipe is written into and not replaced, whoever may do that; a link stays a link."""
+    whole = made.run("export").stdout
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    came: list[bytes] = []
+    reading = threading.Thread(target=lambda: came.append(pipe.read_bytes()))
+    reading.start()
+    made.run("export", "--output", str(pipe))
+    reading.join()
+    assert came == [whole]
+    assert pipe.is_fifo()
+    link = tmp_path / "link.mbox"
+    link.symlink_to(tmp_path / "target.mbox")
+    made.run("export", "--output", str(link))
+    assert link.is_symlink()
+    assert (tmp_path / "target.mbox").read_bytes() == whole
+    assert sorted(one.name for one in tmp_path.glob("*.part")) == []
 
 
 def test_export_of_an_unknown_account(made: Product, tmp_path: Path) -> None:
