@@ -7,7 +7,7 @@ loaded before it shuts itself in; from then on it can open nothing and reach nob
 import codecs
 import contextlib
 import ctypes
-import encodings.aliases
+import encodings
 import gc
 import importlib
 import os
@@ -58,9 +58,10 @@ def serve(limits: Limits) -> None:
 
 def _prepare(limits: Limits) -> list[Path]:
     """Load all that may be needed later, and return the directories that must stay readable."""
-    for name in set(encodings.aliases.aliases.values()):
+    # Also those that have no other name, as koi8_u.
+    for one in pkgutil.iter_modules(encodings.__path__):
         with contextlib.suppress(LookupError, ImportError):
-            codecs.lookup(name)
+            codecs.lookup(one.name)
     own = [f"{mime.__name__}.{one.name}" for one in pkgutil.iter_modules(mime.__path__)]
     for name in (*_LAZY, *own):
         with contextlib.suppress(ImportError):

@@ -32,7 +32,7 @@ def test_all_that_is_readable_is_found(tmp_path: Path) -> None:
     fill(root, dict.fromkeys(carriers(EACH)))
     report = read_contents(root, Wish(), lambda *_: True)
     assert report.left == 0
-    found = compare(root, EACH)
+    found = compare(root, carriers(EACH))
     assert found.kinds.total() > 250 // EACH - 20
     assert found.kinds["pdf"] > 80 // EACH - 8 or not shutil.which("pdftotext")
     assert found.missed == []

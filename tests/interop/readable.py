@@ -1,7 +1,6 @@
 """Which attachments of the mail corpus are found by words that other programs read in them.
 
-``python -m tests.interop.readable ARCHIVE``: of all, in an archive of the whole corpus that ``poparchive
-attachments`` was run on; JSON.
+``python -m tests.interop.readable ARCHIVE``: of all messages of an archive whose attachments were read; JSON.
 """
 
 import bz2
@@ -18,13 +17,14 @@ import sys
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
+from poparchive.archive.read import Reader
 from poparchive.index.fold import fold
 from poparchive.mime import transfer
 from poparchive.mime.structure import parse
@@ -162,12 +162,19 @@ class Comparison:
     missed: list[tuple[str, str, list[str]]] = field(default_factory=list)
 
 
-def compare(root: Path, each: int) -> Comparison:
-    """Look for each readable attachment of the corpus in an archive that has these messages, read."""
+def kept(root: Path) -> Iterator[bytes]:
+    """All messages of an archive."""
+    with Reader(root) as reader:
+        for located in reader.lookup.stored_order():
+            yield b"".join(reader.octets(located))
+
+
+def compare(root: Path, mails: Iterable[bytes]) -> Comparison:
+    """Look for each readable attachment of these messages in an archive that has them, read."""
     found = Comparison()
     with contextlib.closing(sqlite3.connect(root / "catalog.sqlite")) as run:
         run.execute("ATTACH ? AS search", (str(root / "search.sqlite"),))
-        for octets in carriers(each):
+        for octets in mails:
             for leaf in parse(octets).leaves():
                 name = leaf.attachment_name
                 if name is None:
@@ -192,8 +199,9 @@ def _found(run: sqlite3.Connection, octets: bytes, word: str) -> bool:
 
 
 def main() -> None:
-    """Say what became of all, in an archive of the corpus."""
-    found = compare(Path(sys.argv[1]), 1)
+    """Say what became of all."""
+    root = Path(sys.argv[1])
+    found = compare(root, kept(root))
     print(json.dumps({"readable": found.kinds.total(), "missed": found.missed}, indent=1))
 
 

@@ -243,6 +243,24 @@ def test_a_worker_has_loaded_what_mail_takes() -> None:
     assert "numbat" in text
 
 
+@pytest.mark.parametrize(
+    ("codec", "said"),
+    [
+        ("koi8_u", "Привіт, їжак читає газету щодня, а ґава літає над лісом."),
+        ("cp874", "สวัสดีครับ วันนี้อากาศดีมาก เราไปเที่ยวกันเถอะ"),
+        ("utf-16-be", "half of a pair"),
+    ],
+)
+def test_a_worker_has_loaded_every_codec(codec: str, said: str) -> None:
+    """Also those that no other name leads to, which only a guess asks for."""
+    octets = said.encode(codec) if codec != "utf-16-be" else said.encode("utf-16-be")[1:-1]
+    with Pool[str](Limits()) as pool:
+        ((status, text),) = words(pool, text=Job(octets, "a.txt", "text/plain")).values()
+    assert status in (Status.DONE, Status.EMPTY)
+    if codec != "utf-16-be":
+        assert said.split()[0].strip(",") in text
+
+
 # ---- limits ----------------------------------------------------------------------------------------------
 
 
