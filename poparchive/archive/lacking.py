@@ -1,6 +1,7 @@
 """Tells which messages of the journal are not in databases that were made anew, and what an old catalog
 knows of these. Reads only."""
 
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -16,7 +17,7 @@ from poparchive.index.terms import structure
 from poparchive.store import journal
 from poparchive.store.errors import DamageError, FormatError, StoreError
 from poparchive.store.fsio import reason
-from poparchive.store.journal import TornEntryError
+from poparchive.store.journal import Position, TornEntryError
 from poparchive.store.layout import Layout
 
 
@@ -59,22 +60,21 @@ def behind(layout: Layout) -> str:
         return ""
     try:
         with closing(open_read_only(layout.catalog)) as catalog:
-            row = catalog.execute("SELECT value FROM state WHERE key = 'position'").fetchone()
-            position = read_position(row[0] if row else None)
-            if not position.entry or any(structure(catalog)):
+            position = _position(catalog)
+            try:
+                journal.first_behind(layout, position)
+            except FormatError:
                 return ""
+            except StoreError as error:
+                # To prove a catalog takes long: only where it matters.
+                if not position.entry or any(structure(catalog)):
+                    return ""
+                return (
+                    f"{error}. The catalog has applied entry {position.entry}, and one made anew would lack"
+                    " what the journal has lost"
+                )
     except (*DATABASE_ERRORS, ValueError, KeyError, TypeError) as error:
         refuse_busy(layout.catalog, error)
-        return ""
-    try:
-        next(journal.read(layout, position), None)
-    except (TornEntryError, FormatError):
-        return ""
-    except StoreError as error:
-        return (
-            f"{error}. The catalog has applied entry {position.entry}, and one made anew would lack what the"
-            " journal has lost"
-        )
     return ""
 
 
@@ -86,8 +86,7 @@ def _named(layout: Layout, old: Path, ids: Iterator[bytes]) -> int:
     try:
         # Whichever version made it.
         with closing(open_read_only(old)) as catalog:
-            row = catalog.execute("SELECT value FROM state WHERE key = 'position'").fetchone()
-            if not _is_of(layout, row[0] if row else None):
+            if not _is_of(layout, _position(catalog)):
                 return 0
             query = "SELECT 1 FROM messages WHERE sha256 = ?"
             named = sum(catalog.execute(query, (one,)).fetchone() is not None for one in ids)
@@ -109,12 +108,15 @@ def _is_there(catalog: Path) -> bool:
     return True
 
 
-def _is_of(layout: Layout, position: str | None) -> bool:
+def _position(catalog: sqlite3.Connection) -> Position:
+    row = catalog.execute("SELECT value FROM state WHERE key = 'position'").fetchone()
+    return read_position(row[0] if row else None)
+
+
+def _is_of(layout: Layout, position: Position) -> bool:
     """Whether a catalog that has come to this position belongs to the journal that is there."""
     try:
-        next(journal.read(layout, read_position(position)), None)
-    except TornEntryError:
-        return True
+        journal.first_behind(layout, position)
     except StoreError:
         return False
     return True

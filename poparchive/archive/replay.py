@@ -230,9 +230,7 @@ class Replay:
 def _is_end(layout: Layout, position: Position) -> bool:
     """Whether no whole entry stands behind a position."""
     try:
-        return next(journal.read(layout, position), None) is None
-    except TornEntryError:
-        return True
+        return journal.first_behind(layout, position) is None
     except StoreError:
         return False
 
@@ -246,9 +244,7 @@ def believed(layout: Layout, mark: Mark, position: Position) -> bool:
     if indexed.entry >= position.entry:
         return indexed == position
     try:
-        next(journal.read(layout, indexed), None)
-    except TornEntryError:
-        return True
+        journal.first_behind(layout, indexed)
     except DamageError:
         return False
     return True

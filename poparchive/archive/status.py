@@ -69,8 +69,6 @@ class ArchiveStatus:
     pulling: bool
     scrub: Scrub
     attachments: AttachmentsStatus = AttachmentsStatus()
-    index_older: bool = False
-    """Whether an earlier version made the search index: the next pull makes it anew."""
     without_parity: tuple[int, ...] = ()
     """Finished packs that nothing here heals."""
 
@@ -123,7 +121,6 @@ def status(root: Path) -> ArchiveStatus:
         is_locked(layout.lock),
         scrub.read(root),
         _attachments(layout),
-        is_older_index(layout.search),
         bare,
     )
 

@@ -42,7 +42,9 @@ def status(
     exceptions = {name: exceptions_of(account) for name, account in configured.items()}
     remarks = _remarks(configured)
     # A pull makes an older index anew, and what is new is found a moment later.
-    unsearchable = 0 if found.pulling or found.index_older else found.messages - found.indexed
+    unsearchable = (
+        0 if found.pulling or found.attachments.index_older else found.messages - found.indexed
+    )
     code = int(
         bool(bad)
         or bool(found.scrub.damages)

@@ -125,17 +125,21 @@ class JournalWriter:
         if any(octets[-_HASH_BYTES:]):
             write_durably(free_name(path), octets)
 
+    def _refuse_entries(self, number: int) -> None:
+        """A file that is to be removed or begun anew has no entry that goes on from here."""
+        path = self._layout.journal(number)
+        if path.stat().st_size > FILE_HEADER_BYTES:
+            with contextlib.suppress(TornEntryError):
+                for entry in _read_file(self._layout, number, self._position, last=True):
+                    raise DamageError(f"{path}: holds entry {entry.number}, which was not read")
+
     def _remove_later_files(self, last: int) -> None:
         """A crash may leave a file that was begun and has no entry; behind it this one could not end
         in a torn entry again."""
         later = [number for number in self._layout.journals() if number > last]
         for number in later:
-            path = self._layout.journal(number)
-            if path.stat().st_size > FILE_HEADER_BYTES:
-                with contextlib.suppress(TornEntryError):
-                    for entry in _read_file(self._layout, number, self._position, last=True):
-                        raise DamageError(f"{path}: holds entry {entry.number}, which was not read")
-            path.unlink()
+            self._refuse_entries(number)
+            self._layout.journal(number).unlink()
         if later:
             sync_directory(self._layout.journal(last).parent)
 
@@ -182,10 +186,8 @@ class JournalWriter:
         path = self._layout.journal(number)
         head = heads.encode(heads.JOURNAL, self._layout.id, number, first)
         # Asked of the file itself: a directory that may not be listed looks empty.
-        if path.exists() and path.stat().st_size > FILE_HEADER_BYTES:
-            with contextlib.suppress(TornEntryError):
-                for entry in _read_file(self._layout, number, self._position, last=True):
-                    raise DamageError(f"{path}: holds entry {entry.number}, which was not read")
+        if path.exists():
+            self._refuse_entries(number)
         with writing(path):
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
             write_all(self._fd, head)
@@ -217,6 +219,15 @@ def settle(layout: Layout, position: Position) -> None:
                 os.fdatasync(fd)
             finally:
                 os.close(fd)
+
+
+def first_behind(layout: Layout, position: Position) -> JournalEntry | None:
+    """Return the first whole entry behind ``position``; one that is torn was never acknowledged. Raises
+    ``StoreError`` where the journal that is there has never come by the position."""
+    try:
+        return next(read(layout, position), None)
+    except TornEntryError:
+        return None
 
 
 def read(

@@ -43,13 +43,6 @@ HOW: dict[str, Callable[[Path], object]] = {
 }
 
 
-def _said(made: Product, *command: str, code: int | None = 1) -> str:
-    done = made.run(*command, code=code)
-    said = (done.stdout + done.stderr).decode()
-    assert "Traceback" not in said
-    return said
-
-
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("copy", [False, True])
 def test_it_is_named_and_written_anew(
@@ -68,7 +61,7 @@ def test_it_is_named_and_written_anew(
     assert str(path) in str(row["damage"])
     assert str(uuid.UUID(bytes=identity)) in str(row["damage"])
     options = ["--from", str(source)] if copy else []
-    said = _said(made, "verify", "--repair", *options, code=0)
+    said = made.said("verify", "--repair", *options, code=0)
     assert f"{path}: was written anew" in said
     assert open_layout(made.archive).id == identity
     assert (path.read_bytes() == was) is copy or not copy
@@ -84,7 +77,7 @@ def test_an_archive_without_it_is_not_made_anew(made: Product) -> None:
     """Whoever opens it is told what to do, which is not to make one; and init makes none over it."""
     (made.archive / "archive.toml").unlink()
     for command in (["status"], ["pull"], ["search", "zebra"], ["init"], ["rebuild"]):
-        said = _said(made, *command)
+        said = made.said(*command)
         assert "`poparchive verify --repair`" in said
         assert "`poparchive init` makes one" not in said
     assert not (made.archive / "archive.toml").exists()
@@ -100,7 +93,7 @@ def test_headers_that_disagree_prove_nothing(made: Product, tmp_path: Path) -> N
     path.unlink()
     assert proved(made.archive) is None
     for command in (["verify"], ["verify", "--repair"]):
-        assert "put archive.toml back from a backup" in _said(made, *command)
+        assert "put archive.toml back from a backup" in made.said(*command)
         assert not path.exists()
     with pytest.raises(DescriptionError):
         open_layout(made.archive)
@@ -113,10 +106,10 @@ def test_a_foreign_pack_is_not_believed(made: Product, tmp_path: Path) -> None:
     shutil.copy(other.pack(1), there.pack(1))
     path = made.archive / "archive.toml"
     before = path.read_bytes()
-    said = _said(made, "verify", "--repair")
+    said = made.said("verify", "--repair")
     assert f"{there.pack(1)}: is pack 1 of another archive" in said
     shutil.rmtree(made.archive / "journal")
-    _said(made, "verify", "--repair")
+    made.said("verify", "--repair")
     assert path.read_bytes() == before
 
 
@@ -125,7 +118,7 @@ def test_a_copy_of_another_archive_does_not_give_it(made: Product, tmp_path: Pat
     fill(tmp_path / "other", mails(0, 5))
     identity = open_layout(made.archive).id
     (made.archive / "archive.toml").unlink()
-    _said(made, "verify", "--repair", "--from", str(tmp_path / "other"), code=0)
+    made.said("verify", "--repair", "--from", str(tmp_path / "other"), code=0)
     assert open_layout(made.archive).id == identity
 
 
@@ -136,7 +129,7 @@ def test_a_second_copy_without_it_is_one(made: Product, tmp_path: Path) -> None:
     pack = layout.open_layout(made.archive).pack(1)
     whole = pack.read_bytes()
     pack.unlink()
-    _said(made, "verify", "--repair", "--from", str(source), code=0)
+    made.said("verify", "--repair", "--from", str(source), code=0)
     assert pack.read_bytes() == whole
 
 
@@ -148,6 +141,6 @@ def test_a_second_copy_that_is_none(made: Product, tmp_path: Path, what: str) ->
         typo.mkdir()
     elif what == "a file":
         typo.touch()
-    said = _said(made, "verify", "--repair", "--from", str(typo), code=2)
+    said = made.said("verify", "--repair", "--from", str(typo), code=2)
     assert f"--from {typo}: there is no" in said
     assert "init" not in said

@@ -60,13 +60,6 @@ NEWER: dict[str, Callable[[Path], Path]] = {
 }
 
 
-def _said(made: Product, *command: str, code: int | None = 1) -> str:
-    done = made.run(*command, code=code)
-    said = (done.stdout + done.stderr).decode()
-    assert "Traceback" not in said
-    return said
-
-
 @pytest.mark.parametrize("what", NEWER)
 @pytest.mark.parametrize("copy", [False, True])
 def test_nothing_touches_it(made: Product, tmp_path: Path, what: str, *, copy: bool) -> None:
@@ -77,16 +70,16 @@ def test_nothing_touches_it(made: Product, tmp_path: Path, what: str, *, copy: b
     _raise_version(path)
     before = path.read_bytes(), path.stat().st_ino
     options = ["--from", str(source)] if copy else []
-    verified = _said(made, "verify")
+    verified = made.said("verify")
     assert f"{path}: {TOLD}" in verified
     assert "--repair" not in verified
-    repaired = _said(made, "verify", "--repair", *options)
+    repaired = made.said("verify", "--repair", *options)
     assert f"{path}: {TOLD}" in repaired
     for command in ("optimize", "rebuild", "pull"):
-        _said(made, command, code=None)
+        made.said(command, code=None)
         assert (path.read_bytes(), path.stat().st_ino) == before, command
     assert not list(made.archive.glob("**/*.damaged-*"))
-    assert f"{path}: {TOLD}" in _said(made, "verify")
+    assert f"{path}: {TOLD}" in made.said("verify")
 
 
 @pytest.mark.parametrize("copy", [False, True])
@@ -101,9 +94,9 @@ def test_its_messages_are_refused_and_named(made: Product, tmp_path: Path, *, co
     assert named
     assert {row["kind"] for row in named} == {"newer"}
     for row in named:
-        assert TOLD in _said(made, "show", "--raw", str(row["id"]))
+        assert TOLD in made.said("show", "--raw", str(row["id"]))
     options = ["--from", str(source)] if copy else []
-    assert "stored again" not in _said(made, "verify", "--repair", *options)
+    assert "stored again" not in made.said("verify", "--repair", *options)
     after = {one: one.read_bytes() for one in made.archive.glob("packs/*/*")}
     assert {one for one in before if before[one] != after.get(one)} == {path}
     assert after.keys() == before.keys()
@@ -115,7 +108,7 @@ def test_what_is_damaged_beside_it_is_mended(made: Product) -> None:
     pack = NEWER["optimized pack"](made.archive)
     whole = pack.read_bytes()
     change(pack, 500)
-    assert f"{pack}: healed by its parity" in _said(made, "verify", "--repair")
+    assert f"{pack}: healed by its parity" in made.said("verify", "--repair")
     assert pack.read_bytes() == whole
 
 
@@ -124,9 +117,9 @@ def test_newer_parity_stays_with_its_pack(made: Product) -> None:
     path = NEWER["sealed pack"](made.archive).with_suffix(".parity")
     _raise_version(path, 84)
     before = path.read_bytes()
-    assert f"{path}: {TOLD}" in _said(made, "optimize")
-    assert f"{path}: {TOLD}" in _said(made, "verify", code=0)
-    _said(made, "verify", "--repair", code=0)
+    assert f"{path}: {TOLD}" in made.said("optimize")
+    assert f"{path}: {TOLD}" in made.said("verify", code=0)
+    made.said("verify", "--repair", code=0)
     assert path.read_bytes() == before
     assert path.with_suffix(".pack").exists()
 
@@ -142,7 +135,7 @@ def test_a_newer_pack_that_no_entry_names_stays(made: Product) -> None:
     _raise_version(path)
     before = path.read_bytes()
     for command in (["verify"], ["verify", "--repair"], ["optimize"]):
-        said = _said(made, *command, code=None)
+        said = made.said(*command, code=None)
         assert command == ["optimize"] or f"{path}: {TOLD}" in said
         assert path.read_bytes() == before
 
@@ -160,6 +153,6 @@ def test_a_changed_octet_is_no_newer_version(made: Product) -> None:
     pack = NEWER["sealed pack"](made.archive)
     whole = pack.read_bytes()
     change(pack, 8, b"\2")
-    assert "newer version" not in _said(made, "verify")
-    _said(made, "verify", "--repair", code=0)
+    assert "newer version" not in made.said("verify")
+    made.said("verify", "--repair", code=0)
     assert pack.read_bytes() == whole

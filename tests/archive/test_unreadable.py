@@ -50,9 +50,7 @@ SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
 
 
 def _said(made: Product, *command: str, code: int | None = 1) -> str:
-    done = made.run(*command, code=code)
-    said = (done.stdout + done.stderr).decode()
-    assert "Traceback" not in said
+    said = made.said(*command, code=code)
     assert "bug" not in said
     return said
 

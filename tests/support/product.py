@@ -35,6 +35,13 @@ class Product:
             assert done.returncode == code, done.stderr.decode(errors="replace")
         return done
 
+    def said(self, *arguments: str, code: int | None = 1) -> str:
+        """Run a command and return all that it says, which is never a traceback."""
+        done = self.run(*arguments, code=code)
+        said = (done.stdout + done.stderr).decode()
+        assert "Traceback" not in said
+        return said
+
     def json(self, *arguments: str, code: int | None = 0) -> list[dict[str, object]]:
         """Run a command with --json and return its objects."""
         lines = self.run(*arguments, "--json", code=code).stdout.splitlines()

@@ -1,6 +1,7 @@
 """One verification from beginning to end: journal, packs with their messages, databases."""
 
 import contextlib
+import itertools
 import os
 import tempfile
 import time
@@ -56,12 +57,12 @@ def verify(
     raised; ``progress`` may raise ``StoppedError`` to end it quietly.
     """
     keep_large_blocks_apart()
-    layout = open_proved(root)[0]
+    layout, wrong = open_proved(root)
     notebook = Notebook(layout.root, shared=share is not None)
     with contextlib.ExitStack() as stack:
         run = _Run(layout, counts, progress, share, notebook, stack)
         try:
-            for damage in run.all():
+            for damage in itertools.chain(places.check(layout, wrong, counts), run.all()):
                 notebook.damage(damage)
                 yield damage
             run.end()
@@ -103,7 +104,6 @@ class _Run:
         self._moving = False
 
     def all(self) -> Iterator[Damage]:
-        yield from places.check(self._layout, self._counts)
         missing = list(self._open())
         lookup = self._reader.lookup if self._reader else None
         chain = ChainCheck(self._layout, self._counts, lookup, self._scratch)

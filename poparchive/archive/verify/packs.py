@@ -222,19 +222,13 @@ class PackWalk:
 
 def replaced(layout: Layout) -> list[str]:
     """Say which damaged packs a repair has replaced, and what was damaged of the journal."""
-    return (
-        [
-            f"{path}: what a repair has replaced; it may be removed once `poparchive verify` finds nothing"
-            for path in sorted(layout.root.glob(f"{DESCRIPTION}.damaged-*"))
-        ]
-        + [
-            f"{path}: damaged octets of the journal, which no entry needs; it may be removed once"
-            " `poparchive verify` finds nothing"
-            for path in sorted((layout.root / "journal").glob("*.journal.damaged-*"))
-        ]
-        + [
-            f"{path}: a damaged pack that a whole one has replaced; it may be removed once"
-            " `poparchive verify` finds nothing"
-            for path in sorted((layout.root / "packs").glob("*/*.pack.damaged-*"))
-        ]
-    )
+    kept = {
+        f"{DESCRIPTION}.damaged-*": "what a repair has replaced",
+        "journal/*.journal.damaged-*": "damaged octets of the journal, which no entry needs",
+        "packs/*/*.pack.damaged-*": "a damaged pack that a whole one has replaced",
+    }
+    return [
+        f"{path}: {what}; it may be removed once `poparchive verify` finds nothing"
+        for pattern, what in kept.items()
+        for path in sorted(layout.root.glob(pattern))
+    ]

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from poparchive.archive.verify.findings import Counts, Damage, Kind
-from poparchive.store import identity
 from poparchive.store.layout import Layout
 
 
-def check(layout: Layout, counts: Counts) -> Iterator[Damage]:
-    """Yield what is wrong with ``archive.toml``, and directories that are missing or cannot be listed; note
-    what this user may not read. The files themselves are told where they are read."""
-    wrong = identity.open_proved(layout.root)[1]
+def check(layout: Layout, wrong: str, counts: Counts) -> Iterator[Damage]:
+    """Yield what is ``wrong`` with ``archive.toml``, as opening it said, and directories that are missing or
+    cannot be listed; note what this user may not read. The files themselves are told where they are read."""
     if wrong:
         remedy = "`poparchive verify --repair` writes it anew"
         yield Damage(f"{wrong}; {remedy}", kind=Kind.DESCRIPTION)
