@@ -71,7 +71,8 @@ class Replay:
         self._catalog = catalog
         self._indexer = indexer
         self._elsewhere = elsewhere
-        self._reader = PackReader(layout, cache_bytes=_CACHE_BYTES, whole=True)
+        # An entry is read pack by pack: one pack's first frame is needed at a time, and is 24 MiB large.
+        self._reader = PackReader(layout, cache_bytes=_CACHE_BYTES, whole=True, dictionaries=1)
         self._objects = Objects(layout, catalog, self._reader, elsewhere)
         self._lengths = {number: length for number, length, _ in catalog.packs()}
         self._under_way: _Gathered | None = None
