@@ -141,8 +141,10 @@ class Writer:
             note(self._journal, self._indexer, packs.commit())
 
     def _protect(self) -> None:
-        """Make the parity of packs that were sealed since this was opened."""
-        for number in self._sealed() - self._sealed_before:
+        """Make the parity of packs that were sealed since this was opened, and of the last one before, if a
+        pull was killed between the seal and here."""
+        bare = (self._sealed_before & {*self.layout.packs()}) - {*self.layout.parities()}
+        for number in (*self._sealed() - self._sealed_before, *sorted(bare)[-1:]):
             # A pack that its seal does not prove is for ``verify`` to tell.
             with contextlib.suppress(DamageError, FormatError):
                 parity.make(self.layout, number)

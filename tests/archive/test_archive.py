@@ -89,7 +89,7 @@ def test_a_rebuild_gives_equal_rows(root: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("poparchive.archive.framing.FRAME_BYTES", 5000)
     fill(root, [sample(n) for n in range(30)], account="anna")
     fill(root, [sample(n) for n in range(20, 50)] + [m for _, m in MAILS], account="office")
-    with Writer(root, pack_bytes=20_000) as writer:
+    with Writer(root, pack_bytes=6_000) as writer:
         account = writer.account("anna", "pop.example.com:995", "someone else")
         (first, second) = writer.listed(account, [(b"gone", 5), (b"large", 1 << 30)])
         writer.settle(first, Fate.VANISHED, "no longer listed")
@@ -304,3 +304,25 @@ def test_every_flip_in_the_archive_is_named(root: Path) -> None:
             assert damages(root), (path, at)
         path.write_bytes(whole)
     assert damages(root) == []
+
+
+def test_the_next_pull_makes_the_parity_that_a_killed_one_left_out(root: Path) -> None:
+    """Of the last pack, if it is whole: what its seal does not prove gets none, and ends no pull."""
+    with Writer(root, pack_bytes=6_000) as writer:
+        for number in range(0, 40, 4):
+            put(writer, [sample(one) for one in range(number, number + 4)])
+    archive = layout.open_layout(root)
+    *_, before, last = archive.parities()
+    sidecars = {number: archive.parity(number).read_bytes() for number in (before, last)}
+    archive.parity(last).unlink()
+    Writer(root).close()
+    assert archive.parity(last).read_bytes() == sidecars[last]
+
+    archive.parity(last).unlink()
+    octets = bytearray(archive.pack(last).read_bytes())
+    octets[len(octets) // 2] ^= 1
+    archive.pack(last).write_bytes(octets)
+    Writer(root).close()
+    assert last not in archive.parities()
+    assert archive.pack(last).read_bytes() == octets
+    assert archive.parity(before).read_bytes() == sidecars[before]
