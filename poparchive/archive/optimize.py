@@ -9,6 +9,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from poparchive.archive import packlist
@@ -306,7 +307,7 @@ class _Run:
             given=self._given,
             pack_bytes=self._pack_bytes,
             frame_bytes=self._frame_bytes,
-            before_frame=source.forget,
+            before_frame=partial(_make_room, source),
         )
         try:
             yield pack
@@ -329,8 +330,7 @@ class _Run:
         if not pack.raw_bytes:
             return
         state = pack.finish()
-        source.forget()
-        give_back()
+        _make_room(source)
         self.outcome.messages += len(pack.messages)
         self._pace.took(2 * state.length)
         source.prove(pack, state)
@@ -380,6 +380,12 @@ class _Run:
             self._tell(error)
             return False
         return True
+
+
+def _make_room(source: Source) -> None:
+    """Let go of what was decoded: compressing and proving take much memory themselves."""
+    source.forget()
+    give_back()
 
 
 def _identity(path: Path) -> tuple[int, int]:

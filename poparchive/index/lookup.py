@@ -176,9 +176,8 @@ class Lookup:
         """Find many by row id, in this order; in short statements, as they are asked for. What the
         catalog does not have is left out."""
         for some in bulk.chunks(keys):
-            numbers = ", ".join(map(str, map(int, some)))
-            query = f"SELECT {_COLUMNS} FROM messages m WHERE m.id IN ({numbers})"  # noqa: S608
-            found = {row[0]: row for row in self.connection.execute(query)}
+            query = f"SELECT {_COLUMNS} FROM messages m WHERE m.id IN {bulk.LISTED}"  # noqa: S608
+            found = {row[0]: row for row in self.connection.execute(query, bulk.listed(some))}
             for key in some:
                 if row := found.get(key):
                     yield located(row)

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from poparchive.index import bulk
@@ -14,35 +15,42 @@ class Moves:
     def __init__(self, pack: int) -> None:
         self.pack = pack
         self.keys = array("q")
-        self._frames: list[int] = []
-        """Where each frame begins, once: most objects stand in the frame of the one before them."""
-        self._numbers = array("I")
-        self._offsets = array("I")
         self._lengths = array("I")
+        # Runs of objects that follow one another in a frame: where in the columns each begins, and the place
+        # of its first.
+        self._firsts = array("Q")
+        self._frames = array("Q")
+        self._offsets = array("I")
+        self._next = (-1, 0)
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def add(self, key: int, frame: int, offset: int, length: int) -> None:
         """Note that the object with row id ``key`` stands there."""
-        if not self._frames or self._frames[-1] != frame:
+        if self._next != (frame, offset):
+            self._firsts.append(len(self.keys))
             self._frames.append(frame)
+            self._offsets.append(offset)
         self.keys.append(key)
-        self._numbers.append(len(self._frames) - 1)
-        self._offsets.append(offset)
         self._lengths.append(length)
+        self._next = frame, offset + length
 
     def chunks(self) -> Iterator[list[tuple[int, Location]]]:
         """Yield (row id, place) in pieces of one statement each."""
+        places = self._places()
         for start in range(0, len(self.keys), bulk.ROWS):
-            stop = start + bulk.ROWS
-            columns = (self.keys, self._numbers, self._offsets, self._lengths)
-            yield [
-                (key, Location(self.pack, self._frames[number], offset, length))
-                for key, number, offset, length in zip(
-                    *(column[start:stop] for column in columns), strict=True
-                )
-            ]
+            keys = self.keys[start : start + bulk.ROWS]
+            yield list(zip(keys, islice(places, len(keys)), strict=True))
+
+    def _places(self) -> Iterator[Location]:
+        ends = [*self._firsts[1:], len(self.keys)]
+        for first, frame, offset, end in zip(
+            self._firsts, self._frames, self._offsets, ends, strict=True
+        ):
+            for length in self._lengths[first:end]:
+                yield Location(self.pack, frame, offset, length)
+                offset += length
 
 
 class Moved(NamedTuple):

@@ -67,8 +67,8 @@ class Ordering:
         """Yield these messages or blobs (the table's name) where they stand now, in this order."""
         wanted = iter(keys)
         while some := list(islice(wanted, bulk.ROWS)):
-            query = f"SELECT {_COLUMNS} FROM {table} WHERE id IN {_list(some)}"
-            found = {row[0]: row for row in self._connection.execute(query)}
+            query = f"SELECT {_COLUMNS} FROM {table} WHERE id IN {bulk.LISTED}"
+            found = {row[0]: row for row in self._connection.execute(query, bulk.listed(some))}
             for key in some:
                 if row := found.get(key):
                     yield Standing(row[0], row[1], Location(*row[2:]))

@@ -11,15 +11,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from poparchive.errors import PoparchiveError
+from poparchive.index import bulk
 
 MANY_COPIES: Final = 100
 """No more copies of one message are looked up: broken mailers give all their messages one id."""
 
 _TOGETHER: Final = 100
 """So many messages are looked up in one statement: a statement for each takes longer to begin than to run."""
-
-_LISTED: Final = "(SELECT value FROM json_each(?))"
-"""The numbers are a parameter, so that SQLite has the statement ready from one search to the next."""
 
 _COPIES: Final = (
     "(SELECT group_concat(id) FROM (SELECT c.id FROM cat.messages c"
@@ -114,25 +112,20 @@ def _pieces(keys: Sequence[int]) -> Iterator[Sequence[int]]:
     return (keys[at : at + _TOGETHER] for at in range(0, len(keys), _TOGETHER))
 
 
-def _listed(keys: Iterable[int]) -> tuple[object, ...]:
-    """Return the value for ``_LISTED``."""
-    return (f"[{','.join(map(str, keys))}]",)
-
-
 def _messages(run: Run, columns: str, keys: Collection[int]) -> Iterable[tuple[Any, ...]]:
     """Select columns of these messages, in any order."""
     if not keys:
         return ()
-    query = f"SELECT {columns} FROM cat.messages AS m WHERE m.id IN {_LISTED}"
-    return run(query, _listed(keys))
+    query = f"SELECT {columns} FROM cat.messages AS m WHERE m.id IN {bulk.LISTED}"
+    return run(query, bulk.listed(keys))
 
 
 def _accounts(run: Run, keys: Iterable[int]) -> dict[int, list[str]]:
     rows = run(
         # The message first, whatever SQLite thinks of the number of accounts.
         "SELECT u.message, a.name FROM cat.uidls u CROSS JOIN cat.accounts a ON a.id = u.account"
-        f" WHERE u.message IN {_LISTED}",
-        _listed(keys),
+        f" WHERE u.message IN {bulk.LISTED}",
+        bulk.listed(keys),
     )
     return _grouped(rows)
 
@@ -140,9 +133,9 @@ def _accounts(run: Run, keys: Iterable[int]) -> dict[int, list[str]]:
 def _attachments(run: Run, keys: Iterable[int]) -> dict[int, list[tuple[str, str, int]]]:
     rows = run(
         "SELECT message, name, type, size_bytes FROM cat.parts"
-        f" WHERE message IN {_LISTED} AND segment = 0 AND name IS NOT NULL"
+        f" WHERE message IN {bulk.LISTED} AND segment = 0 AND name IS NOT NULL"
         " ORDER BY message, number",
-        _listed(keys),
+        bulk.listed(keys),
     )
     return _grouped((message, one) for message, *some in rows for one in (tuple(some),))
 
@@ -157,14 +150,14 @@ def _grouped(rows: Iterable[tuple[int, Any]]) -> dict[int, list[Any]]:
 def _threads(run: Run, keys: Iterable[int]) -> dict[int, tuple[int, int]]:
     """Return the oldest message of each message's thread, and how many are in it; of those that are not
     alone."""
-    query = f"SELECT message, thread FROM threads WHERE message IN {_LISTED}"
-    thread_of = dict(run(query, _listed(keys)).fetchall())
+    query = f"SELECT message, thread FROM threads WHERE message IN {bulk.LISTED}"
+    thread_of = dict(run(query, bulk.listed(keys)).fetchall())
     if not thread_of:
         return {}
     rows = run(
         "SELECT thread, min(message), count(*) FROM threads"
-        f" WHERE thread IN {_LISTED} GROUP BY thread",
-        _listed(set(thread_of.values())),
+        f" WHERE thread IN {bulk.LISTED} GROUP BY thread",
+        bulk.listed(set(thread_of.values())),
     )
     threads = {thread: (oldest, many) for thread, oldest, many in rows}
     return {key: threads[thread] for key, thread in thread_of.items()}
