@@ -42,11 +42,12 @@ class Part(NamedTuple):
 class Reader:
     """An archive opened for reading."""
 
-    def __init__(self, root: Path, layout: Layout | None = None) -> None:
+    def __init__(self, root: Path, layout: Layout | None = None, *, whole: bool = False) -> None:
+        """``whole`` is for whoever reads most of what there is."""
         self.layout = layout or open_layout(root)
         self.lookup = Lookup(self.layout.catalog)
         self._lookups: list[Lookup] = []  # earlier ones, of which somebody may still take rows
-        self.packs = PackReader(self.layout)
+        self.packs = PackReader(self.layout, whole=whole)
         """What the octets are read with. Whoever reads much of the same shares what is decoded."""
 
     def __enter__(self) -> Self:

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from poparchive.archive.heap import keep_large_blocks_apart
+from poparchive.archive.heap import give_back, keep_large_blocks_apart
 from poparchive.archive.read import Reader
 from poparchive.archive.verify import databases, names, places, unnamed
 from poparchive.archive.verify.chain import ChainCheck
@@ -140,7 +140,8 @@ class _Run:
         """Open both databases."""
         yield from self._search.open()
         try:
-            self._reader = self._stack.enter_context(Reader(self._layout.root, self._layout))
+            reader = Reader(self._layout.root, self._layout, whole=True)
+            self._reader = self._stack.enter_context(reader)
             self._reader.lookup.position()
         except (CatalogMissingError, NewerDatabaseError) as error:
             self._reader = None
@@ -178,6 +179,9 @@ class _Run:
             at = 0
             if self._gone(number):
                 continue
+            if self._reader is not None:
+                self._reader.packs.drop()  # What the next pack needs is another first frame.
+            give_back()
             if self._share is not None:
                 if left <= 0:
                     return
