@@ -141,8 +141,10 @@ class Objects:
         """
         messages: dict[int, Moves] = {}
         blobs: dict[int, Moves] = {}
-        for identity, key in self._catalog.blob_keys(list(found.blobs)).items():
-            _note(blobs, key, found.blobs[identity])
+        keys = self._catalog.blob_keys(list(found.blobs))
+        for identity, place in found.blobs.items():
+            if identity in keys:
+                _note(blobs, keys[identity], place)
         fresh = {short(one) for one in new}
         for prefix, places in found.recipes.items():
             if prefix in fresh:

@@ -196,7 +196,9 @@ class _Run:
         # First: one that is made anew between is then noticed.
         self._catalog = _identity(self._layout.catalog)
         ordering = Ordering(self._layout.catalog)
-        reader = PackReader(self._layout, cache_bytes=_CACHE_BYTES, dictionaries=_DICTIONARIES)
+        reader = PackReader(
+            self._layout, cache_bytes=_CACHE_BYTES, dictionaries=_DICTIONARIES, whole=True
+        )
         try:
             source = Source(self._layout, ordering, reader, self._pace)
             sources, empty = self._choose(source)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from poparchive.archive.describe import Stored
+from poparchive.archive.heap import give_back
 from poparchive.archive.indexer import Indexer, read_position
 from poparchive.archive.objects import Elsewhere, Found, Objects, short
 from poparchive.archive.spool import Spooled
@@ -71,8 +72,7 @@ class Replay:
         self._catalog = catalog
         self._indexer = indexer
         self._elsewhere = elsewhere
-        # An entry is read pack by pack: one pack's first frame is needed at a time, and is 24 MiB large.
-        self._reader = PackReader(layout, cache_bytes=_CACHE_BYTES, whole=True, dictionaries=1)
+        self._reader = PackReader(layout, cache_bytes=_CACHE_BYTES, whole=True)
         self._objects = Objects(layout, catalog, self._reader, elsewhere)
         self._lengths = {number: length for number, length, _ in catalog.packs()}
         self._under_way: _Gathered | None = None
@@ -134,6 +134,7 @@ class Replay:
         with _discarding() as spooled:
             spooled += one.spooled
             self._indexer.finish(one.entry, self._indexer.facts(), one.found.blobs, one.moved)
+        give_back()
 
     @contextlib.contextmanager
     def _finishing(self) -> Iterator[None]:

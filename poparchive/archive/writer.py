@@ -141,13 +141,18 @@ class Writer:
             note(self._journal, self._indexer, packs.commit())
 
     def _protect(self) -> None:
-        """Make the parity of packs that were sealed since this was opened, and of the last one before, if a
-        pull was killed between the seal and here."""
-        bare = (self._sealed_before & {*self.layout.packs()}) - {*self.layout.parities()}
-        for number in (*self._sealed() - self._sealed_before, *sorted(bare)[-1:]):
+        """Make the parity of packs that were sealed since this was opened, and of one of those before that
+        have none: a pull that was killed leaves what it sealed without."""
+        for number in self._sealed() - self._sealed_before:
             # A pack that its seal does not prove is for ``verify`` to tell.
             with contextlib.suppress(DamageError, FormatError):
                 parity.make(self.layout, number)
+        bare = (self._sealed_before & {*self.layout.packs()}) - {*self.layout.parities()}
+        for number in sorted(bare, reverse=True):
+            # The same; and what cannot be written now is by another pull.
+            with contextlib.suppress(StoreError, OSError):
+                parity.make(self.layout, number)
+                break
 
     def _named(self) -> set[int]:
         return {self._packs.number, *(number for number, _, _ in self._catalog.packs())}

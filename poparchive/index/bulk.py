@@ -1,5 +1,5 @@
-"""Writing with the driver alone: transactions, and statements for many rows at once, which let other threads
-run while SQLite works.
+"""Many rows with the driver alone: transactions, and statements for many rows at once, which let other
+threads run while SQLite works.
 
 ``executemany`` lets go of the interpreter's lock and takes it back once for every row; beside another
 busy thread each time may cost a switch interval (5 ms), and a batch takes a hundred times as long.
@@ -20,7 +20,6 @@ T = TypeVar("T")
 
 ROWS = 500
 """Rows in one statement: few enough for SQLite's 32,766 parameters."""
-
 
 LISTED = "(SELECT value FROM json_each(?))"
 """Row ids as one parameter, which ``listed`` makes. With the numbers in its text each statement is one more

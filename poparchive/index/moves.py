@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 from poparchive.index import bulk
@@ -44,7 +44,7 @@ class Moves:
             yield list(zip(keys, islice(places, len(keys)), strict=True))
 
     def _places(self) -> Iterator[Location]:
-        ends = [*self._firsts[1:], len(self.keys)]
+        ends = chain(islice(self._firsts, 1, None), [len(self.keys)])
         for first, frame, offset, end in zip(
             self._firsts, self._frames, self._offsets, ends, strict=True
         ):

@@ -318,7 +318,16 @@ def test_the_next_pull_makes_the_parity_that_a_killed_one_left_out(root: Path) -
     Writer(root).close()
     assert archive.parity(last).read_bytes() == sidecars[last]
 
+    # What cannot be written ends no pull that brings nothing of its own.
     archive.parity(last).unlink()
+    in_the_way = archive.parity(last).with_suffix(".parity.new")
+    in_the_way.mkdir()
+    Writer(root).close()
+    assert last not in archive.parities()
+    in_the_way.rmdir()
+
+    # Nor does a damaged one keep those before it from theirs.
+    archive.parity(before).unlink()
     octets = bytearray(archive.pack(last).read_bytes())
     octets[len(octets) // 2] ^= 1
     archive.pack(last).write_bytes(octets)

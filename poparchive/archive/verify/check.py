@@ -179,15 +179,14 @@ class _Run:
             at = 0
             if self._gone(number):
                 continue
-            if self._reader is not None:
-                self._reader.packs.drop()  # What the next pack needs is another first frame.
-            give_back()
             if self._share is not None:
                 if left <= 0:
                     return
                 if number < state.pack or (number == state.pack and state.frame >= length):
                     continue
                 at = self._start(reader, number)
+            reader.drop()  # Most that is needed next is of another pack.
+            give_back()
             walk = PackWalk(
                 self._layout, reader, self._counts, number, length, self._known, sealed=sealed
             )
