@@ -110,7 +110,7 @@ def _rebuild(
     with contextlib.ExitStack() as stack:
         texts = Texts(FulltextWriter.open(search, catalog), search, catalog)
         stack.callback(texts.close)
-        opened = Catalog(catalog, synchronous="OFF")
+        opened = Catalog(catalog, draft=True)
         stack.callback(opened.close)
         # All tables may be read, and what is missing still be an error.
         elsewhere = Elsewhere(layout, salvage=thorough)

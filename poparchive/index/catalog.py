@@ -94,9 +94,9 @@ def text_of(uidl: bytes) -> str:
 class Catalog:
     """The catalog's one writer."""
 
-    def __init__(self, path: Path, *, synchronous: str = "FULL") -> None:
+    def __init__(self, path: Path, *, draft: bool = False) -> None:
         self._path = path
-        self._engine = engine = open_catalog(path, synchronous=synchronous)
+        self._engine = engine = open_catalog(path, draft=draft)
         with engine.connect() as connection:
             self._next_blob = _next(connection, schema.blobs.c.id)
         self._ids = FreeIds()

@@ -21,7 +21,7 @@ class Places:
         self._path = path
         path.unlink(missing_ok=True)
         self._connection = sqlite3.connect(path, isolation_level=None)
-        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-8192"):
+        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-2048"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.execute(
             "CREATE TABLE places(prefix INT, kind INT, pack INT, frame INT, place INT, length INT,"
