@@ -5,6 +5,7 @@ import random
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,13 +18,13 @@ from poparchive.archive.spool import Spooled
 from poparchive.archive.writer import Writer
 from poparchive.index.lookup import Lookup
 from poparchive.index.search import Searcher
-from poparchive.store import journal, layout
+from poparchive.store import frame, journal, layout
 from poparchive.store.errors import DamageError
 from poparchive.store.frame import HEADER_BYTES
 from poparchive.store.packread import PackReader
 from poparchive.store.recipe import encode_base64
 from poparchive.store.records import ArchivedRecord
-from tests.support.archives import damages, put, rows
+from tests.support.archives import damages, fill, put, rows
 
 DATABASES = ("catalog.sqlite", "search.sqlite")
 
@@ -181,3 +182,46 @@ def test_damage_that_sqlite_quotes_is_mended(root: Path, name: str) -> None:
 
 def octets_in_packs(root: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in root.glob("packs/*/*.pack")}
+
+
+def test_mail_of_two_accounts_in_two_optimized_packs_decodes_first_frames_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recipes in one pack's first frame and attachments in the other's: each is a dictionary of 24 MiB."""
+    for name, value in {
+        "store.packread._PARTIAL_BYTES": 5_000,
+        "archive.tightpack.FIRST_BYTES": 12_000,
+        "archive.tightpack.FRAME_BYTES": 6_000,
+        "archive.optimize.SMALL_PACK_BYTES": 0,
+        "archive.objects.SMALL_PACK_BYTES": 0,
+        "archive.replay._CACHE_BYTES": 12_000,
+    }.items():
+        monkeypatch.setattr(f"poparchive.{name}", value)
+    root = tmp_path / "archive"
+    dice = random.Random(3)
+    # Hexadecimal digits, which compress: what does not has frames of its own.
+    contents = [dice.randbytes(400).hex().encode() for _ in range(90)]
+    for account in ("anna", "office"):
+        fill(root, [_carrying(one, account) for one in contents], account=account)
+        optimize(root, Limits(), lambda *_: None)
+    kept = layout.open_layout(root)
+    assert len(kept.packs()) == 2
+    decoded: list[int] = []
+    decode = frame.decode
+
+    def counting(header: frame.Header, *rest: Any) -> bytes:
+        if not header.dictionary and header.raw_length > 5_000:
+            decoded.append(header.raw_length)
+        return decode(header, *rest)
+
+    monkeypatch.setattr(frame, "decode", counting)
+    assert rebuild(kept).messages == 180
+    assert 2 <= len(decoded) <= 4
+
+
+def _carrying(content: bytes, account: str) -> bytes:
+    return (
+        b"Received: from x by %s\r\nSubject: one\r\nContent-Type: application/pdf; name=a.pdf\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\n%s"
+        % (account.encode(), encode_base64(content, 76, b"\r\n", closed=True))
+    )
