@@ -295,6 +295,7 @@ def test_every_column_of_the_catalog_is_compared(root: Path, statement: str) -> 
         "UPDATE watermark SET entry = entry - 1",
         "UPDATE watermark SET entry = entry + 1",
         "UPDATE mail_docsize SET sz = x'010101010101' WHERE id = (SELECT max(id) FROM mail_docsize)",
+        "UPDATE mail_docsize SET sz = NULL WHERE id = (SELECT max(id) FROM mail_docsize)",
         "DELETE FROM mail_docsize WHERE id = (SELECT max(id) FROM mail_docsize)",
         "PRAGMA user_version = 1",
     ],
