@@ -9,11 +9,10 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from poparchive.archive import packlist
-from poparchive.archive.heap import give_back, keep_large_blocks_apart
+from poparchive.archive.heap import keep_large_blocks_apart
 from poparchive.archive.objects import SMALL_PACK_BYTES
 from poparchive.archive.opening import caring, open_pack
 from poparchive.archive.pace import Limits, Pace
@@ -309,7 +308,7 @@ class _Run:
             given=self._given,
             pack_bytes=self._pack_bytes,
             frame_bytes=self._frame_bytes,
-            before_frame=partial(_make_room, source),
+            before_frame=source.forget,
         )
         try:
             yield pack
@@ -332,7 +331,7 @@ class _Run:
         if not pack.raw_bytes:
             return
         state = pack.finish()
-        _make_room(source)
+        source.forget()
         self.outcome.messages += len(pack.messages)
         self._pace.took(2 * state.length)
         source.prove(pack, state)
@@ -382,12 +381,6 @@ class _Run:
             self._tell(error)
             return False
         return True
-
-
-def _make_room(source: Source) -> None:
-    """Let go of what was decoded: compressing and proving take much memory themselves."""
-    source.forget()
-    give_back()
 
 
 def _identity(path: Path) -> tuple[int, int]:

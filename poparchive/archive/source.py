@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from poparchive.archive.heap import give_back
 from poparchive.archive.pace import Pace
 from poparchive.archive.tightpack import TightPack
 from poparchive.index.ordering import Ordering, Standing
@@ -122,8 +123,10 @@ class Source:
             raise
 
     def forget(self) -> None:
-        """Forget what was decoded: whoever compresses or proves a pack takes much memory itself."""
+        """Forget what was decoded, and give its memory back: whoever compresses or proves a pack takes much
+        itself."""
         self._reader.drop()
+        give_back()
 
     def prove(self, pack: TightPack, state: PackRecord) -> None:
         """Read a new pack from disk, and compare every object in it by its hash."""

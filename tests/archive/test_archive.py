@@ -89,7 +89,7 @@ def test_a_rebuild_gives_equal_rows(root: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("poparchive.archive.framing.FRAME_BYTES", 5000)
     fill(root, [sample(n) for n in range(30)], account="anna")
     fill(root, [sample(n) for n in range(20, 50)] + [m for _, m in MAILS], account="office")
-    with Writer(root, pack_bytes=6_000) as writer:
+    with Writer(root, pack_bytes=20_000) as writer:
         account = writer.account("anna", "pop.example.com:995", "someone else")
         (first, second) = writer.listed(account, [(b"gone", 5), (b"large", 1 << 30)])
         writer.settle(first, Fate.VANISHED, "no longer listed")

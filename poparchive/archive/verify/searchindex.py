@@ -116,6 +116,9 @@ class SearchCheck:
         except DATABASE_ERRORS as error:
             yield databases.unreadable(self._path, error, Kind.SEARCH)
             return
+        except TypeError:
+            # A changed octet may make SQLite find NULL where a sound index has a number or octets.
+            differs = "holds what no index has in the place of a number"
         if differs:
             yield self._damage(differs)
 
