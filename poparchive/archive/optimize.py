@@ -21,6 +21,7 @@ from poparchive.archive.source import Source
 from poparchive.archive.tightpack import TightPack
 from poparchive.archive.training import dictionary_for
 from poparchive.archive.verify import unnamed
+from poparchive.index.bulk import used_up
 from poparchive.index.fulltext import is_merged
 from poparchive.index.moves import Moved
 from poparchive.index.ordering import Ordering, Standing
@@ -232,10 +233,10 @@ class _Run:
         """Copy what stands in these packs: the messages, then the blobs whose messages stand elsewhere."""
         ordering = source.ordering
         keys = ordering.messages(sources)
-        self._pour(
-            source, self._counted(ordering.standing("messages", keys), len(keys)), source.copy
-        )
-        self._pour(source, ordering.standing("blobs", ordering.blobs(sources)), source.copy_blob)
+        messages = self._counted(ordering.standing("messages", used_up(keys)), len(keys))
+        self._pour(source, messages, source.copy)
+        blobs = ordering.standing("blobs", used_up(ordering.blobs(sources)))
+        self._pour(source, blobs, source.copy_blob)
 
     def merge_index(self) -> None:
         """Merge the search index, a moment at a time, so that no pull waits for long."""

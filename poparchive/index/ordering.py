@@ -6,7 +6,7 @@ Reads only, in short statements: a reader that stays in one keeps the write-ahea
 # ruff: noqa: S608 - what stands in the statements are numbers and names of tables, none from outside.
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -63,7 +63,7 @@ class Ordering:
         query = f"SELECT id FROM blobs WHERE pack IN {_list(packs)} ORDER BY id"
         return array("q", (row[0] for row in self._connection.execute(query)))
 
-    def standing(self, table: str, keys: "array[int]") -> Iterator[Standing]:
+    def standing(self, table: str, keys: Iterable[int]) -> Iterator[Standing]:
         """Yield these messages or blobs (the table's name) where they stand now, in this order."""
         wanted = iter(keys)
         while some := list(islice(wanted, bulk.ROWS)):
