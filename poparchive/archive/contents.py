@@ -52,8 +52,8 @@ _MERGE_S = 0.5
 RETRIED = (Status.BOMB, Status.TIMEOUT, Status.MEMORY, Status.DAMAGED)
 """What may end otherwise with other limits, or another version of a library."""
 
-Progress = Callable[[int, int, int], bool]
-"""Called with messages done, messages in all, octets read by now; whether to go on."""
+Progress = Callable[[int, int, int], None]
+"""Called with messages done, messages in all, octets read by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,11 @@ class _Message:
     missing: set[bytes]
 
 
-def read_contents(root: Path, wish: Wish, progress: Progress) -> Report:
-    """Read what is missing. Raises ``LockedError`` if another run is at it, ``ContentsError``,
+def read_contents(
+    root: Path, wish: Wish, progress: Progress, stopped: Callable[[], bool] = lambda: False
+) -> Report:
+    """Read what is missing, until it is ``stopped``, which is asked before each message and while another
+    command holds the archive. Raises ``LockedError`` if another run is at it, ``ContentsError``,
     ``WorkerError``."""
     layout = open_layout(root)
     began = time.monotonic()
@@ -106,10 +109,10 @@ def read_contents(root: Path, wish: Wish, progress: Progress) -> Report:
         reader = stack.enter_context(Reader(root, layout))
         store = ContentStore.open(layout.contents)
         stack.callback(store.close)
-        index = ContentsIndex(layout, store)
+        index = ContentsIndex(layout, store, stopped)
         pool: Pool[bytes] = stack.enter_context(Pool(wish.limits, wish.workers))
         index.look(LOCK_S)
-        run = _Run(reader, store, index, pool, wish, progress)
+        run = _Run(reader, store, index, pool, wish, progress, stopped)
         run.go()
     run.report.seconds = time.monotonic() - began
     return run.report
@@ -124,6 +127,7 @@ class _Run:
         pool: Pool[bytes],
         wish: Wish,
         progress: Progress,
+        stopped: Callable[[], bool],
     ) -> None:
         self._reader = reader
         self._layout = reader.layout
@@ -136,6 +140,7 @@ class _Run:
         self._pool = pool
         self._wish = wish
         self._progress = progress
+        self._stopped = stopped
         self._looked: set[bytes] = set()
         self._asked: dict[bytes, tuple[int, list[_Message]]] = {}
         self._rows: list[Content] = []
@@ -143,9 +148,13 @@ class _Run:
         self._chars = 0
         self._since = time.monotonic()
         self._done = self._total = 0
-        self._going = True
+        self._enough = False
         self._complete = 0
         self._waiting: set[int] = set()
+
+    @property
+    def _going(self) -> bool:
+        return not (self._enough or self._stopped())
 
     def go(self) -> None:
         """Read and index until nothing is missing, or it is to stop."""
@@ -202,7 +211,7 @@ class _Run:
                 # Damage is for verify to name; here it costs a message its attachments.
                 self.report.unreadable += 1
             self._done += 1
-            self._going &= self._progress(self._done, self._total, self.report.octets)
+            self._progress(self._done, self._total, self.report.octets)
             self._flush_if_due()
 
     def _contents(self, located: Located) -> Iterator[tuple[bytes, Job]]:
@@ -227,7 +236,7 @@ class _Run:
                 if identity in self._asked:
                     self._asked[identity][1].append(message)
                 elif not self._may_read():
-                    self._going = False
+                    self._enough = True
                 else:
                     self._asked[identity] = (size, [message])
                     if size > most:

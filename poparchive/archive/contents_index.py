@@ -4,7 +4,7 @@ Promise: an index is never begun here, as one that is would not have the mail th
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from poparchive.index import carried, versions
 from poparchive.index.contents import ContentsError, ContentStore
@@ -18,11 +18,15 @@ from poparchive.store.layout import Layout
 
 class ContentsIndex:
     """The index beside ``store``. ``older`` says, once it was looked at, that an earlier version made it: it
-    can be told nothing, and will have what is known when it is made anew."""
+    can be told nothing, and will have what is known when it is made anew. Nobody waits for the archive's lock
+    once the run is ``stopped``."""
 
-    def __init__(self, layout: Layout, store: ContentStore) -> None:
+    def __init__(
+        self, layout: Layout, store: ContentStore, stopped: Callable[[], bool] = lambda: False
+    ) -> None:
         self._layout = layout
         self._store = store
+        self._stopped = stopped
         self.older = False
 
     def look(self, wait_s: float) -> None:
@@ -35,7 +39,7 @@ class ContentsIndex:
             version = versions.index_version(path)
             if not version:
                 # A rebuild that is under way takes the old one away first.
-                with Lock(self._layout.lock, briefly=True, wait_s=wait_s):
+                with self._locked(wait_s):
                     version = self._version()
             self.older = version < versions.SEARCH
             if self.older:
@@ -55,7 +59,7 @@ class ContentsIndex:
     def writing(self, wait_s: float) -> Iterator[FulltextWriter]:
         """The index, for a moment, while nobody else writes to the archive. Raises ``LockedError``,
         ``ContentsError``."""
-        with Lock(self._layout.lock, briefly=True, wait_s=wait_s):
+        with self._locked(wait_s):
             try:
                 self._version()
                 index = FulltextWriter.open(self._layout.search, self._layout.catalog)
@@ -66,6 +70,9 @@ class ContentsIndex:
                 yield index
             finally:
                 index.close()
+
+    def _locked(self, wait_s: float) -> Lock:
+        return Lock(self._layout.lock, briefly=True, wait_s=wait_s, given_up=self._stopped)
 
     def _version(self) -> int:
         """Return the index's version. Raises ``ContentsError`` if there is no index, or nothing in it."""

@@ -1,6 +1,7 @@
 """``poparchive attachments``: reads the text inside attachments, so that it is found."""
 
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,6 +73,7 @@ def attachments(
     """
     from poparchive.archive.contents import Wish, read_contents
     from poparchive.cli import signals
+    from poparchive.store.errors import LockedError
 
     settings = Settings.of(context)
     configured = configured_of(settings)
@@ -86,25 +88,26 @@ def attachments(
         limit,
         retry,
     )
-    going = True
-
-    def stop() -> None:
-        nonlocal going
-        going = False
-
-    with output.progress("attachments") as bars, signals.ending(stop):
+    stopping = threading.Event()
+    with output.progress("attachments") as bars, signals.ending(stopping.set):
         task: output.Task | None = None
         shown = read = 0
 
-        def show(done: int, total: int, octets: int) -> bool:
+        def show(done: int, total: int, octets: int) -> None:
             nonlocal task, shown, read
             task = task or bars.task("messages", total=total)
             task.advance(done - shown, octets=octets - read)
             shown, read = done, octets
-            return going
 
-        report = read_contents(root, wish, show)
+        try:
+            report = read_contents(root, wish, show, stopping.is_set)
+        except LockedError:
+            if stopping.is_set():
+                raise KeyboardInterrupt from None
+            raise
     _tell(report, as_json=as_json)
+    if stopping.is_set():
+        raise KeyboardInterrupt
     if wish.limits.ocr and not report.ocr and report.layers:
         output.problem(
             "letters in pictures were not recognized: "

@@ -30,27 +30,35 @@ _Piece = Callable[[str, Sequence[Words]], Snippet]
 def print_json(root: Path, hits: Sequence[Hit], wanted: Sequence[Words]) -> None:
     """Print an object a line."""
     for hit, text, shown in _with_text(root, hits, wanted, _characters):
-        row = {
-            "id": hit.id.hex(),
-            "message_id": text.message_id if text else "",
-            "date": output.rfc3339(hit.date),
-            "from": hit.sender,
-            "to": text.recipients if text else "",
-            "cc": text.copies if text else "",
-            "subject": hit.subject,
-            "size_bytes": hit.size_bytes,
-            "accounts": hit.accounts,
+        row = fields(hit, text, shown.text) | {
             "copies": [one.hex() for one in hit.copies],
-            "attachments": [
-                {"name": name, "type": kind, "size_bytes": size}
-                for name, kind, size in hit.attachments
-            ],
-            "snippet": shown.text,
             "marks": shown.marks,
             "snippet_of": shown.where,
-            "thread": hit.thread.hex() if hit.thread else None,
         }
         output.result(output.json_line(row))
+
+
+def fields(hit: Hit, text: Extract | None, piece: str | None = None) -> dict[str, object]:
+    """Return what every ``--json`` says of a message; ``piece`` is shown of its text, by default the
+    beginning. Without ``text`` it could not be read."""
+    if piece is None:
+        piece = snippet(text.searched, [])[0] if text else ""
+    return {
+        "id": hit.id.hex(),
+        "message_id": text.message_id if text else "",
+        "date": output.rfc3339(hit.date),
+        "from": hit.sender,
+        "to": text.recipients if text else "",
+        "cc": text.copies if text else "",
+        "subject": hit.subject,
+        "size_bytes": hit.size_bytes,
+        "accounts": hit.accounts,
+        "attachments": [
+            {"name": name, "type": kind, "size_bytes": size} for name, kind, size in hit.attachments
+        ],
+        "snippet": piece,
+        "thread": hit.thread.hex() if hit.thread else None,
+    }
 
 
 def print_list(root: Path, hits: Sequence[Hit], wanted: Sequence[Words]) -> None:

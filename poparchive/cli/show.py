@@ -1,7 +1,10 @@
 """``poparchive show``: one message, in the form that is asked for."""
 
+import codecs
+import io
 import sys
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,10 +68,24 @@ def show(
 
 
 def _write(pieces: Iterable[bytes]) -> None:
+    """Write exact octets; to a terminal, what they are as text that cannot act on it."""
+    if sys.stdout.isatty():
+        _write_visibly(pieces)
+        return
     stream = sys.stdout.buffer
     for piece in pieces:
         stream.write(piece)
     stream.flush()
+
+
+def _write_visibly(pieces: Iterable[bytes]) -> None:
+    characters = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    # A character, and the end of a line, may stand in two pieces.
+    lines = io.IncrementalNewlineDecoder(characters, translate=True)
+    for piece in chain(pieces, [None]):
+        text = lines.decode(piece or b"", final=piece is None)
+        sys.stdout.write(output.visible(text, keep="\n\t"))
+    output.note("\nthis is how a terminal may show it; a file or a pipe gets the exact octets")
 
 
 def _print(reader: "Reader", message: "Located") -> None:
@@ -96,23 +113,40 @@ def _print(reader: "Reader", message: "Located") -> None:
 
 
 def _fields(reader: "Reader", message: "Located") -> dict[str, object]:
+    from poparchive.cli.found import fields
+    from poparchive.index.results import Hit
+
+    hit = Hit(
+        message.key,
+        message.id,
+        message.date,
+        message.sender,
+        message.subject,
+        message.size_bytes,
+        tuple(reader.lookup.accounts_of(message.key)),
+        attachments=(),
+        thread=_thread(reader, message),
+    )
     text = reader.text(message)
-    return {
-        "id": message.id.hex(),
-        "message_id": text.message_id,
-        "date": output.rfc3339(message.date),
-        "from": message.sender,
-        "to": text.recipients,
-        "cc": text.copies,
-        "subject": message.subject,
-        "size_bytes": message.size_bytes,
-        "accounts": reader.lookup.accounts_of(message.key),
-        "attachments": [
-            {"part": number, "name": name, "type": kind, "size_bytes": size}
-            for number, name, kind, size in reader.lookup.attachments_of(message.key)
-        ],
-        "text": text.body,
-    }
+    attachments = [
+        {"part": number, "name": name, "type": kind, "size_bytes": size}
+        for number, name, kind, size in reader.lookup.attachments_of(message.key)
+    ]
+    return fields(hit, text) | {"attachments": attachments, "text": text.body}
+
+
+def _thread(reader: "Reader", message: "Located") -> bytes | None:
+    """Return the id of the oldest message of its conversation; None where the index cannot say: a message is
+    shown without one."""
+    from poparchive.index.search import Searcher
+
+    layout = reader.layout
+    try:
+        with Searcher(layout.catalog, layout.search) as searcher:
+            (hit,) = searcher.shown([message.key])
+    except PoparchiveError:
+        return None
+    return hit.thread
 
 
 def _save(reader: "Reader", message: "Located", directory: Path) -> None:

@@ -8,9 +8,12 @@ from poparchive.cli import output
 from poparchive.cli.paths import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from poparchive.archive.read import Reader
-    from poparchive.index.jwz import Node
+    from poparchive.index.jwz import Message, Node
     from poparchive.index.lookup import Located
+    from poparchive.index.results import Hit
 
 MANY = 1_000
 """Messages of a thread that are read, the latest of them: what comes before is counted."""
@@ -40,6 +43,7 @@ def thread(
         chosen = reader.lookup.messages(identity)
         with Searcher(root / "catalog.sqlite", root / "search.sqlite") as searcher:
             keys = searcher.thread(chosen[0].key)
+            hits = searcher.shown(keys[-MANY:]) if as_json else []
         if not {one.key for one in chosen} <= set(keys):
             # Copies of one mail are in one conversation; others may have a Message-ID by mistake.
             raise several(identity, chosen)
@@ -49,66 +53,71 @@ def thread(
             return
         if len(keys) > MANY:
             output.note(f"{len(keys):,} messages are in this thread; the latest {MANY:,} follow")
-        _print(reader, {one.key for one in chosen}, keys[-MANY:], keys[0], as_json)
+        found = {key: reader.lookup.by_key(key) for key in keys[-MANY:]}
+        messages, rows = _read(reader, found, hits)
+        if as_json:
+            _print_json(messages, rows, reader.lookup.by_key(keys[0]).id.hex())
+        else:
+            _print(messages, found, {one.key for one in chosen})
 
 
-def _print(reader: "Reader", chosen: set[int], keys: list[int], oldest: int, as_json: bool) -> None:
+def _read(
+    reader: "Reader", found: "dict[int, Located]", hits: "list[Hit]"
+) -> "tuple[list[Message], dict[int, dict[str, object]]]":
+    """Return what decides where each message stands, and what JSON says of those that are ``hits``."""
+    from poparchive.cli.found import fields
     from poparchive.errors import PoparchiveError
-    from poparchive.index.jwz import Message, tree, walk
+    from poparchive.index.jwz import Message
 
-    found = {key: reader.lookup.by_key(key) for key in keys}
-    messages = []
+    hit_of = {hit.key: hit for hit in hits}
+    messages, rows = [], {}
     for key, located in found.items():
         try:
             text = reader.text(located)
         except PoparchiveError as error:
             # It stands where its date puts it, and the others are shown.
             output.problem(output.visible(str(error)))
-            messages.append(Message(key, located.date, "", (), located.subject))
-            continue
-        messages.append(
-            Message(key, located.date, text.message_id, text.references, located.subject)
-        )
-    whole = reader.lookup.by_key(oldest).id.hex()
+            text = None
+        name, references = (text.message_id, text.references) if text else ("", ())
+        messages.append(Message(key, located.date, name, references, located.subject))
+        if key in hit_of:
+            rows[key] = fields(hit_of[key], text)
+    return messages, rows
+
+
+def _print(
+    messages: "Sequence[Message]", found: "dict[int, Located]", chosen: "Collection[int]"
+) -> None:
+    from poparchive.index.jwz import tree, walk
+
     subjects = {0: ""}
     for depth, node in walk(tree(messages)):
-        if as_json:
-            output.result(output.json_line(_fields(reader, node, depth, found, whole)))
-        else:
-            above = subjects.get(depth - 1, "") if depth else ""
-            _print_line(node, depth, found, chosen, above)
-            said = node.message.subject if node.message else above
-            subjects[depth] = said
+        above = subjects.get(depth - 1, "") if depth else ""
+        _print_line(node, depth, found, chosen, above)
+        subjects[depth] = node.message.subject if node.message else above
 
 
-def _fields(
-    reader: "Reader", node: "Node", depth: int, found: "dict[int, Located]", thread: str
-) -> dict[str, object]:
-    parent = node.parent
-    above = found[parent.message.key].id.hex() if parent and parent.message else None
-    fields: dict[str, object] = {
-        "id": None,
-        "message_id": node.id,
-        "depth": depth,
-        "parent": above,
-        "parent_message_id": parent.id if parent else None,
-        "missing": node.message is None,
-        "thread": thread,
-    }
-    if node.message:
-        located = found[node.message.key]
-        fields |= {
-            "id": located.id.hex(),
-            "date": output.rfc3339(located.date),
-            "from": located.sender,
-            "subject": located.subject,
-            "accounts": reader.lookup.accounts_of(located.key),
+def _print_json(
+    messages: "Sequence[Message]", rows: "dict[int, dict[str, object]]", thread: str
+) -> None:
+    """Print an object a line; for what is not in the archive, with its name and place alone."""
+    from poparchive.index.jwz import tree, walk
+
+    for depth, node in walk(tree(messages)):
+        parent = node.parent
+        row = rows[node.message.key] if node.message else {"id": None, "message_id": node.id}
+        place = {
+            "depth": depth,
+            "parent": rows[parent.message.key]["id"] if parent and parent.message else None,
+            "parent_message_id": parent.id if parent else None,
+            "missing": node.message is None,
+            "thread": thread,
         }
-    return fields
+        output.result(output.json_line(row | place))
 
 
 def _print_line(
-    node: "Node", depth: int, found: "dict[int, Located]", chosen: set[int], above: str
+    node: "Node", depth: int, found: "dict[int, Located]", chosen: "Collection[int]", above: str
 ) -> None:
     from poparchive.cli.found import name_of
     from poparchive.index.subjects import base

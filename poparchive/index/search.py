@@ -113,6 +113,11 @@ class Searcher:
                 keys = self._keys(self._plan(query), limit, offset, sort)
             return results.hits(self._run, keys, threads=self._known().threads, fold=fold)
 
+    def shown(self, keys: Sequence[int]) -> list[Hit]:
+        """Return what a list shows of these messages, each for itself."""
+        with self._asking():
+            return results.hits(self._run, keys, threads=self._known().threads, fold=False)
+
     def facets(self, query: str, kinds: Sequence[str]) -> "Facets":
         """Return how many messages of each kind a query finds, copies counted one by one."""
         from poparchive.index.facets import COUNTED, facets

@@ -121,7 +121,7 @@ def shape(length: int, *, percent: int = PERCENT, block: int = BLOCK_BYTES) -> t
 
     The fewer stripes there are, the more bad blocks may meet in one of them: the fewest with not more
     than 256 blocks in each, of which ``percent`` of the data, rounded up, are parity. A full pack has
-    263 stripes of 250 + 5 blocks, one below 1 MiB a single stripe.
+    263 stripes of 250 + 5 blocks, one of up to 1,024,000 octets one.
     """
     if not 1 <= percent <= 100:
         raise ValueError("percent is from 1 to 100")

@@ -58,7 +58,22 @@ MAILS = [
 
 
 def go(root: Path, limits: Limits | None = None, **wish: object) -> Report:
-    return read_contents(root, Wish(limits or Limits(), **wish), lambda *_: True)  # type: ignore[arg-type]
+    return read_contents(root, Wish(limits or Limits(), **wish), silent)  # type: ignore[arg-type]
+
+
+def silent(*_: int) -> None:
+    """Nobody looks."""
+
+
+def stopped_after(root: Path, wish: Wish, most: int) -> tuple[int, Report]:
+    """Stop behind the first ``most`` messages; return how many were looked at."""
+    seen: list[int] = []
+
+    def see(done: int, *_: int) -> None:
+        seen.append(done)
+
+    report = read_contents(root, wish, see, lambda: len(seen) >= most)
+    return len(seen), report
 
 
 def found(root: Path, word: str, column: str = "contents") -> set[str]:
@@ -138,7 +153,7 @@ def test_a_run_can_be_stopped_and_gone_on_with(archive: Path) -> None:
     assert report.contents == 1
     assert report.left > 0
     assert damages(archive) == []
-    read_contents(archive, Wish(), lambda *_: False)
+    stopped_after(archive, Wish(), 1)
     assert damages(archive) == []
     assert go(archive).left == 0
     assert found(archive, "wombat") == {"one", "two"}
@@ -285,12 +300,6 @@ def test_a_pull_in_the_way_costs_nothing(archive: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("poparchive.archive.contents.LOCK_S", 0.05)
     go(archive, most=1)
     held = Lock(open_layout(archive).lock)
-    waiting = []
-
-    def progress(*_: int) -> bool:
-        waiting.append(1)
-        return True
-
     flush = contents._Run._flush
     flushes = []
 
@@ -301,7 +310,7 @@ def test_a_pull_in_the_way_costs_nothing(archive: Path, monkeypatch: pytest.Monk
             held.release()
 
     monkeypatch.setattr(contents._Run, "_flush", flushed)
-    report = read_contents(archive, Wish(), progress)
+    report = go(archive)
     assert report.left == 0
     assert found(archive, "numbat") == {"two"}
     assert damages(archive) == []
@@ -370,6 +379,16 @@ def test_an_index_of_an_earlier_version(archive: Path) -> None:
     assert not status(archive).attachments.index_older
 
 
+def test_who_is_stopped_waits_for_no_pull(archive: Path) -> None:
+    """What was read counts, and reaches the index with the next run."""
+    with Lock(open_layout(archive).lock):
+        seen, report = stopped_after(archive, Wish(), len(MAILS) - 1)
+    assert seen == len(MAILS) - 1
+    assert (report.contents, report.messages, report.left, report.waiting) == (4, 0, 4, 4)
+    report = go(archive)
+    assert (report.contents, report.messages, report.left, report.waiting) == (0, 4, 0, 0)
+
+
 def test_beside_an_older_index_it_is_remembered_how_far_it_came(archive: Path) -> None:
     """A run looks only at messages that none has looked at on the same terms, one that is stopped too; a pull
     that makes the index anew has all of it."""
@@ -378,14 +397,7 @@ def test_beside_an_older_index_it_is_remembered_how_far_it_came(archive: Path) -
         run.execute("DROP TABLE carried")
 
     def looked_at(wish: Wish, most: int = 99) -> tuple[int, Report]:
-        seen: list[int] = []
-
-        def see(done: int, *_: int) -> bool:
-            seen.append(done)
-            return done < most
-
-        report = read_contents(archive, wish, see)
-        return len(seen), report
+        return stopped_after(archive, wish, most)
 
     first, report = looked_at(Wish(), most=1)
     assert (first, report.left, report.index_older) == (1, 4, True)
@@ -411,7 +423,7 @@ def test_a_retry_that_is_stopped_says_what_is_left(archive: Path) -> None:
     go(archive)
     with sqlite3.connect(archive / "attachments.sqlite") as run:
         run.execute("UPDATE contents SET status = ?", (Status.TIMEOUT,))
-    report = read_contents(archive, Wish(retry=True), lambda *_: False)
+    _, report = stopped_after(archive, Wish(retry=True), 1)
     assert report.left == 3
     assert go(archive, retry=True).left == 0
     assert damages(archive) == []
@@ -436,7 +448,7 @@ def step(call):
     return stepped
 contents.ContentStore.add = step(contents.ContentStore.add)
 contents.FulltextWriter.replace = step(contents.FulltextWriter.replace)
-contents.read_contents(Path(sys.argv[1]), contents.Wish(), lambda *_: True)
+contents.read_contents(Path(sys.argv[1]), contents.Wish(), lambda *_: None)
 """
 
 

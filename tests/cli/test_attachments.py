@@ -1,11 +1,19 @@
 """``poparchive attachments`` and what ``status`` says of it, as users meet them."""
 
+import json
+import signal
 import sqlite3
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import closing
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 
+from poparchive.store.fsio import Lock
+from poparchive.store.layout import open_layout
 from tests.support.archives import fill
 from tests.support.product import Product, product
 
@@ -52,6 +60,39 @@ def test_it_stops_where_it_is_told_to_and_goes_on(made: Product) -> None:
     assert (report["contents"], report["messages_left"]) == (1, 0)
     (report,) = made.json("attachments", "--retry")
     assert report["contents"] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_while_another_command_holds_the_archive(
+    made: Product, number: signal.Signals
+) -> None:
+    """It waits for no pull, keeps what was read, and ends with 130; the next run brings it into the index."""
+    with Lock(open_layout(made.archive).lock):
+        process = subprocess.Popen(made.command("attachments", "--json"), stdout=subprocess.PIPE)
+        wait_for(lambda: contents_known(made.archive) == 2)
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    report = json.loads(said)
+    assert (report["contents"], report["messages"], report["messages_left"]) == (2, 0, 2)
+    (report,) = made.json("attachments")
+    assert (report["contents"], report["messages"], report["messages_left"]) == (0, 2, 0)
+
+
+def contents_known(archive: Path) -> int:
+    path = archive / "attachments.sqlite"
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as run:
+            return int(run.execute("SELECT count(*) FROM contents").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end, "it never came so far"
+        time.sleep(0.01)
 
 
 def test_it_lists_what_could_not_be_read_and_why(made: Product) -> None:

@@ -139,6 +139,46 @@ def test_thread_as_json(archive: Path) -> None:
     assert len(alone) == 1
 
 
+def test_json_of_a_message_is_alike_everywhere(archive: Path) -> None:
+    """``show`` and ``thread`` say of a message what ``search`` says, where that is not of the query."""
+    (found,) = map(json.loads, run(archive, "search", "msgid:e@x", "--json").splitlines())
+    (shown,) = map(json.loads, run(archive, "show", "<e@x>", "--json").splitlines())
+    rows = map(json.loads, run(archive, "thread", "<e@x>", "--json").splitlines())
+    (threaded,) = (row for row in rows if row["message_id"] == "e@x")
+    of_query = {"copies", "marks", "snippet_of"}
+    said = {name: value for name, value in found.items() if name not in of_query}
+    assert said["thread"]
+    assert said["snippet"]
+    assert {name: threaded[name] for name in said} == said
+    for attachment in shown["attachments"]:
+        assert attachment.pop("part")
+    assert {name: shown[name] for name in said} == said
+
+
+def test_a_message_is_shown_without_an_index(archive: Path, tmp_path: Path) -> None:
+    """Which conversation it is in is not known then."""
+    root = shutil.copytree(archive, tmp_path / "archive")
+    (root / "search.sqlite").unlink()
+    shown = json.loads(run(root, "show", "<e@x>", "--json"))
+    assert (shown["message_id"], shown["thread"]) == ("e@x", None)
+
+
+def test_raw_octets_act_on_no_terminal(tmp_path: Path) -> None:
+    """What is exact in a pipe is text on a terminal, with what would act on that as escapes."""
+    root = tmp_path / "archive"
+    fill(root, [mail("a", "1 Mar 2024", "colours", body="red \x1b[31mżółw \x9bH\n")])
+    raw = subprocess.run(
+        [sys.executable, "-m", "poparchive", "--archive", str(root), "show", "--raw", "<a@x>"],
+        check=True,
+        capture_output=True,
+    ).stdout
+    assert b"\x1b[31m" in raw
+    for form in (["--raw"], ["--part", "1"]):
+        lines = on_terminal(root, "show", *form, "<a@x>")
+        assert "red \\x1b[31mżółw \\x9bH" in lines
+        assert not any("\x1b" in line or "\x9b" in line for line in lines)
+
+
 def test_search_on_a_terminal(archive: Path) -> None:
     """Id, date, sender and subject in a line that fits; a line with the hit; what else there is to say."""
     lines = on_terminal(archive, "search", "plan")
