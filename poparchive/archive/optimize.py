@@ -138,15 +138,16 @@ class _Run:
             self._given = max((one.number for one in told), default=0)
 
     def _remove_unnamed(self, named: set[int], retired: set[int]) -> None:
-        """Remove the packs that were retired, and those of a run that was cut in which nothing is that cannot
-        be read from elsewhere; tell of the others."""
+        """Remove what a run that was cut has left, made or retired, if nothing is in it that cannot be read
+        from elsewhere; tell of the others."""
         numbers = [number for number in self._layout.packs() if number not in named]
         missed = []
         with Reader(self._layout.root, self._layout) as archive:
             for number in numbers:
-                if number in retired and not self._newer(number):
-                    packlist.remove(self._layout, number)
-                elif one := unnamed.look_or_tell(self._layout, number, archive, self._tell):
+                gone = number in retired
+                if one := unnamed.look_or_tell(
+                    self._layout, number, archive, self._tell, retired=gone
+                ):
                     if one.may_go:
                         packlist.remove(self._layout, number)
                     else:

@@ -18,7 +18,7 @@ from poparchive.mime.structure import Octets, Part, parse
 from poparchive.model import Location, MessageId
 from poparchive.store import codec, recipe
 from poparchive.store.digest import sha256, sha256_of
-from poparchive.store.errors import DamageError
+from poparchive.store.errors import DamageError, FormatError
 from poparchive.store.frame import Object, ObjectKind
 from poparchive.store.journal import JournalEntry, JournalWriter
 from poparchive.store.pack import PackWriter
@@ -38,6 +38,8 @@ BATCH_NOTED = 20_000
 """UIDLs that were listed for the first time, and fates: a drop of a million is noted in pieces."""
 BATCH_S = 2.0
 _SAMPLED_BYTES = 1 << 10
+_MOST_PROVED = 100_000
+"""Frames that are remembered as read in this run."""
 
 
 class Received(NamedTuple):
@@ -94,6 +96,7 @@ class Storer:
         # no moment in which an object is in neither.
         self._pending_messages: set[bytes] = set()
         self._pending_blobs: dict[bytes, Location | None] = {}
+        self._proved: set[tuple[int, int]] = set()
 
     @property
     def due(self) -> bool:
@@ -158,8 +161,10 @@ class Storer:
             for piece in cut:
                 if isinstance(piece, Literal):
                     builder.literal(octets[piece.start : piece.end])
-                else:
+                elif self._serves(ids[id(piece)], piece.content, known):
                     self._refer(builder, piece, ids[id(piece)], known, blobs)
+                else:
+                    builder.literal(octets[piece.start : piece.end])
             made, placed = builder.finish(), builder.placed
             if b"".join(recipe.join(made, lambda one: contents[one.id])) != octets:
                 # Base64 that does not come back as it was. No blob may be in a pack that no recipe names.
@@ -175,13 +180,7 @@ class Storer:
         root = parse(message)
         builder = recipe.Builder()
         for piece in pieces(message, root.leaves()):
-            if isinstance(piece, Literal):
-                builder.literal(message[piece.start : piece.end])
-                continue
-            blobs: list[tuple[Object, bool]] = []
-            digest = sha256(piece.content)
-            self._refer(builder, piece, digest, self._known({digest: piece.content}), blobs)
-            self._frames.add(blobs)
+            self._large_piece(builder, message, piece)
         made = builder.finish()
         self._recipe(identity, made, [])
         self._finish(identity, message, root, builder.placed)
@@ -191,6 +190,29 @@ class Storer:
                 f"message {identity.hex()} does not come out of the pack as it went in;"
                 " it was not kept. The disk or the memory may be faulty."
             )
+
+    def _large_piece(
+        self, builder: recipe.Builder, message: Spooled, piece: Literal | Body
+    ) -> None:
+        """Put a piece into a recipe. Where its blob cannot be read, the halves of its octets are other blobs:
+        as literals they would all be held in memory."""
+        start, end = piece.start, piece.end
+        if isinstance(piece, Literal):
+            builder.literal(message[start:end])
+            return
+        digest = sha256(piece.content)
+        known = self._known({digest: piece.content})
+        if self._serves(digest, piece.content, known):
+            blobs: list[tuple[Object, bool]] = []
+            self._refer(builder, piece, digest, known, blobs)
+            self._frames.add(blobs)
+        elif end - start <= _SAMPLED_BYTES:
+            builder.literal(message[start:end])
+        else:
+            middle = (start + end) // 2
+            for some in (slice(start, middle), slice(middle, end)):
+                half = Body(some.start, some.stop, message[some])
+                self._large_piece(builder, message, half)
 
     def _blob(self, reference: Reference) -> bytes:
         identity = reference.id
@@ -207,6 +229,28 @@ class Storer:
         # As with messages: whether one is pending is looked at once.
         known = {i for i in contents if i in self._pending_blobs}
         return known | self._catalog.known_blobs([i for i in contents if i not in known])
+
+    def _serves(self, identity: bytes, content: bytes, known: set[bytes]) -> bool:
+        """Whether a message may refer to this blob: a new one, one of this run, or one that can be read. Each
+        frame is looked at once."""
+        if identity not in known or identity in self._pending_blobs:
+            return True
+        place = self._catalog.blob_place(identity)
+        if place is None:
+            return False
+        frame = place.pack, place.frame
+        if frame in self._proved:
+            return True
+        try:
+            if self._reader.read(place) != content:
+                return False
+        except (DamageError, FormatError):
+            # ``verify`` tells. The message that came needs nothing of it.
+            return False
+        if len(self._proved) >= _MOST_PROVED:
+            self._proved.clear()
+        self._proved.add(frame)
+        return True
 
     def _refer(
         self,

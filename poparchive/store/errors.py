@@ -27,6 +27,11 @@ class UnreadableError(DamageError):
     """The device does not give octets back now. What they are is not known."""
 
 
+class CrossedError(DamageError):
+    """A whole frame begins before the committed length of a pack and ends behind it: that length is another
+    journal's."""
+
+
 class FormatError(StoreError):
     """The archive was written by a newer version, or it is no archive."""
 

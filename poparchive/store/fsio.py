@@ -175,8 +175,16 @@ BRIEFLY_S = 60
 """So long a lock is waited for whose holder says that it soon lets go; a bound, for it may hang."""
 
 
+ARCHIVE_LOCK = "lock"
+
+
 class Lock:
-    """The archive's one writer: an flock that the kernel gives back whatever happens to us."""
+    """The archive's one writer: an flock that the kernel gives back whatever happens to us.
+
+    People remove a lock that they take for stale. So who writes holds the archive's directory as well, which
+    nobody removes; optimize and who reads attachments hold their files alone, for what two of them do at once
+    destroys nothing.
+    """
 
     def __init__(
         self,
@@ -195,13 +203,16 @@ class Lock:
         import json
         import socket
 
+        self._directory = -1
         with writing(path):
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            if path.name == ARCHIVE_LOCK:
+                self._directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             self._take()
         except BlockingIOError:
             held = os.pread(self._fd, 4096, 0)
-            os.close(self._fd)
+            self._close()
             raise LockedError(f"{path.parent}: the archive is locked by {_holder(held)}") from None
         who = {"pid": os.getpid(), "host": socket.gethostname(), "since": int(time.time())}
         who["briefly"] = briefly
@@ -213,7 +224,7 @@ class Lock:
         began = time.monotonic()
         while True:
             try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._take_both()
             except BlockingIOError:
                 patience_s = max(self._wait_s, _worth_waiting_s(os.pread(self._fd, 4096, 0)))
                 if time.monotonic() - began > patience_s or self._given_up():
@@ -221,6 +232,27 @@ class Lock:
                 time.sleep(0.02)
             else:
                 return
+
+    def _take_both(self) -> None:
+        """Take the file's lock and the directory's, or neither."""
+        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if self._directory < 0:
+            return
+        try:
+            fcntl.flock(self._directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+            raise
+        except OSError:
+            # Network file systems lock only what is open for writing.
+            os.close(self._directory)
+            self._directory = -1
+
+    def _close(self) -> None:
+        for fd in (self._fd, self._directory):
+            if fd >= 0:
+                os.close(fd)
+        self._fd = self._directory = -1
 
     def fileno(self) -> int:
         """The open file that carries the lock. A process that inherits it holds the lock too."""
@@ -232,8 +264,7 @@ class Lock:
             # The name is for people. Whatever the disk says of it, the kernel lets go of the lock.
             with contextlib.suppress(OSError):
                 os.ftruncate(self._fd, 0)
-            os.close(self._fd)
-            self._fd = -1
+            self._close()
 
     def __enter__(self) -> Self:
         return self

@@ -93,6 +93,7 @@ class JournalWriter:
             with writing(path):
                 self._fd = os.open(path, os.O_RDWR)
                 try:
+                    self._refuse_other(path)
                     self._keep_changed(path)
                     os.ftruncate(self._fd, position.offset)
                     os.lseek(self._fd, position.offset, os.SEEK_SET)
@@ -109,6 +110,16 @@ class JournalWriter:
             raise DamageError(
                 f"{self._layout.journal(unread.file)}: at octet {unread.offset}: holds entry"
                 f" {unread.entry + 1}, which was not read; nothing was written. `poparchive verify` says more"
+            )
+
+    def _refuse_other(self, path: Path) -> None:
+        """The entry that the position is behind ends there, and no other: what is appended names its hash."""
+        at = self._position
+        if read_exactly(self._fd, _HASH_BYTES, at.offset - _HASH_BYTES, path) != at.hash:
+            raise DamageError(
+                f"{path}: at octet {at.offset}: ends another entry than the catalog knows: the catalog is of"
+                " another journal, or the entry is damaged; nothing was written. Run `poparchive verify`,"
+                " which says which; `poparchive rebuild` makes a catalog of this journal"
             )
 
     def _keep_changed(self, path: Path) -> None:

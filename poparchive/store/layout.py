@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from poparchive import __version__
 from poparchive.store.errors import DescriptionError, FormatError, UnreadableError
 from poparchive.store.format import FORMAT
-from poparchive.store.fsio import reason, sync_directory, write_durably, writing
+from poparchive.store.fsio import ARCHIVE_LOCK, reason, sync_directory, write_durably, writing
 
 DESCRIPTION = "archive.toml"
 
@@ -29,7 +29,7 @@ class Layout(NamedTuple):
 
     @property
     def lock(self) -> Path:
-        return self.root / "lock"
+        return self.root / ARCHIVE_LOCK
 
     @property
     def optimize_lock(self) -> Path:

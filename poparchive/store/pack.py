@@ -16,7 +16,13 @@ from pathlib import Path
 from poparchive.errors import PoparchiveError
 from poparchive.model import Location
 from poparchive.store import frame, heads, journal, tail, twin
-from poparchive.store.errors import DamageError, MisplacedError, UnreadableError, WriteError
+from poparchive.store.errors import (
+    CrossedError,
+    DamageError,
+    MisplacedError,
+    UnreadableError,
+    WriteError,
+)
 from poparchive.store.frame import HEADER_BYTES, Kind, Object
 from poparchive.store.fsio import Lock, read_exactly, sync_directory, write_all, writing
 from poparchive.store.layout import Layout
@@ -179,8 +185,9 @@ class PackWriter:
             if size > last.length:
                 with writing(path):
                     cut_tail(self._layout, last)
-        except UnreadableError:
-            # It stays, and who appends goes on in a new pack: the disk may be better another day.
+        except (UnreadableError, CrossedError):
+            # It stays, and who appends goes on in a new pack: the disk may be better another day, or the
+            # journal be put back that belongs to it.
             self.close()
             self._number = self._length = 0
             return
@@ -253,8 +260,8 @@ def keep_tail(layout: Layout, last: PackRecord, source: Path, whole: Path) -> in
     names, if a frame in it is whole. Return its number, else 0. Durable when it returns.
 
     ``whole`` has the pack's dictionary. Octets between whole frames come along as they are. Raises
-    ``DamageError`` if the frames need a dictionary that cannot be read, ``UnreadableError`` if the device
-    does not give all octets back.
+    ``DamageError`` if the frames need a dictionary that cannot be read, ``CrossedError`` if one begins
+    before that length, ``UnreadableError`` if the device does not give all octets back.
     """
     with contextlib.ExitStack() as stack:
         fd = os.open(source, os.O_RDONLY)
@@ -264,6 +271,12 @@ def keep_tail(layout: Layout, last: PackRecord, source: Path, whole: Path) -> in
             raise UnreadableError(
                 f"{source}: the device does not give back what stands behind octet {last.length}, which may"
                 " be mail that is nowhere else; nothing was cut off. Look at the disk"
+            )
+        if crossed := tail.crossing(fd, PACK_HEADER_BYTES, last.length, size, source):
+            raise CrossedError(
+                f"{source}: a whole frame stands from octet {crossed} on, across octet {last.length}, where"
+                " the journal ends the pack: pack and journal are of different times, and it may hold mail"
+                " that is nowhere else; nothing was cut off. Put the journal back that belongs to the pack"
             )
         found = tail.survey(fd, last.length, size, source)
         if not found.objects:

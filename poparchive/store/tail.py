@@ -56,6 +56,18 @@ def survey(fd: int, start: int, size: int, path: Path) -> Tail:
     return found
 
 
+def crossing(fd: int, start: int, at: int, size: int, path: Path) -> int:
+    """Return where a whole frame begins that ends behind the octet ``at``, 0 if there is none. At ``start``
+    begins the first frame."""
+    while start < at:
+        header = _header(fd, start, path)
+        end = start + HEADER_BYTES + header.body_bytes if header else start
+        if header and end > at:
+            return start if end <= size and _is_whole(fd, start, header, path) else 0
+        start = end if header else _next_whole(fd, start + 1, size, path)
+    return 0
+
+
 def is_readable(fd: int, start: int, size: int) -> bool:
     """Whether the device gives these octets back, good or bad. Later it may give what it does not now."""
     at = start

@@ -335,3 +335,43 @@ def test_the_next_pull_makes_the_parity_that_a_killed_one_left_out(root: Path) -
     assert last not in archive.parities()
     assert archive.pack(last).read_bytes() == octets
     assert archive.parity(before).read_bytes() == sidecars[before]
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_new_mail_does_without_a_blob_that_cannot_be_read(root: Path, *, large: bool) -> None:
+    """Its octets are at hand: it is stored whole, and the mail that needs the damaged copy is told alone."""
+    body_bytes = 2 << 20 if large else 3000
+    fill(root, [sample(1, body_bytes=body_bytes)])
+    path = layout.open_layout(root).pack(1)
+    octets = bytearray(path.read_bytes())
+    octets[-200] ^= 1
+    path.write_bytes(octets)
+    later = sample(6, body_bytes=body_bytes)
+    assert later[-1000:] == sample(1, body_bytes=body_bytes)[-1000:]
+    with Writer(root) as writer:
+        account = writer.account("anna", "pop.example.com:995", "anna")
+        (ledger,) = writer.listed(account, [(b"later", len(later))])
+        if large:
+            spool = writer.spool()
+            spool.write(later)
+            writer.keep(ledger, spool.finish())
+        else:
+            writer.keep(ledger, later)
+        writer.flush().result()
+    with Reader(root) as reader:
+        (kept,) = (one for one in reader.lookup.stored_order() if one.subject == "Number 6")
+        assert b"".join(reader.octets(kept)) == later
+    assert {damage.message.subject for damage in damages(root) if damage.message} == {"Number 1"}
+
+
+def test_a_lock_that_was_removed_lets_nobody_in(root: Path) -> None:
+    """People remove a lock that they take for stale: who writes holds the directory too."""
+    with Writer(root) as writer:
+        put(writer, [sample(1)])
+        (root / "lock").unlink()
+        with pytest.raises(LockedError, match="locked by another process"):
+            Writer(root)
+        put(writer, [sample(2)])
+    fill(root, [sample(3)])
+    assert sorted(octets_of(root)) == sorted(map(sample, (1, 2, 3)))
+    assert damages(root) == []

@@ -1,5 +1,6 @@
 """What lies behind the committed length of the open pack: never destroyed while it may be all there is."""
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -13,6 +14,7 @@ import pytest
 
 from poparchive.archive.optimize import optimize
 from poparchive.archive.pace import Limits
+from poparchive.archive.read import Reader
 from poparchive.archive.rebuild import rebuild
 from poparchive.archive.repair import Needs, Repair
 from poparchive.archive.verify import Counts, Kind, unnamed, verify
@@ -583,3 +585,37 @@ def test_known_mail_behind_the_end(root: Path) -> None:
     assert "by hand" not in notes(root)
     fill(root, C)
     assert sorted(octets_of(root)) == sorted([*A, *C])
+
+
+@pytest.mark.parametrize("mend", [False, True])
+def test_a_frame_across_the_committed_length_stays(root: Path, *, mend: bool) -> None:
+    """The pack is of a copy that pulled other mail, and the journal's length lies within its frame: nobody
+    cuts the frame, and new mail goes into a new pack."""
+    there, backup = layout.open_layout(root), root.with_name("backup")
+    fill(root, C[:1])
+    fill(backup, B[:1])
+    other = layout.open_layout(backup).pack(1).read_bytes()
+    length = there.pack(1).stat().st_size
+    assert len(other) != length
+    if len(other) < length:
+        fill(backup, B[1:])
+        other = layout.open_layout(backup).pack(1).read_bytes()
+    there.pack(1).write_bytes(other)
+    if mend:
+        repair(root)
+    fill(root, C[1:])
+    assert there.pack(1).read_bytes() == other
+    assert any("across octet" in line for line in repair(root)[0])
+    assert there.pack(1).read_bytes() == other
+    held = readable(root)
+    assert set(held) >= set(C[1:])
+
+
+def readable(root: Path) -> list[bytes]:
+    """All messages that can be read."""
+    found = []
+    with Reader(root) as reader:
+        for one in reader.lookup.stored_order():
+            with contextlib.suppress(StoreError):
+                found.append(b"".join(reader.octets(one)))
+    return found

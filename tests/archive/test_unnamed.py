@@ -155,6 +155,29 @@ def test_a_retired_pack_is_left_to_optimize(root: Path) -> None:
     assert number not in there.packs()
 
 
+def test_a_retired_pack_that_holds_what_was_lost_since(root: Path) -> None:
+    """It came back from a backup, and the pack that had its mail from then on is destroyed: nobody removes it,
+    and a repair takes the mail from it."""
+    there = layout.open_layout(root)
+    before, held = sorted(octets_of(root)), packs(root)
+    run(root)
+    (new,) = there.packs()
+    there.pack(new).write_bytes(there.pack(new).read_bytes()[:60])
+    there.parity(new).unlink()
+    for name, octets in held.items():
+        path = there.pack(int(name[:8]))
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(octets)
+    assert run(root).damages
+    assert packs(root).items() > held.items()
+    repair(root)
+    assert sorted(octets_of(root)) == before
+    run(root)
+    assert not packs(root).keys() & held.keys()
+    assert sorted(octets_of(root)) == before
+    assert damages(root) == []
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_a_pull_cut_before_its_entry(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, first: bool

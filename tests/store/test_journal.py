@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -234,3 +235,16 @@ def test_settling_writes_over_nothing(archive: layout.Layout) -> None:
         assert before.read() == octets
     assert path.read_bytes() == octets
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_nothing_is_appended_behind_an_entry_of_another_journal(archive: layout.Layout) -> None:
+    """A journal of the same length, of a copy that went its own way: the chain would break for good."""
+    fill(archive, 3)
+    *_, last = journal.read(archive)
+    path = archive.journal(last.after.file)
+    before = path.read_bytes()
+    other = replace(last.after, hash=bytes(31) + b"\1")
+    with pytest.raises(DamageError, match="another entry than the catalog knows"):
+        JournalWriter(archive, other)
+    assert path.read_bytes() == before
+    JournalWriter(archive, last.after).close()

@@ -56,7 +56,9 @@ class Unnamed:
     has_parity: bool = False
     damaged: bool = False
     """Octets that are no frame lie before others, and not only at its end, as a crash leaves them, or in a
-    pack that has parity. What they were is not known, so they stay, whether or not others can be read."""
+    pack that has parity. What they were is not known, so they stay, whether or not others can be read; but in
+    a pack that was retired they were elsewhere once."""
+    retired: bool = False
     unreadable: bool = False
     """The device does not give all of it back."""
     newer: str = ""
@@ -64,7 +66,8 @@ class Unnamed:
 
     @property
     def may_go(self) -> bool:
-        return not (self.unknown or self.damaged or self.unreadable or self.newer)
+        damaged = self.damaged and not self.retired
+        return not (self.unknown or damaged or self.unreadable or self.newer)
 
 
 def told(packs: Iterable[Unnamed]) -> tuple[list[Unnamed], list[Unnamed]]:
@@ -83,11 +86,17 @@ def told(packs: Iterable[Unnamed]) -> tuple[list[Unnamed], list[Unnamed]]:
 
 
 def look(
-    layout: Layout, number: int, archive: Reader | None, *, start: int = 0, briefly: bool = False
+    layout: Layout,
+    number: int,
+    archive: Reader | None,
+    *,
+    start: int = 0,
+    briefly: bool = False,
+    retired: bool = False,
 ) -> Unnamed:
     """Read all of such a pack, or what lies behind ``start``, and the same objects from where ``archive`` has
     them; ``briefly``, no more than it takes to know that something would be missed."""
-    found = Unnamed(number, start, has_parity=layout.parity(number).exists())
+    found = Unnamed(number, start, has_parity=layout.parity(number).exists(), retired=retired)
     found.newer = packlist.newer(layout, number)
     size = layout.pack(number).stat().st_size
     with closing(PackReader(layout)) as reader:
@@ -117,11 +126,16 @@ def look(
 
 
 def look_or_tell(
-    layout: Layout, number: int, archive: Reader, tell: Callable[[StoreError], None]
+    layout: Layout,
+    number: int,
+    archive: Reader,
+    tell: Callable[[StoreError], None],
+    *,
+    retired: bool = False,
 ) -> Unnamed | None:
     """Look at such a pack, as ``look`` does; if the file cannot be got at, tell that and return None."""
     try:
-        return look(layout, number, archive)
+        return look(layout, number, archive, retired=retired)
     except OSError as error:
         tell(UnreadableError(_unread(layout, number, error)))
         return None
@@ -247,15 +261,17 @@ def judge(layout: Layout, packs: Iterable[Unnamed], archive: Reader) -> None:
 
 
 def of(layout: Layout, named: Iterable[int]) -> list[int]:
-    """Return the packs that are not ``named``, nor retired."""
-    there = set(layout.packs()) - set(named)
-    return sorted(there - packlist.retired(layout)) if there else []
+    """Return the packs that are not ``named``. Those that were retired are among them: one that came back may
+    hold what the archive has lost since."""
+    return sorted(set(layout.packs()) - set(named))
 
 
 def without_parity(layout: Layout, named: Iterable[int]) -> list[int]:
     """Return the packs that are not ``named`` and that a pull that was cut may have left: those with parity
-    are others' to judge, and so are those that were retired."""
-    return [number for number in of(layout, named) if not layout.parity(number).exists()]
+    are others' to judge, and so are those that were retired, which take long to look at."""
+    there = [number for number in of(layout, named) if not layout.parity(number).exists()]
+    retired = packlist.retired(layout) if there else set()
+    return [number for number in there if number not in retired]
 
 
 def remove_left(layout: Layout, named: Iterable[int], archive: Callable[[], Reader]) -> None:
@@ -292,13 +308,13 @@ def report(
     for number in there:
         with suppress(FileNotFoundError):
             try:
-                one = look(layout, number, archive)
+                one = look(layout, number, archive, retired=number in retired)
             except FileNotFoundError:
                 raise
             except OSError as error:
                 yield Damage(_unread(layout, number, error), kind=Kind.PACK)
                 continue
-            if number in retired or one.may_go:
+            if one.may_go:
                 counts.notes.append(
                     f"{layout.pack(number)}: no entry of the journal names it; a command that was cut left"
                     " it, and `poparchive optimize` removes it"
