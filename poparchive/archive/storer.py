@@ -225,19 +225,21 @@ class Storer:
             raise DamageError(f"blob {identity.hex()} is not where it should be")
         return self._reader.read(place)
 
-    def _known(self, contents: dict[bytes, bytes]) -> set[bytes]:
+    def _known(self, contents: dict[bytes, bytes]) -> dict[bytes, Location | None]:
+        """Return which blobs are stored, and where; None for those of this run that may not be yet."""
         # As with messages: whether one is pending is looked at once.
-        known = {i for i in contents if i in self._pending_blobs}
-        return known | self._catalog.known_blobs([i for i in contents if i not in known])
+        known: dict[bytes, Location | None] = {
+            i: None for i in contents if i in self._pending_blobs
+        }
+        known.update(self._catalog.blob_places([i for i in contents if i not in known]))
+        return known
 
-    def _serves(self, identity: bytes, content: bytes, known: set[bytes]) -> bool:
+    def _serves(self, identity: bytes, content: bytes, known: dict[bytes, Location | None]) -> bool:
         """Whether a message may refer to this blob: a new one, one of this run, or one that can be read. Each
         frame is looked at once."""
-        if identity not in known or identity in self._pending_blobs:
-            return True
-        place = self._catalog.blob_place(identity)
+        place = known.get(identity)
         if place is None:
-            return False
+            return True
         frame = place.pack, place.frame
         if frame in self._proved:
             return True
@@ -257,7 +259,7 @@ class Storer:
         builder: recipe.Builder,
         piece: Body,
         identity: bytes,
-        known: set[bytes],
+        known: dict[bytes, Location | None],
         blobs: list[tuple[Object, bool]],
     ) -> None:
         if identity not in known and identity not in self._pending_blobs:

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
-    Column,
     Connection,
-    Select,
     Table,
     case,
     func,
@@ -51,6 +49,13 @@ _LEDGER_IN_ORDER = _LEDGER.order_by(schema.uidls.c.id)
 _FATES = {int(fate): fate for fate in Fate}
 _MESSAGE_ROWS = select(schema.messages.c.sha256, schema.messages.c.id)
 _BLOB_ROWS = select(schema.blobs.c.sha256, schema.blobs.c.id)
+_BLOB_PLACES = select(
+    schema.blobs.c.sha256,
+    schema.blobs.c.pack,
+    schema.blobs.c.frame,
+    schema.blobs.c.offset,
+    schema.blobs.c.length,
+)
 _PLACES = select(
     schema.messages.c.sha256,
     schema.messages.c.id,
@@ -162,11 +167,11 @@ class Catalog:
 
     def known_messages(self, ids: Sequence[bytes]) -> set[bytes]:
         """Return those of the message ids that are kept."""
-        return self._known(_MESSAGE_ROWS, schema.messages.c.sha256, ids)
-
-    def known_blobs(self, ids: Sequence[bytes]) -> set[bytes]:
-        """Return those of the blob ids that are stored."""
-        return self._known(_BLOB_ROWS, schema.blobs.c.sha256, ids)
+        if not ids:
+            return set()
+        with self._engine.connect() as connection:
+            rows = rows_where(connection, _MESSAGE_ROWS, schema.messages.c.sha256, ids)
+            return {row[0] for row in rows}
 
     def blob_keys(self, ids: Sequence[bytes]) -> dict[bytes, int]:
         """Return the row id of each blob that is stored."""
@@ -189,19 +194,15 @@ class Catalog:
 
     def blob_place(self, identity: bytes) -> Location | None:
         """Return where a blob is."""
-        blobs = schema.blobs
-        query = select(blobs.c.pack, blobs.c.frame, blobs.c.offset, blobs.c.length).where(
-            blobs.c.sha256 == identity
-        )
-        with self._engine.connect() as connection:
-            row = connection.execute(query).first()
-        return Location(*row) if row else None
+        return self.blob_places([identity]).get(identity)
 
-    def _known(self, query: Select[Any], column: Column[bytes], ids: Sequence[bytes]) -> set[bytes]:
+    def blob_places(self, ids: Sequence[bytes]) -> dict[bytes, Location]:
+        """Return where each blob that is stored is."""
         if not ids:
-            return set()
+            return {}
         with self._engine.connect() as connection:
-            return {row[0] for row in rows_where(connection, query, column, ids)}
+            rows = rows_where(connection, _BLOB_PLACES, schema.blobs.c.sha256, ids)
+            return {identity: Location(*place) for identity, *place in rows}
 
     def apply(self, changes: Changes) -> list[int]:
         """Carry out one journal entry in one transaction; return the new messages' row ids.

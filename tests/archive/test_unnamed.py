@@ -156,8 +156,8 @@ def test_a_retired_pack_is_left_to_optimize(root: Path) -> None:
 
 
 def test_a_retired_pack_that_holds_what_was_lost_since(root: Path) -> None:
-    """It came back from a backup, and the pack that had its mail from then on is destroyed: nobody removes it,
-    and a repair takes the mail from it."""
+    """It came back from a backup, and the pack that had its mail from then on is destroyed: nobody removes
+    it, and a repair takes the mail from it."""
     there = layout.open_layout(root)
     before, held = sorted(octets_of(root)), packs(root)
     run(root)
