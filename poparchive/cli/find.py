@@ -116,9 +116,12 @@ def find(
 
 def remark(query: str) -> None:
     """Say which words of a query were taken otherwise than they look. A mistake is left to who parses it."""
-    words = query.lower().replace("(", " ").split()
-    operators = any(sign in query for sign in "({:") and not _SMALL.isdisjoint(words)
-    if not operators and all("*" not in word.rstrip("*") for word in words):
+    from poparchive.query.tokens import straight
+
+    text = straight(query)
+    words = text.lower().replace("(", " ").split()
+    operators = any(sign in text for sign in "({:") and not _SMALL.isdisjoint(words)
+    if not operators and '"*' not in text and all("*" not in word.rstrip("*") for word in words):
         return
     from poparchive.query.errors import QuerySyntaxError
     from poparchive.query.remarks import remarks

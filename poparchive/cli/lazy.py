@@ -48,7 +48,7 @@ class Command(TyperCommand):
             return super().parse_args(ctx, args)
         left = super().parse_args(ctx, [_as_query(word) for word in args])
         if words := ctx.params.get("query"):
-            ctx.params["query"] = [word.removeprefix(_NEGATED) for word in words]
+            ctx.params["query"] = [_as_given(word) for word in words]
         return left
 
     def invoke(self, ctx: Any) -> Any:
@@ -66,6 +66,11 @@ def _as_query(word: str) -> str:
     one = word[1:2]
     negated = word[:1] == "-" and one not in ("", "-") and (len(word) > 2 or not _is_letter(one))
     return _NEGATED + word if negated else word
+
+
+def _as_given(value: Any) -> Any:
+    """Return what was given: an option takes a marked word too, as in ``--limit -1``."""
+    return value.removeprefix(_NEGATED) if isinstance(value, str) else value
 
 
 def _is_letter(one: str) -> bool:
@@ -189,7 +194,9 @@ class _Plain:
         if value is None:
             return () if several else None
         try:
-            return [self.convert(each) for each in value] if several else self.convert(value)
+            if several:
+                return [self.convert(_as_given(each)) for each in value]
+            return self.convert(_as_given(value))
         except ValueError as error:
             raise typer.BadParameter(str(error), ctx=ctx, param=param) from None
 

@@ -198,9 +198,10 @@ def _normalized(text: str) -> str:
 def fold_query(text: str) -> str:
     """Return a query's words for the tokenizer; ends in ``*`` if only their beginning is meant.
 
-    A run of one character is the beginning of a pair; longer ones are their pairs in a row.
+    A run of one character is the beginning of a pair; longer ones are their pairs in a row. A star of the
+    text is a sign like any other.
     """
-    folded = fold(text)
+    folded = fold(text).replace("*", " ")
     if folded.isascii():
         return folded
     end = len(folded)

@@ -144,6 +144,5 @@ def _filter(columns: list[str]) -> str:
 def _phrase(node: Words) -> str:
     folded = fold_query(node.text.replace(MARK, " "))
     star = "*" if node.prefix or folded.endswith("*") else ""
-    # A star in the middle of a word separates, as any other sign does.
-    words = folded.strip().replace("*", " ").replace('"', " ")
+    words = folded.strip().rstrip("*").replace('"', " ")
     return f'"{words}"{star}'

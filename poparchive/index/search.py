@@ -25,7 +25,8 @@ from poparchive.index.matching import Matcher
 from poparchive.index.plan import Statement, at_most, languages_of, plan
 from poparchive.index.results import Hit, SearchError
 from poparchive.index.versions import refuse_newer_catalog, refuse_newer_index
-from poparchive.query.parser import Saved, parse
+from poparchive.query.parser import parse
+from poparchive.query.reading import Saved
 from poparchive.query.tree import And, Near, Node, Or, Stem, Words
 
 if TYPE_CHECKING:

@@ -28,10 +28,19 @@ SAME = {
     "size": "larger",
     "hash": "id",
     "rfc822msgid": "msgid",
+    "message_id": "msgid",
 }
 """Other names, as Gmail and notmuch have them. Gmail's ``size:`` means larger than that."""
 
 ALL = (*TEXT, *VALUES)
+
+
+def canonical(name: str) -> str:
+    """Return a field's name as the tree has it, of one that there is not the name in small letters. ``-`` is
+    the same as ``_`` in it."""
+    lower = name.lower().replace("-", "_")
+    return SAME.get(lower, lower)
+
 
 STATES = {
     "duplicate": "that came more than once and is kept once",

@@ -134,7 +134,7 @@ _COUNTRIES = {
 
 def no_field(query: str, token: Token) -> tuple[str, Repair]:
     """Return what is wrong with a token whose field there is not: what to say, and a repair."""
-    name = token.name.lower()
+    name = fields.canonical(token.name)
     if name == "in" and token.text.lower() in _EVERYWHERE:
         what = f"there is no in:{token.text}: all of the archive is searched always"
         return what, Repair(token.start, token.end, "")
@@ -210,37 +210,6 @@ _COMMON = frozenset((
 ))  # fmt: skip
 
 
-_SIGNS = {"||": "OR", "&&": "AND"}
-
-
-def operator(
-    before: Token | None, token: Token, after: Token | None, query: str
-) -> tuple[str, Repair] | None:
-    """Return what is wrong with a word that is an operator elsewhere, and a repair; None if it is a word."""
-    text = token.text
-    joined = after is not None and after.start == token.end
-    if text in _SIGNS and (before or after):
-        word = _SIGNS[text]
-        return f"this is written {word}", Repair(token.start, token.end, word)
-    if text.lower() == "near" and joined and after and after.kind == "(":
-        return "NEAR is an operator in capitals only", Repair(token.start, token.end, "NEAR")
-    if text == "!" and joined and after and after.kind in ("(", "{", "quoted"):
-        return _NEGATED, Repair(token.start, token.end, "-")
-    if text.startswith(("NEAR/", "ADJ/")):
-        repair = _between(before, token, after, query)
-        return ("this is written NEAR(a b, 5)", repair) if repair else None
-    return None
-
-
-_NEGATED = "what should not be there is written with -, and in quotes ! is a sign like any other"
-
-
-def negated(query: str, token: Token) -> tuple[str, Repair]:
-    """Return what is wrong with !word or field:!word, and a repair."""
-    start = token.at - (len(token.name) + 1 if token.kind == "field" else 0)
-    return _NEGATED, Repair(start, token.at + 1, "-" + query[start : token.at])
-
-
 def nothing(query: str) -> tuple[str, Repair | None]:
     """Return what is wrong with a query without a word, and a repair."""
     what = "there is no word in this to search for"
@@ -285,17 +254,6 @@ def missing(field: str, tokens: Sequence[Token], at: int) -> Repair:
 
 def _without(token: Token) -> Repair:
     return Repair(token.start, token.end, "")
-
-
-def _between(before: Token | None, token: Token, after: Token | None, query: str) -> Repair | None:
-    """Write NEAR for what notmuch and Xapian have between two words: a NEAR/5 b, a ADJ/5 b."""
-    number = token.text.partition("/")[2]
-    if before is None or after is None or not number.isdecimal():
-        return None
-    if not {before.kind, after.kind} <= {"word", "quoted"}:
-        return None
-    words = query[before.start : token.start] + query[after.start : after.end]
-    return Repair(before.start, after.end, f"NEAR({words}, {number[:4]})")
 
 
 def ending(text: str) -> str:

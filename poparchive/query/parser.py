@@ -1,12 +1,10 @@
 """Text becomes a tree, by recursive descent: or, and, not, atom. Linear in the text; nesting is bounded."""
 
-import re
-from collections.abc import Callable, Collection, Mapping
-
-from poparchive.query import fields
+from poparchive.query import fields, near
 from poparchive.query.errors import QuerySyntaxError, Repair
 from poparchive.query.letters import ONE_WORD, has_word, words_in
-from poparchive.query.tokens import Token, straight, tokens
+from poparchive.query.reading import Accounts, Reading, Saved
+from poparchive.query.tokens import Token, saved_name, straight, tokens
 from poparchive.query.tree import EVERYTHING, And, Near, Node, Not, Or, Stem, Words
 from poparchive.query.values import BadValueError, is_parted, value
 
@@ -20,21 +18,10 @@ phrase counts, as it costs as much as one alone; a character of a script without
 MAX_SAVED = 20
 """Saved searches within each other."""
 
-DISTANCE = 10
-"""What ``NEAR`` means where no number is given; FTS5 has the same."""
-
-Saved = Callable[[], Mapping[str, str]]
-"""Gives the saved searches by name. Called only for a query that names one."""
-
-Accounts = Callable[[], Collection[str]]
-"""Gives the names of the accounts that there are. Called only for a query that names one."""
-
-_SAVED_NAME = re.compile(r"@([A-Za-z0-9_-]+)")
-_A_NUMBER = re.compile("[0-9]{1,4}")
 _ENDS = (")", "}")
 _FOREIGN = ("NEAR/", "ADJ/", "!", "||", "&&")
 """How words begin that are operators elsewhere."""
-_SMALL = ("near", "Near")
+_NEARS = ("near", "Near", "NEAR")
 _EXPECTED = "a word, a field or a parenthesis was expected here"
 
 
@@ -44,47 +31,24 @@ def parse(query: str, *, now: int, saved: Saved = dict, accounts: Accounts | Non
     ``now``, in seconds since the epoch, is what ``older_than:`` counts from. Without ``accounts`` any name
     of one will do. Raises ``QuerySyntaxError``.
     """
-    reading = _Reading(now, saved, accounts)
+    reading = Reading(now, saved, accounts)
     try:
         return _Parser(query, reading).whole()
     except QuerySyntaxError as error:
         from poparchive.query.spelling import nearest
 
         def check(text: str) -> Node:
-            return _Parser(text, _Reading(now, reading.names, accounts)).whole()
+            return _Parser(text, Reading(now, reading.names, accounts)).whole()
 
         found = nearest(error, check)
         raise QuerySyntaxError(error.query, error.position, error.what, nearest=found) from None
-
-
-class _Reading:
-    """What a query and the saved searches in it share."""
-
-    def __init__(self, now: int, saved: Saved, accounts: Accounts | None) -> None:
-        self.now = now
-        self._accounts = accounts
-        self._there: Collection[str] | None = None
-        self.atoms = 0
-        self._saved = saved
-        self._names: Mapping[str, str] | None = None
-
-    def names(self) -> Mapping[str, str]:
-        if self._names is None:
-            self._names = self._saved()
-        return self._names
-
-    def accounts(self) -> Collection[str] | None:
-        """The accounts that there are, None where any name will do."""
-        if self._there is None and self._accounts is not None:
-            self._there = frozenset(self._accounts())
-        return self._there
 
 
 class _Parser:
     """One text. A node is None where there is no word in it to search for, as in ``&``."""
 
     def __init__(
-        self, query: str, reading: _Reading, within: tuple[str, ...] = (), depth: int = 0
+        self, query: str, reading: Reading, within: tuple[str, ...] = (), depth: int = 0
     ) -> None:
         self._query = query = straight(query)
         self._reading = reading
@@ -159,27 +123,30 @@ class _Parser:
 
     def _near_by(self) -> Node | None:
         """An atom, or two with Gmail's AROUND and a number between them."""
+        begin = self._at
         left = self._atom()
-        token = self._peek()
-        number = self._tokens[self._at + 1] if self._at + 1 < len(self._tokens) else None
-        if not self._keyword("AROUND") or token is None or number is None:
+        found = near.around(self._tokens, self._at)
+        if found is None:
             return left
-        if number.kind != "word" or _A_NUMBER.fullmatch(number.text) is None:
-            return left
-        self._at += 2
-        after = self._peek()
+        operator = self._tokens[self._at]
+        distance, self._at = found
+        middle, after = self._at, self._peek()
         right = None if after is None or after.kind in _ENDS else self._atom()
+        for one in (self._tokens[begin], *self._tokens[middle : middle + 1]):
+            near.no_search(self._query, one, "beside words that are near each other")
         if (
             not (isinstance(left, Words) and isinstance(right, Words))
             or left.field != right.field
             or self._keyword("AROUND")
         ):
+            from poparchive.query import foreign
+
             raise self._error(
                 "AROUND takes a word or a phrase on either side, in one field; NEAR(a b c, 5) takes more",
-                token.start,
-                repair=Repair(token.start, number.end, ""),
+                operator.start,
+                repair=foreign.around(self._tokens, begin, middle, self._query),
             )
-        return Near((left, right), int(number.text), left.field)
+        return Near((left, right), distance, left.field)
 
     def _atom(self) -> Node | None:
         token = self._peek()
@@ -203,16 +170,17 @@ class _Parser:
             return self._value(name, token)
         if token.kind == "near":
             return self._near(token)
-        if token.kind == "word" and (token.text.startswith(_FOREIGN) or token.text in _SMALL):
-            from poparchive.query import meant
+        if token.kind == "word" and (token.text.startswith(_FOREIGN) or token.text in _NEARS):
+            from poparchive.query import foreign
 
             before = self._tokens[self._at - 2] if self._at > 1 else None
-            if found := meant.operator(before, token, self._peek(), self._query):
+            if found := foreign.operator(before, token, self._peek(), self._query):
                 raise self._error(found[0], token.start, repair=found[1])
         if self._field:
+            near.no_search(self._query, token, f"inside the parentheses of {self._field}:")
             return self._value(self._field, token)
-        if token.kind == "word" and (saved := _SAVED_NAME.fullmatch(token.text)):
-            return self._saved(saved[1], token)
+        if saved := saved_name(token):
+            return self._saved(saved, token)
         return self._words(token, "")
 
     def _group(self, field: str, token: Token) -> Node | None:
@@ -234,8 +202,7 @@ class _Parser:
 
     def _known(self, token: Token) -> str:
         """Return the name of a token's field as the tree has it."""
-        name = token.name.lower()
-        name = fields.SAME.get(name, name)
+        name = fields.canonical(token.name)
         if name in fields.ALL:
             return name
         from poparchive.query import meant
@@ -275,9 +242,9 @@ class _Parser:
         """A word, phrase or stem; None if the tokenizer will find nothing in it."""
         text = token.text
         if not token.quoted and text.startswith("!") and text[1:2].isalnum():
-            from poparchive.query import meant
+            from poparchive.query import foreign
 
-            what, repair = meant.negated(self._query, token)
+            what, repair = foreign.negated(self._query, token)
             raise self._error(what, token.at, repair=repair)
         if not token.quoted and text.startswith("~") and has_word(text):
             if ONE_WORD.fullmatch(text, 1) is None:
@@ -299,40 +266,27 @@ class _Parser:
     def _near(self, token: Token) -> Node | None:
         if self._field and self._field not in fields.TEXT:
             raise self._error(f"NEAR means nothing for {self._field}:", token.start)
-        distance = DISTANCE
-        inner = token.text
-        # The last comma outside of quotes; in front of it stand words, behind it the number.
-        words, comma, last = inner.rpartition(",")
-        if comma and '"' not in last:
-            if re.fullmatch(r"\s*[0-9]{1,4}\s*", last) is None:
-                begin = token.at + len(words)
+        each, distance = near.parted(self._query, token)
+        found: list[Words] = []
+        end = token.at
+        for one in each:
+            node = self._words(one, self._field)
+            if not isinstance(node, Words):
+                continue
+            if len(found) == near.MOST:
                 raise self._error(
-                    "a number of words was expected after the comma",
-                    begin + 1,
-                    repair=Repair(begin, token.end - 1, f", {DISTANCE}"),
+                    f"NEAR takes at most {near.MOST} words or phrases",
+                    one.start,
+                    repair=Repair(end, each[-1].end, ""),
                 )
-            inner, distance = words, int(last)
-        found = []
-        for one in tokens(inner):
-            operator = one.kind == "word" and one.text in ("AND", "OR", "NOT")
-            if operator or one.kind not in ("word", "quoted"):
-                at = token.at + one.start
-                raise self._error(
-                    "NEAR takes words and phrases" + (f", not {one.text}" if operator else ""),
-                    at,
-                    repair=Repair(at, token.at + (one.at if one.kind == "field" else one.end), ""),
-                )
-            node = self._words(one._replace(at=token.at + one.at), self._field)
-            if isinstance(node, Stem):
-                at = token.at + one.start
-                raise self._error("NEAR takes no ~", at, repair=Repair(at, at + 1, ""))
-            if isinstance(node, Words):
-                found.append(node)
+            found.append(node)
+            end = one.end
         if len(found) < 2:
+            words = self._query[each[0].start : each[-1].end] if each else ""
             raise self._error(
                 "NEAR expects two words or more, as in NEAR(paper order, 5)",
                 token.at,
-                repair=Repair(token.start, token.end, inner),
+                repair=Repair(token.start, token.end, words),
             )
         return Near(tuple(found), distance, self._field)
 

@@ -55,7 +55,8 @@ def _atom(node: Node) -> str:
     if isinstance(node, Dated):
         return _dated(node)
     if isinstance(node, Sized):
-        return f"larger:{node.above}" if node.above is not None else f"smaller:{node.below}"
+        # Without its unit a word such as "b" behind it would be taken for that.
+        return f"larger:{node.above}b" if node.above is not None else f"smaller:{node.below}b"
     if isinstance(node, InThread):
         of = node.of
         return (

@@ -23,7 +23,14 @@ def _remarks(found: list[Token]) -> Iterator[str]:
     depth = 0
     for at, token in enumerate(found):
         depth += (token.kind in _OPENING) - (token.kind in _CLOSING)
-        if _has_star(token):
+        if token.quoted and (star := _star_behind(token, found[at + 1 : at + 2])):
+            name = f"{token.name}:" if token.name else ""
+            taken = f'{name}"{token.text}"'
+            yield (
+                "a star behind quotes changes nothing:"
+                f" {quoted(taken + star)} is looked for as {quoted(taken)}"
+            )
+        elif _has_star(token):
             taken = " ".join(token.text.replace("*", " ").split())
             taken += "*" * token.text.endswith("*")
             if " " in taken:
@@ -45,9 +52,15 @@ def _remarks(found: list[Token]) -> Iterator[str]:
 def _has_star(token: Token) -> bool:
     """Whether a star stands in front of a letter, where words are looked for. An address on the Web may have
     one."""
-    if token.quoted or not (token.kind == "word" or token.name.lower() in fields.TEXT):
+    if token.quoted or not (token.kind == "word" or fields.canonical(token.name) in fields.TEXT):
         return False
     return "://" not in token.text and _WITHIN.search(token.text) is not None
+
+
+def _star_behind(token: Token, after: list[Token]) -> str:
+    """Return the stars that stand right behind a token."""
+    stars = after and after[0].kind == "word" and after[0].start == token.end
+    return after[0].text if stars and not after[0].text.strip("*") else ""
 
 
 def _operates(word: str, before: Token | None, after: Token | None, enclosed: bool) -> bool:

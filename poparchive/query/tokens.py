@@ -25,12 +25,16 @@ class Token(NamedTuple):
     quoted: bool = False
 
 
-_TYPOGRAPHIC = str.maketrans("“”„‟＂（）", '"""""()')
-"""Quotes that come with pasted text, and what Asian keyboards have for quotes and parentheses."""
+_TYPOGRAPHIC = str.maketrans("“”„‟＂（）＊", '"""""()*')
+"""Quotes that come with pasted text, and what Asian keyboards have for quotes, parentheses and the star."""
+
+_DASHES = "‐‑‒–—―−﹘﹣－"
+"""What word processors, phones and Asian keyboards make of ``-``. Unlike that they are common in running
+text: what they join is not negated."""
 
 
 def straight(query: str) -> str:
-    """Return a query of the same length with quotes and parentheses as the language has them."""
+    """Return a query of the same length with quotes, parentheses and stars as the language has them."""
     return query if query.isascii() else query.translate(_TYPOGRAPHIC)
 
 
@@ -40,9 +44,10 @@ def _pattern(brace: str) -> re.Pattern[str]:
         rf"""(?:
             (?P<open>[({{])
           | (?P<close>[){brace}])
-          | (?P<minus>-)(?=[^\s\-){brace}])
+          | (?P<minus>-|(?<![^\s({{])[{_DASHES}])(?=[^\s\-{_DASHES}){brace}])
+          | (?P<sign>(?<=[")}}])[{_DASHES}]+)
           | (?P<near>NEAR\((?P<inner>(?:[^"()]|"[^"]*")*)(?P<nend>\)?))
-          | (?P<field>[A-Za-z][A-Za-z0-9_]*)(?P<colon>[:：])(?!//)
+          | (?P<field>[A-Za-z][A-Za-z0-9_\-]*)(?P<colon>[:：])(?!//)
             (?:"(?P<fquoted>[^"]*)(?P<fend>"?)|(?P<fgroup>[({{])|(?P<fbare>[^\s"(){brace}]*))
           | "(?P<quoted>[^"]*)(?P<end>"?)
           | (?P<word>[^\s"(){brace}]+)
@@ -83,6 +88,15 @@ def tokens(query: str) -> list[Token]:
     return found
 
 
+_SAVED_NAME = re.compile(r"@([A-Za-z0-9_-]+)")
+
+
+def saved_name(token: Token) -> str | None:
+    """Return the name of the saved search that a token stands for."""
+    found = _SAVED_NAME.fullmatch(token.text) if token.kind == "word" else None
+    return found[1] if found else None
+
+
 def _blanks(query: str, at: int) -> int:
     match = _BLANKS.match(query, at)
     return match.end() if match else at
@@ -90,7 +104,11 @@ def _blanks(query: str, at: int) -> int:
 
 def _token(query: str, match: re.Match[str], braces: bool) -> Token:
     start = match.start()
-    if match["open"] or match["close"] or match["minus"]:
+    if match["minus"]:
+        return Token("-", start, start + 1)
+    if match["sign"]:
+        return Token("word", start, match.end(), match["sign"], "", start)
+    if match["open"] or match["close"]:
         return Token(query[start], start, start + 1)
     if match["near"]:
         return _near(query, match)
@@ -125,20 +143,22 @@ def _not_a_field(query: str, start: int, braces: bool) -> Token:
 
 
 def _is_name(name: str, colon: str) -> bool:
-    """Letters before a colon are a field, be it a wrong one; with digits or ``_`` only a known one is, and
-    before a colon of full width, which Asian text is full of."""
-    lower = name.lower()
-    if lower in fields.ALL or lower in fields.SAME:
+    """Letters before a colon are a field, be it a wrong one; with digits, ``_`` or ``-`` only a known one is,
+    and before a colon of full width, which Asian text is full of."""
+    known = fields.canonical(name)
+    if known in fields.ALL:
         return True
     if colon != ":":
         return False
     if _PLAIN.fullmatch(name):
         return True
-    if "_" not in name:
+    if "_" not in known:
         return False
     from poparchive.query.spelling import closest
 
-    return closest(lower, fields.ALL) is not None
+    # Names of a header's fields, as X-Label, are near to some of one word.
+    among = fields.ALL if "_" in name else [one for one in fields.ALL if "_" in one]
+    return closest(known, among) is not None
 
 
 def _closed(query: str, end: str) -> None:

@@ -265,7 +265,7 @@ def test_a_message_id_where_the_index_knows_no_conversations(
     assert run(root, "thread", ids[0], "--ids") == f"{ids[0]}\n"
 
 
-@pytest.mark.parametrize("query", ["*lan", "(plan or words)"])
+@pytest.mark.parametrize("query", ["*lan", "(plan or words)", '"plan"*', "from:“anna”*"])
 def test_what_is_taken_otherwise_is_said(
     archive: Path, query: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -274,6 +274,21 @@ def test_what_is_taken_otherwise_is_said(
     assert "is looked for as" in capfd.readouterr().err
     find(Settings(archive=archive), ["pla*", "OR", "(a b)"], count=True)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [(("--limit", "-1"), "-1 is less than 1"), (("--limit", "-語"), "'-語' is not a number"),
+     (("--sort", "-語"), "--sort '-語': there are")],
+)  # fmt: skip
+def test_a_value_that_begins_with_a_dash_is_shown_as_given(
+    archive: Path, option: tuple[str, str], said: str
+) -> None:
+    """An option that takes it refuses it as it was typed."""
+    command = [sys.executable, "-m", "poparchive", "--archive", str(archive), "search"]
+    done = subprocess.run([*command, *option, "plan"], capture_output=True, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr.decode()
 
 
 def test_wrong_facets_are_refused(archive: Path) -> None:

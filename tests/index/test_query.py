@@ -211,6 +211,16 @@ def test_beginnings_of_few_and_of_many_words(
         assert len(found[0]) == searcher.count(query)
 
 
+@pytest.mark.parametrize(
+    "form", ['"{}"', 'subject:"{}"', 'NEAR("{}" paper)', '"{}" AROUND 5 paper']
+)
+def test_in_quotes_a_star_is_inert(searcher: Searcher, form: str) -> None:
+    """It finds what the words without it find; a beginning is meant outside of quotes alone."""
+    assert searcher.count(form.format("inv*")) == searcher.count(form.format("inv")) == 0
+    assert searcher.count(form.format("invoice*")) == searcher.count(form.format("invoice")) > 0
+    assert '"inv*"' not in searcher.explain(form.format("inv*")).partition("search index:")[2]
+
+
 def test_operators_are_set_algebra(searcher: Searcher) -> None:
     """AND, OR and NOT give what the sets of their operands give."""
 

@@ -50,6 +50,11 @@ def test_what_is_marked(text: str, terms: list[str], found: list[str]) -> None:
     assert marked("x " * 500 + text + " y" * 500, *terms) == found
 
 
+def test_a_star_in_quotes_marks_no_beginning() -> None:
+    """What is marked is what the index is asked."""
+    assert snippet("invoice inv", [Words("inv*")])[1] == [(8, 11)]
+
+
 def test_the_window_has_most_of_what_is_wanted() -> None:
     """Where both words stand together says more than where the first one stands alone."""
     text = "alpha " + "x " * 300 + "alpha and beta " + "y " * 300

@@ -1,5 +1,6 @@
 """The parser: no text makes it fail otherwise than with its error, and what it makes can be written again."""
 
+import itertools
 import sys
 
 import pytest
@@ -33,7 +34,7 @@ from poparchive.query.tree import (
     Stem,
     Words,
 )
-from tests.support.queries import trees
+from tests.support.queries import grown, trees
 
 NOW = 1_710_000_000
 SAVED = {
@@ -132,6 +133,41 @@ def test_a_tree_is_written_and_read(node: Node) -> None:
     assert explain(node).count("\n") < 100
 
 
+_BESIDE: list[Node] = [
+    *(Sized(5, None), Sized(None, 5), Words("b"), Words("M"), Words("kib", True), Words("AND")),
+    *(
+        Words("AROUND"),
+        Words("5"),
+        Words("NEAR"),
+        Words("–b"),
+        Words("a b"),
+        Stem("k"),
+        Words("or"),
+    ),
+    *(
+        Near((Words("b"), Words("–k")), 3),
+        InAccount("5"),
+        Words("AROUND", False, "from"),
+        Dated(5, None),
+    ),
+]
+"""What means another thing in some places than it does alone."""
+_beside = st.recursive(st.sampled_from(_BESIDE), grown, max_leaves=6)
+
+
+def test_a_pair_that_is_printed_is_parsed_as_it_was() -> None:
+    """Whatever stands beside whatever."""
+    for pair in itertools.product(_BESIDE, repeat=2):
+        for node in (And(pair), Or(pair), And((Not(pair[0]), pair[1]))):
+            assert tree(query(node)) == node
+
+
+@given(_beside)
+def test_what_is_printed_does_not_depend_on_what_is_beside_it(node: Node) -> None:
+    """A size before a word that is a unit, words that are operators, and dashes are parsed as they were."""
+    assert tree(query(node)) == node
+
+
 @pytest.mark.parametrize(
     ("text", "node"),
     [
@@ -191,6 +227,18 @@ def test_a_tree_is_written_and_read(node: Node) -> None:
         ('a1:"b c"', And((Words("a1:"), Words("b c")))),
         ("a1:(b)", And((Words("a1:"), Words("b")))),
         ("+a", Words("+a")),
+        ("a –b", And((Words("a"), Not(Words("b"))))),
+        ("(—a OR −b) －from:c",
+         And((Or((Not(Words("a")), Not(Words("b")))), Not(Words("c", False, "from"))))),
+        ('–"a b" ‑(c) —NEAR(d e)', And((Not(Words("a b")), Not(Words("c")),
+            Not(Near((Words("d"), Words("e")), 10))))),
+        ("subject:(–a)", Not(SUBJECT_A)),
+        ("a – b —", And((Words("a"), Words("b")))),
+        ("2020–2024 a—b*", And((Words("2020–2024"), Words("a—b", True)))),
+        ('"a"–b* (c)—d', And((Words("a"), Words("b", True), Words("c"), Words("d")))),
+        ("——a* -–b", And((Words("——a", True), Words("-–b")))),
+        ('"–a" from:"–b"', And((Words("–a"), Words("–b", False, "from")))),
+        ("inv＊", Words("inv", True)),
         ("lang:nb", Language("no")),
         ("or and not", And((Words("or"), Words("and"), Words("not")))),
     ],
@@ -236,6 +284,7 @@ def test_what_queries_mean(text: str, node: Node) -> None:
         ("x @circle", 2, "go in a circle: @circle -> @round -> @circle"),
         ("@bad", 0, "in the saved search @bad: there is no field"),
         ("語 foo:bar", 2, "there is no field"),
+        ("NEAR(" + "a " * 17 + ", 3)", 37, "NEAR takes at most 16 words or phrases"),
         ("x " + "(" * 60, 52, "nested too deeply"),
         ("NOT " * 60 + "x", 200, "nested too deeply"),
         ("x " * 1001, 2000, "more than 1000 words"),
@@ -437,6 +486,8 @@ def test_the_words_of_a_phrase_count(text: str) -> None:
         ("(a {b)", "(a {b})"),
         ("{}", ""),
         ("NEAR(a OR b)", "NEAR(a b)"),
+        (f"NEAR({'a ' * 16}{'b ' * 299}b, 3)", f"NEAR({'a ' * 15}a, 3)"),
+        (f"NEAR({'a ' * 16}b)", f"NEAR({'a ' * 15}a)"),
         ("NEAR(a from:b)", "NEAR(a b)"),
         ("a AND", "a"),
         ("from: ", "from:anna"),
@@ -580,6 +631,9 @@ def test_languages_are_those_that_can_be_told() -> None:
         ("a*b* c", ['a*b* is looked for as "a b*"']),
         ("**bold**", ["**bold** is looked for as bold*"]),
         ("subject:*oice", ["*oice is looked for as oice"]),
+        ('"inv"*', ['"inv"* is looked for as "inv"']),
+        ("from:“inv ann”＊ b", ['from:"inv ann"* is looked for as from:"inv ann"']),
+        ('"inv" *', []),
         ('"a*b" filename:*.pdf *@example.com http://x/*y msgid:a*b@c', []),
         ("(a or b) c", ["or is looked for as a word; the operator is OR"]),
         ("from:a Or from:b", ["Or is looked for as a word; the operator is OR"]),

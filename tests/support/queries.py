@@ -138,12 +138,13 @@ _leaves = st.one_of(
 )
 
 
-def _grown(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
+def grown(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
+    """Return operators with some of these below them."""
     several = st.lists(inner, min_size=2, max_size=3).map(tuple)
     return st.builds(Not, inner) | st.builds(And, several) | st.builds(Or, several)
 
 
-trees: st.SearchStrategy[Node] = st.recursive(_leaves, _grown, max_leaves=8)
+trees: st.SearchStrategy[Node] = st.recursive(_leaves, grown, max_leaves=8)
 """Trees as the parser makes them."""
 
 
