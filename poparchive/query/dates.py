@@ -14,6 +14,7 @@ END = (datetime.date.max.toordinal() + 1 - _EPOCH) * _DAY_S
 """Behind the last second of the year 9999."""
 
 EXPECTED = "a date such as 2024, 2024-03, 2024-03-09, 2024/03/09 or 2024-03-09T14:30 was expected"
+EXPECTED_ZONE = "a time zone such as Z, +01:00 or -0530 was expected"
 EXPECTED_AGE = "a number and a unit, as in 12h, 3d, 2w, 5m or 2y, was expected"
 
 Limits = tuple[int | None, int | None]
@@ -55,7 +56,7 @@ def _range(text: str, now: int) -> Limits:
         start = _period(first, now)[0] if first else None
         end = _period(last, now)[1] if last else None
     except BadDateError as error:
-        one, other = _mended(first, now), _mended(last, now)
+        one, other = _mended(first.strip("."), now), _mended(last.strip("."), now)
         raise BadDateError(str(error), f"{one}..{other}" if one or other else "") from None
     if start is not None and end is not None and start >= end:
         raise BadDateError("the end of the range is before its beginning", f"{last}..{first}")
@@ -95,6 +96,8 @@ def _period(text: str, now: int) -> tuple[int, int]:
     if hour is not None:
         if hour > 23 or (minute or 0) > 59 or (second or 0) > 59:
             raise BadDateError(EXPECTED, text[: found.start(5) - 1])
+        if found[8] and _ZONE.fullmatch(found[8]) is None:
+            raise BadDateError(EXPECTED_ZONE, text[: found.start(8)])
         start += hour * 3600 + (minute or 0) * 60 + (second or 0) - _offset(found[8])
         # A zone can lead out of the calendar.
         start = min(max(start, _BEGIN), END - 1)
@@ -112,6 +115,9 @@ def _day(year: int, month: int, day: int) -> int:
 
 def _last_day(year: int, month: int | None) -> int:
     return calendar.monthrange(year, month)[1] if month and 1 <= month <= 12 and year else 31
+
+
+_ZONE = re.compile(r"Z|[+-](?:[01]\d|2[0-3]):?[0-5]\d", re.ASCII | re.IGNORECASE)
 
 
 def _offset(zone: str | None) -> int:
@@ -147,14 +153,17 @@ def _ago(text: str, now: int) -> int:
 
 
 _MONTHS = tuple(calendar.month_name[n].lower() for n in range(1, 13))
+_WEEKDAYS = tuple(map(str.lower, calendar.day_name))
 _AGES = {"q": (3, "m"), "s": (0, "h"), "min": (0, "h")}
 
 
 def _other_form(text: str, now: int) -> str:
-    """Read other ways to write a day: 2024.3.9, 9.3.2024, 20240309, March 2024, last week, and 3/9/2024 as in
-    the United States."""
+    """Read other ways to write a day or a range: 2024.3.9, 9.3.2024, 20240309, March 2024, 2023…2024, last
+    week, and 3/9/2024 as in the United States."""
     if text.isascii() and text.isdecimal():
         return _run_together(text)
+    if "…" in text:
+        return text.replace("…", "..")
     numbers = re.fullmatch(r"(\d{1,4})([-./ ])(\d{1,2})\2(\d{1,4})", text, re.ASCII)
     if numbers is None:
         return _in_words(text.lower(), now) or _in_letters(text.lower(), now)
@@ -198,9 +207,14 @@ def _in_letters(text: str, now: int) -> str:
     if word is None:
         return ""
     names = [name for name in _MONTHS if name.startswith(word[0])]
-    name = names[0] if len(names) == 1 else closest(word[0], (*_MONTHS, "today", "yesterday"))
+    name = (
+        names[0]
+        if len(names) == 1
+        else closest(word[0], (*_MONTHS, *_WEEKDAYS, "today", "yesterday"))
+    )
     if name not in _MONTHS:
-        return name or ""
+        # Which Monday is meant nobody knows.
+        return "" if name is None or name in _WEEKDAYS else name
     month = _MONTHS.index(name) + 1
     numbers = re.findall(r"\d{1,4}", text, re.ASCII)
     years = [int(one) for one in numbers if len(one) == 4]

@@ -11,7 +11,7 @@ from poparchive.query import fields
 from poparchive.query.errors import Repair
 from poparchive.query.spelling import closest, nearness
 from poparchive.query.tokens import Token
-from poparchive.query.values import UNITS_ALONE, BadValueError
+from poparchive.query.values import SIZE, UNITS_ALONE, BadValueError
 
 _NAMED = 10
 """So many names of accounts are listed."""
@@ -134,7 +134,7 @@ _COUNTRIES = {
 
 def no_field(query: str, token: Token) -> tuple[str, Repair]:
     """Return what is wrong with a token whose field there is not: what to say, and a repair."""
-    name = fields.canonical(token.name)
+    typed, name = token.name.lower(), fields.canonical(token.name)
     if name == "in" and token.text.lower() in _EVERYWHERE:
         what = f"there is no in:{token.text}: all of the archive is searched always"
         return what, Repair(token.start, token.end, "")
@@ -149,7 +149,7 @@ def no_field(query: str, token: Token) -> tuple[str, Repair]:
         rest = query[end : token.end - len(opening)].replace('"', "")
         repair = Repair(token.start, token.end - len(opening), f'"{token.name}{rest}"')
     what = (
-        f'there is no field "{quoted(name)}:"; {there_is}. Put it in quotes to search for the text'
+        f'there is no field "{quoted(typed)}:"; {there_is}. Put it in quotes to search for the text'
     )
     return what, repair
 
@@ -181,8 +181,11 @@ def instead(token: Token, meant: str) -> Repair | None:
     return Repair(token.at, token.at + len(token.text), meant)
 
 
-def otherwise(field: str, token: Token, after: Token | None) -> Repair | None:
-    """Repair what is more than a value: has:pdf, is:starred, and newer_than:3 days."""
+def otherwise(field: str, tokens: Sequence[Token], at: int) -> Repair | None:
+    """Repair what is more than a value: has:pdf, is:starred, size:<5M, newer:3d, and newer_than:3 days. The
+    value is before the place ``at``."""
+    token = tokens[at - 1]
+    after = tokens[at] if at < len(tokens) else None
     text = token.text.lower()
     if token.kind == "field" and field == "is" and text in _MARKS:
         return Repair(token.start, token.end, _MARKS[text])
@@ -194,6 +197,10 @@ def otherwise(field: str, token: Token, after: Token | None) -> Repair | None:
         elif text in _COMMON or text in fields.SAME_ENDINGS:
             other = f"filetype:{text}"
         return Repair(token.start, token.end, other) if other else None
+    if token.kind == "field" and (
+        found := _sizes(field, token, tokens) or _age(field, token, after)
+    ):
+        return found
     if field in ("larger", "smaller") and after is not None and after.text.lower() in UNITS_ALONE:
         return Repair(token.at, after.end, token.text + after.text.removesuffix("ytes"))
     if field in ("older_than", "newer_than") and text.isdecimal() and after is not None:
@@ -202,7 +209,38 @@ def otherwise(field: str, token: Token, after: Token | None) -> Repair | None:
     return None
 
 
+def _sizes(field: str, token: Token, tokens: Sequence[Token]) -> Repair | None:
+    """Write larger: and smaller: for size:<5M and size:1k..2k."""
+    if field not in ("larger", "smaller"):
+        return None
+    sign = re.match(r"\s*([<>])=?\s*", token.text)
+    if sign and token.name.lower() == "size":
+        name = "smaller" if sign[1] == "<" else "larger"
+        return Repair(token.start, token.end, f"{name}:{token.text[sign.end() :]}")
+    first, dots, last = token.text.partition("..")
+    ends = (("larger", first.strip()), ("smaller", last.strip(". ")))
+    each = [f"{name}:{end}" for name, end in ends if end]
+    if not dots or not each:
+        return None
+    both = " ".join(each)
+    # Behind a minus and within braces two would mean another thing than one.
+    apart = any(one.kind in ("-", "{") or one.text in ("NOT", "{") for one in tokens)
+    return Repair(token.start, token.end, f"({both})" if apart and len(each) > 1 else both)
+
+
+def _age(field: str, token: Token, after: Token | None) -> Repair | None:
+    """Write older_than: for before:2y, and newer_than: for after:3 days."""
+    other = {"before": "older_than", "after": "newer_than"}.get(field)
+    text = token.text + (
+        after.text if after and after.kind == "word" and token.text.isdecimal() else ""
+    )
+    if other is None or _AN_AGE.fullmatch(text) is None:
+        return None
+    return Repair(token.start, token.start + len(token.name), other)
+
+
 _A_UNIT = re.compile("([hdwmy])(?:ours?|ays?|eeks?|onths?|ears?)?", re.IGNORECASE)
+_AN_AGE = re.compile(rf"[0-9]{{1,5}}\s*{_A_UNIT.pattern}", re.IGNORECASE)
 _COMMON = frozenset((
     "7z", "avi", "bmp", "csv", "doc", "docx", "eml", "gif", "gz", "heic", "htm", "html", "ics", "jpg",
     "json", "m4a", "mov", "mp3", "mp4", "msg", "odp", "ods", "odt", "pages", "pdf", "png", "ppt", "pptx",
@@ -254,6 +292,24 @@ def missing(field: str, tokens: Sequence[Token], at: int) -> Repair:
 
 def _without(token: Token) -> Repair:
     return Repair(token.start, token.end, "")
+
+
+def size(text: str) -> str:
+    """Return the size that was meant, or nothing. Commas or points part thousands; one may be decimal."""
+    plain = text.lstrip("-+<>=")
+    if re.match(r"\d{1,3}(?:(?:,\d{3})+|(?:\.\d{3}){2,})(?![\d,.])", plain, re.ASCII):
+        plain = plain.replace(",", "").replace(".", "")
+    plain = plain.replace(",", ".")
+    if re.fullmatch(r"\d{1,6}(?:\.\d{1,6})?e\+?\d{1,2}", plain, re.IGNORECASE | re.ASCII):
+        plain = str(min(int(float(plain)), 10**15 - 1))
+    elif plain.lower() in UNITS_ALONE:
+        plain = f"1{plain}"
+    begins = re.match(SIZE, plain, re.IGNORECASE | re.ASCII)
+    if begins is None:
+        return ""
+    behind = plain[begins.end(2 if begins[2] else 1) :].strip()
+    # Another unit: few look for messages of some octets, and none is of petabytes.
+    return begins[0].rstrip() + ("M" if not begins[3] and behind[:1].isalpha() else "")
 
 
 def ending(text: str) -> str:

@@ -132,7 +132,7 @@ class _Parser:
         distance, self._at = found
         middle, after = self._at, self._peek()
         right = None if after is None or after.kind in _ENDS else self._atom()
-        for one in (self._tokens[begin], *self._tokens[middle : middle + 1]):
+        for one in self._tokens[begin : self._at]:
             near.no_search(self._query, one, "beside words that are near each other")
         if (
             not (isinstance(left, Words) and isinstance(right, Words))
@@ -233,7 +233,7 @@ class _Parser:
         except BadValueError as error:
             from poparchive.query import meant
 
-            repair = meant.otherwise(field, token, self._peek()) or meant.instead(
+            repair = meant.otherwise(field, self._tokens, self._at) or meant.instead(
                 token, error.meant
             )
             raise self._error(f"{field}: {error}", token.at, repair=repair) from None

@@ -35,7 +35,18 @@ text: what they join is not negated."""
 
 def straight(query: str) -> str:
     """Return a query of the same length with quotes, parentheses and stars as the language has them."""
-    return query if query.isascii() else query.translate(_TYPOGRAPHIC)
+    return query if query.isascii() else _pairs().sub(_quotes, query.translate(_TYPOGRAPHIC))
+
+
+@functools.cache
+def _pairs() -> re.Pattern[str]:
+    """Quotes of other languages, outside of quotes. They are some in pairs alone: one by itself is a sign, as
+    in ``Home » Products``."""
+    return re.compile('"[^"]*"|«[^«»"]*»|»[^«»"]*«|「[^「」"]*」|『[^『』"]*』')
+
+
+def _quotes(match: re.Match[str]) -> str:
+    return f'"{match[0][1:-1]}"'
 
 
 def _pattern(brace: str) -> re.Pattern[str]:
@@ -118,12 +129,12 @@ def _token(query: str, match: re.Match[str], braces: bool) -> Token:
             return Token("group", start, match.end("fgroup"), match["fgroup"], name)
         quoted = match["fquoted"] is not None
         if quoted:
-            _closed(query, match["fend"])
+            _closed(query, match["fquoted"], match["fend"])
         group = "fquoted" if quoted else "fbare"
         end = match.end("fend") if quoted else match.end("fbare")
         return Token("field", start, end, match[group], name, match.start(group), quoted)
     if match["quoted"] is not None:
-        _closed(query, match["end"])
+        _closed(query, match["quoted"], match["end"])
         text = match["quoted"]
         return Token("quoted", start, match.end("end"), text, "", match.start("quoted"), True)
     if name:
@@ -161,10 +172,11 @@ def _is_name(name: str, colon: str) -> bool:
     return closest(known, among) is not None
 
 
-def _closed(query: str, end: str) -> None:
+def _closed(query: str, text: str, end: str) -> None:
     if not end:
         at = len(query)
-        repair = Repair(at, at, '"')
+        # One that nothing stands behind is not missing its other end, but too many.
+        repair = Repair(at, at, '"') if text.strip() else Repair(at - len(text) - 1, at, "")
         raise QuerySyntaxError(query, at, 'a closing " is missing', repair=repair)
 
 

@@ -104,7 +104,9 @@ def _language(text: str) -> Node:
     raise BadValueError(expected, near)
 
 
-_SIZE = r"(\d{1,15})(?:\.(\d{1,6}))?\s*([kmgt]?)i?b?"
+SIZE = r"(\d{1,15})(?:\.(\d{1,6}))?\s*([kmgt]?)i?b?"
+"""A number, its fraction and its unit."""
+
 _MOST_BYTES = 1 << 62
 """No message is larger, and SQLite counts no further than twice that."""
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -122,23 +124,11 @@ def is_parted(number: Token, after: Token | None) -> bool:
 
 
 def _octets(text: str) -> int:
-    found = re.fullmatch(_SIZE, text, re.IGNORECASE | re.ASCII)
+    found = re.fullmatch(SIZE, text, re.IGNORECASE | re.ASCII)
     if found is None:
-        plain = text.replace(",", ".").lstrip("-+<>=")
-        if re.fullmatch(r"\d{1,6}(?:\.\d{1,6})?e\+?\d{1,2}", plain, re.IGNORECASE | re.ASCII):
-            plain = str(min(int(float(plain)), 10**15 - 1))
-        elif plain.lower() in UNITS_ALONE:
-            plain = f"1{plain}"
-        begins = re.match(_SIZE, plain, re.IGNORECASE | re.ASCII)
-        nearest = begins[0].rstrip() if begins else ""
-        if (
-            begins
-            and not begins[3]
-            and plain[begins.end(2 if begins[2] else 1) :].strip()[:1].isalpha()
-        ):
-            # Another unit: few look for messages of some octets, and none is of petabytes.
-            nearest += "M"
-        raise BadValueError("a size such as 300k, 1.5M or 2000000 was expected", nearest)
+        from poparchive.query import meant
+
+        raise BadValueError("a size such as 300k, 1.5M or 2000000 was expected", meant.size(text))
     whole, fraction, unit = found.groups()
     return min(int(float(f"{whole}.{fraction or 0}") * _UNITS[unit.lower()]), _MOST_BYTES)
 
