@@ -1,4 +1,4 @@
-"""Readers of documents and pictures, which are kreuzberg's: PDF, Office, OpenDocument, RTF, Outlook's
+"""Readers of documents and pictures, which are kreuzberg's: PDF, sheets, older Office, EPUB, Outlook's
 messages.
 
 The library is an extra. Where it is not installed these kinds are ``unsupported``, and looked at again once
@@ -20,8 +20,7 @@ from poparchive.attachments.parts import ReadError, Within
 
 KINDS: Final = frozenset(
     [
-        *(Kind.PDF, Kind.DOCX, Kind.XLSX, Kind.PPTX, Kind.ODT, Kind.ODS, Kind.EPUB),
-        *(Kind.DOC, Kind.XLS, Kind.PPT, Kind.MSG),
+        *(Kind.PDF, Kind.XLSX, Kind.ODS, Kind.EPUB, Kind.DOC, Kind.XLS, Kind.PPT, Kind.MSG),
     ]
 )
 """What it reads."""

@@ -7,7 +7,6 @@ import binascii
 import bz2
 import io
 import lzma
-import re
 import struct
 import tarfile
 import zipfile
@@ -15,8 +14,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
-from poparchive.attachments import plain
-from poparchive.attachments.kinds import Kind
 from poparchive.attachments.outcome import Lacking, Status
 from poparchive.attachments.parts import MAX_MEMBERS, Budget, ReadError, Within
 from poparchive.mime.charset import decode
@@ -36,18 +33,9 @@ _DAMAGED: Final = (
     NotImplementedError, OverflowError,
 )  # fmt: skip
 
-_ODD: Final = (*_DAMAGED, RuntimeError, struct.error)
+ODD: Final = (*_DAMAGED, RuntimeError, struct.error)
 """What reading a member of a ZIP file raises besides: it is locked after all, or packed in a way that this
 Python does not know."""
-
-_MARGINS: Final = {
-    Kind.DOCX: re.compile(r"word/(?:header|footer)\d*\.xml"),
-    Kind.XLSX: re.compile(r"xl/(?:comments\d*|(?:comments|threadedComments)/[^/]+)\.xml"),
-}
-"""The members of a document that the library leaves out."""
-_MARGIN_WORDS: Final = (b"word/header", b"word/footer", b"xl/comments", b"xl/threadedComments")
-_MAX_MARGINS: Final = 300
-"""Each section of a document has up to six, each sheet one or two."""
 
 
 class _Decompressor(Protocol):
@@ -60,7 +48,7 @@ class _Decompressor(Protocol):
 
 def zipped(content: bytes, within: Within) -> None:
     """Names of the members, and what is in them."""
-    with _opened(content) as archive:
+    with opened(content) as archive:
         members = [member for member in archive.infolist() if not member.is_dir()]
         within.found.add("\n".join(member.filename for member in members[:MAX_MEMBERS]))
         locked = 0
@@ -70,8 +58,8 @@ def zipped(content: bytes, within: Within) -> None:
                 within.found.note(Status.ENCRYPTED, f"{member.filename} has a password", _NOTHING)
                 continue
             try:
-                octets = _member(archive, member, within.budget)
-            except _ODD as error:
+                octets = octets_of(archive, member, within.budget)
+            except ODD as error:
                 within.found.note(Status.DAMAGED, f"{member.filename}: {error}", _NOTHING)
                 continue
             within.inner(octets, member.filename, "")
@@ -83,7 +71,7 @@ def zipped(content: bytes, within: Within) -> None:
 
 def check_document(content: bytes, budget: Budget) -> None:
     """Unpack a document that is a ZIP file, for nothing but to see that it is no bomb and not locked."""
-    with _opened(content) as archive:
+    with opened(content) as archive:
         members = archive.infolist()
         if any(member.flag_bits & _ENCRYPTED for member in members):
             raise ReadError(Status.ENCRYPTED, "it has a password")
@@ -99,34 +87,8 @@ def check_document(content: bytes, budget: Budget) -> None:
                         raise ReadError(Status.ENCRYPTED, "it has a password")
 
 
-def margins(content: bytes, kind: Kind, within: Within) -> None:
-    """What the library leaves out of a document: a page's header and footer, and comments in a sheet."""
-    wanted = _MARGINS.get(kind)
-    if wanted is None or not any(word in content for word in _MARGIN_WORDS):
-        return
-    said: dict[str, None] = {}
-    with _opened(content) as archive:
-        members = [member for member in archive.infolist() if wanted.fullmatch(member.filename)]
-        for member in members[:_MAX_MARGINS]:
-            try:
-                said[plain.paragraphs(_member(archive, member, within.budget))] = None
-            except _ODD as error:
-                within.found.note(Status.DAMAGED, f"{member.filename}: {error}", _NOTHING)
-    within.found.add("\n".join(said))  # each once: most pages have the same
-
-
-def slides(content: bytes, within: Within) -> None:
-    """An OpenDocument presentation, which the library leaves out."""
-    check_document(content, within.budget)
-    with _opened(content) as archive:
-        try:
-            member = archive.getinfo("content.xml")
-            plain.xml(_member(archive, member, within.budget), within)
-        except (KeyError, *_ODD) as error:
-            raise ReadError(Status.DAMAGED, f"content.xml: {error}") from error
-
-
-def _opened(content: bytes) -> zipfile.ZipFile:
+def opened(content: bytes) -> zipfile.ZipFile:
+    """Open a ZIP file, whose directory is not too long. Raises ``ReadError``."""
     if content.count(_DIRECTORY_ENTRY) > 20 * MAX_MEMBERS:
         raise ReadError(Status.BOMB, f"it holds more than {MAX_MEMBERS} contents")
     try:
@@ -135,7 +97,8 @@ def _opened(content: bytes) -> zipfile.ZipFile:
         raise ReadError(Status.DAMAGED, f"its directory is not readable: {error}") from error
 
 
-def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: Budget) -> bytes:
+def octets_of(archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: Budget) -> bytes:
+    """Unpack a member, up to a limit. Raises ``ReadError``, and what is in ``ODD``."""
     pieces = []
     made = 0
     with archive.open(member) as stream:

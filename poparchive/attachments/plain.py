@@ -18,20 +18,21 @@ _BOMS: Final = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _XML_UNSEEN: Final = re.compile(r"<!--.*?(?:-->|\Z)|<\?.*?(?:\?>|\Z)", re.DOTALL)
 _XML_DTD: Final = re.compile(r"<!DOCTYPE[^<>\[]*+(?:\[.*?\]\s*>|>)", re.DOTALL | re.IGNORECASE)
 _XML_TAG: Final = re.compile(r"<!\[CDATA\[|\]\]>|<[^<>]*+>")
-_XML_BREAK: Final = re.compile(
-    r"</(?:\w{1,20}:)?(?:p|comment|author|threadedComment)>|<(?:\w{1,20}:)?(?:tab|br|cr|ptab)\b[^<>]{0,500}>"
-)
 _XML_VALUE: Final = re.compile(r"\s(?:title|alt|label|summary|name)\s*=\s*\"([^\"<>]{1,500})\"")
+
+
+def charset_of(content: bytes) -> str:
+    """Return the charset that a content says itself to be in, empty where it says none."""
+    for bom, charset in _BOMS:
+        if content.startswith(bom):
+            return charset
+    said = _CHARSET.search(content[:1024])
+    return said[1].decode("ascii") if said else ""
 
 
 def letters(content: bytes) -> str:
     """Decode a content; it may say itself in which charset it is."""
-    content = content[:_BYTES]
-    for bom, charset in _BOMS:
-        if content.startswith(bom):
-            return decode(content, charset).lstrip("\ufeff")
-    said = _CHARSET.search(content[:1024])
-    return decode(content, said[1].decode("ascii") if said else "").lstrip("\ufeff")
+    return decode(content[:_BYTES], charset_of(content)).lstrip("\ufeff")
 
 
 def text(content: bytes, within: Within) -> None:
@@ -58,12 +59,6 @@ def xml(content: bytes, within: Within) -> None:
     titles = " ".join(_XML_VALUE.findall(source))
     within.found.add(text_of(_XML_TAG.sub(" ", source)))
     within.found.add(text_of(titles))
-
-
-def paragraphs(content: bytes) -> str:
-    """A part of an Office document: a line for each paragraph or comment, whose words may be cut by tags."""
-    source = _XML_DTD.sub(" ", _XML_UNSEEN.sub(" ", letters(content)), count=1)
-    return text_of(_XML_BREAK.sub("<br>", source))
 
 
 def calendar(content: bytes, within: Within) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from poparchive.attachments import mail, office, packed, plain
+from poparchive.attachments import documents, mail, office, packed, plain
 from poparchive.attachments.kinds import IMAGES, ZIPPED, Kind, kind_of
 from poparchive.attachments.outcome import HAVE_TEXT, Job, Lacking, Limits, Outcome, Status
 from poparchive.attachments.parts import Budget, Found, ReadError
@@ -50,11 +50,13 @@ class Reading:
             reader(content, self)
         elif kind in IMAGES:
             office.picture(content, kind, self)
+        elif kind in documents.KINDS:
+            documents.document(content, kind, self)
         elif kind in office.KINDS:
             if kind in ZIPPED:
                 packed.check_document(content, self.budget)
             office.document(content, kind, self)
-            packed.margins(content, kind, self)
+            documents.margins(content, kind, self)
         elif kind is not Kind.EMPTY and kind is not Kind.NO_TEXT:
             raise ReadError(Status.UNSUPPORTED, f"nothing here reads {kind.value}")
 
@@ -115,7 +117,6 @@ _READERS: Final[Mapping[Kind, Reader]] = {
     Kind.PKCS7: mail.smime,
     Kind.TNEF: mail.winmail,
     Kind.RTF: plain.rich,
-    Kind.ODP: packed.slides,
     Kind.ARMOR: _armor,
     Kind.LOCKED_OFFICE: _locked,
     Kind.ZIP: packed.zipped,
