@@ -6,7 +6,7 @@ it is.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -95,13 +95,15 @@ def register() -> None:
 
 def document(content: bytes, kind: Kind, within: Within) -> None:
     """Read a document; a PDF that is a picture of its pages by OCR, where that is on."""
-    text = _read(content, kind.value, None)
-    if kind is not Kind.PDF or len(text.strip()) >= _OCR_TEXT_CHARS:
-        within.found.add(text)
-        return
+    result = _read(content, kind.value, None)
+    text = str(result.content)
     within.found.add(text)
+    # Notes on a picture of a page are no text of it.
+    within.found.add("\n".join(_notes(result)))
+    if kind is not Kind.PDF or len(text.strip()) >= _OCR_TEXT_CHARS:
+        return
     if within.limits.ocr:
-        within.found.add(_read(content, kind.value, within.limits))
+        within.found.add(str(_read(content, kind.value, within.limits).content))
     elif not text.strip():
         within.found.note(Status.EMPTY, "its pages are pictures, which OCR may read", Lacking.OCR)
 
@@ -116,10 +118,18 @@ def picture(content: bytes, kind: Kind, within: Within) -> None:
         raise ReadError(Status.BOMB, f"it is a picture of {width} by {height} points")
     if min(width, height) and (width < 40 or height < 12):
         return  # A dot, a line, an icon: no word is so small.
-    within.found.add(_read(content, kind.value, within.limits))
+    within.found.add(str(_read(content, kind.value, within.limits).content))
 
 
-def _read(content: bytes, media_type: str, ocr: Limits | None) -> str:
+def _notes(result: Any) -> Iterator[str]:
+    """Yield what people wrote on a PDF: notes, text in boxes, stamps. The content of a link is its target."""
+    for note in result.annotations or ():
+        if note.annotation_type != "link" and note.content:
+            yield str(note.content)
+
+
+def _read(content: bytes, media_type: str, ocr: Limits | None) -> Any:
+    """Return the library's result. Raises ``ReadError``."""
     found = library()
     if found is None:
         raise ReadError(
@@ -129,7 +139,7 @@ def _read(content: bytes, media_type: str, ocr: Limits | None) -> str:
         )
     settings = _settings(found, ocr.ocr_languages if ocr else "")
     try:
-        result = found.extract_bytes_sync(content, media_type, settings)
+        return found.extract_bytes_sync(content, media_type, settings)
     except MemoryError:
         raise
     except Exception as error:
@@ -137,7 +147,6 @@ def _read(content: bytes, media_type: str, ocr: Limits | None) -> str:
         if _PASSWORD.search(text):
             raise ReadError(Status.ENCRYPTED, "it has a password") from error
         raise ReadError(Status.DAMAGED, _plain(text) or type(error).__name__) from error
-    return str(result.content)
 
 
 def _plain(text: str) -> str:
@@ -156,7 +165,7 @@ def _settings(library: ModuleType, languages: str) -> Any:
     return library.ExtractionConfig(
         use_cache=False,
         enable_quality_processing=False,
-        pdf_options=library.PdfConfig(extract_metadata=False),
+        pdf_options=library.PdfConfig(extract_metadata=False, extract_annotations=True),
         **more,
     )
 

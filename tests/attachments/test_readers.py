@@ -182,6 +182,25 @@ def test_a_damaged_pdf_is_told_of_in_a_sentence(content: bytes) -> None:
     assert found.note == "it is no PDF, or its beginning or end is missing"
 
 
+@needs_library
+def test_notes_on_the_pages_of_a_pdf() -> None:
+    """Also where the page is a picture, which OCR may read all the same; targets of links are no text."""
+    notes = [
+        b"/Subtype/FreeText/Contents(boxed)",
+        b"/Subtype/Text/Contents(sticky)",
+        b"/Subtype/Link/A<</S/URI/URI(http://quoll.example/)>>",
+    ]
+    objects = {20 + at: b"<</Type/Annot/Rect[0 0 9 9]" + n + b">>" for at, n in enumerate(notes)}
+    objects[5] = (
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 3 0 R>>>>"
+        b"/Annots[20 0 R 21 0 R 22 0 R]>>"
+    )
+    found = read(documents.pdf(WORDS, objects=objects), "a.pdf")
+    assert found.text.split() == [*WORDS.split(), "boxed", "sticky"]
+    found = read(documents.pdf(objects=objects), "a.pdf")
+    assert (found.text.split(), found.lacking) == (["boxed", "sticky"], Lacking.OCR)
+
+
 def test_an_odd_member_costs_the_others_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A ZIP member that this Python cannot unpack is named and left out; those behind it are read."""
     out = BytesIO()
