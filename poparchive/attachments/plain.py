@@ -62,7 +62,7 @@ def xml(content: bytes, within: Within) -> None:
 
 
 def calendar(content: bytes, within: Within) -> None:
-    """What people wrote in a calendar (RFC 5545); all of a card (RFC 6350)."""
+    """What people wrote in a calendar; all of a card."""
     source = letters(content)
     within.found.add(text_of_calendar(source) or source)
 

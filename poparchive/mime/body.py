@@ -37,6 +37,10 @@ _UNREADABLE: Final = frozenset(
 _DIGEST: Final = "multipart/digest"
 """Its parts are messages where they do not say what they are (RFC 2046, section 5.1.5)."""
 _CALENDAR: Final = "text/calendar"
+_CALENDARS: Final = frozenset(
+    [_CALENDAR, "text/x-vcalendar", "text/vcard", "text/x-vcard", "text/directory"]
+)
+"""What is written like a calendar, cards among them."""
 _RTF: Final = "text/rtf"
 _TNEF: Final = frozenset(["application/ms-tnef", "application/vnd.ms-tnef"])
 _PKCS7: Final = frozenset(["application/pkcs7-mime", "application/x-pkcs7-mime"])
@@ -323,7 +327,7 @@ def _add_text(octets: bytes, kind: str, label: str, found: Body) -> None:
         from .html import text_of
 
         text = text_of(decode(octets, label))
-    elif kind == _CALENDAR:
+    elif kind in _CALENDARS:
         from . import calendar
 
         text = calendar.text_of(decode(octets, label or "utf-8"))

@@ -1,14 +1,30 @@
 """What a person reads in a calendar part (RFC 5545): what, where, who; not when, nor any time zone's rules.
+Of a card (RFC 6350) it is all but pictures. What phones write, vCalendar 1.0 and vCard 2.1, is read as well.
 
 Promise: never raises, and takes time linear in its input.
 """
 
+import binascii
 import re
 from typing import Final
 
+from .charset import decode
 from .late import late
 
 _FOLD: Final = late(r"\n[ \t]")
+_FOLDED_AT_BLANKS: Final = late(r"^VERSION:(?:1\.0|2\.1)\b", re.MULTILINE | re.IGNORECASE)
+"""In these versions the blank at which a line is folded is the text's own; later it is put in."""
+_QUOTED: Final = late(
+    r"^([^:;\n]*+)(?=(?:;[^:;\n]*+)*?;(?:ENCODING=)?QUOTED-PRINTABLE[;:])(;[^:\n]*+:)"
+    r"([^\n]*+(?:(?<==)\n[^\n]*+)*+)",
+    re.MULTILINE | re.IGNORECASE,
+)
+_CHARSET: Final = late(r";CHARSET=\"?([\w.:-]{2,40})", re.IGNORECASE)
+_BINARY: Final = late(
+    r"^[^:;\n]*+(?:(?=(?:;[^:;\n]*+)*?;(?:ENCODING=)?(?:BASE64|B)[;:])|(?:;[^:\n]*+)?:data:)[^\n]*+\n?",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""A picture, a sound or a key."""
 _LINE: Final = late(
     r"^(SUMMARY|DESCRIPTION|LOCATION|COMMENT|CATEGORIES|CONTACT|ATTENDEE|ORGANIZER)"
     r"((?:;[^:;\"\n]*+(?:\"[^\"\n]*+\"[^:;\"\n]*+)*+)*+):([^\n]*)$",
@@ -22,10 +38,14 @@ _ESCAPED: Final = late(r"\\(.)")
 
 
 def text_of(source: str) -> str:
-    """The texts of a calendar, one line for each property; ``source`` itself if it is no calendar."""
-    if "BEGIN:V" not in source.upper():
+    """The texts of a calendar, one line for each property; a card; ``source`` itself if it is neither."""
+    upper = source.upper()
+    if "BEGIN:V" not in upper:
         return source
-    source = _SILENT.sub("", _FOLD.sub("", source))
+    source = _unfolded(source)
+    if "BEGIN:VCARD" in upper and "BEGIN:VCALENDAR" not in upper:
+        return _ESCAPED.sub(_unescaped, _BINARY.sub("", source))
+    source = _SILENT.sub("", source)
     lines: list[str] = []
     for name, parameters, value in _LINE.findall(source):
         if name.upper() in ("ATTENDEE", "ORGANIZER"):
@@ -38,6 +58,20 @@ def text_of(source: str) -> str:
         else:
             lines.append(_ESCAPED.sub(_unescaped, value).strip())
     return "\n".join(dict.fromkeys(filter(None, lines)))
+
+
+def _unfolded(source: str) -> str:
+    """The lines as they were before they were encoded and folded."""
+    fold = " " if _FOLDED_AT_BLANKS.search(source) else ""
+    return _FOLD.sub(fold, _QUOTED.sub(_unquoted, source))
+
+
+def _unquoted(match: re.Match[str]) -> str:
+    name, parameters, value = match.groups()
+    charset = _CHARSET.search(parameters)
+    octets = binascii.a2b_qp(value.encode("utf-8", "replace"))
+    text = decode(octets, charset[1] if charset else "")
+    return name + parameters + text.replace("\n", "\\n")
 
 
 def _unescaped(match: re.Match[str]) -> str:

@@ -270,6 +270,57 @@ def test_a_calendar_is_read_as_a_person_does() -> None:
     assert calendar.text_of("no calendar") == "no calendar"
 
 
+def test_quoted_printable_in_calendars_and_cards() -> None:
+    """As vCalendar 1.0 and vCard 2.1 have it, in the charset that the property says, over several lines."""
+    old = (
+        "BEGIN:VCALENDAR\nVERSION:1.0\nBEGIN:VEVENT\nSUMMARY;ENCODING=QUOTED-PRINTABLE;CHARSET=UTF-8:=C5=BB=C3=\n"
+        "=B3=C5=82w=0D=0Asecond\nLOCATION;QUOTED-PRINTABLE:soft=\nbreak\nDESCRIPTION:folded\n at a blank=\n"
+        "END:VEVENT\nEND:VCALENDAR\n"
+    )
+    assert calendar.text_of(old).split("\n") == [
+        "Żółw",
+        "second",
+        "softbreak",
+        "folded at a blank=",
+    ]
+    card = (
+        "BEGIN:VCARD\nVERSION:2.1\nFN;CHARSET=ISO-8859-2;ENCODING=QUOTED-PRINTABLE:=AF=F3=B3w\n"
+        "PHOTO;ENCODING=BASE64;JPEG:\n AAAA\n BBBB\n\nCATEGORIES:friends\nEND:VCARD\n"
+    )
+    text = calendar.text_of(card)
+    assert "Żółw" in text
+    assert "friends" in text
+    assert "AAAA" not in text
+    assert "BBBB" not in text
+
+
+def test_a_card_is_unfolded_and_unescaped() -> None:
+    card = (
+        "BEGIN:VCARD\nVERSION:3.0\nFN:Folded na\n me\nNOTE:one\\ntwo\\, three\nPHOTO:data:image/png;base64,\n"
+        " AAAA\nKEY;ENCODING=b;TYPE=x:BBBB\nEND:VCARD\n"
+    )
+    assert calendar.text_of(card).split("\n") == [
+        *(
+            "BEGIN:VCARD",
+            "VERSION:3.0",
+            "FN:Folded name",
+            "NOTE:one",
+            "two, three",
+            "END:VCARD",
+            "",
+        ),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["text/x-vcard", "text/vcard", "text/x-vcalendar"])
+def test_a_card_in_a_message_is_read_as_a_person_does(kind: str) -> None:
+    raw = (
+        f"Content-Type: {kind}\r\n\r\nBEGIN:VCARD\r\nFN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:"
+        "=C5=BB=C3=B3=\r\n=C5=82w\r\nEND:VCARD\r\n"
+    )
+    assert "Żółw" in extract(raw.encode()).body
+
+
 def test_an_invitation_beside_its_text_is_read() -> None:
     """A calendar is no other version of the text, whatever the parts are called."""
     raw = (
