@@ -124,7 +124,9 @@ _OLE_STREAMS: Final = (
 
 _HEAD_BYTES: Final = 1024
 _SAMPLE_BYTES: Final = 8192
-_WIDE: Final = (b"\xff\xfe", b"\xfe\xff")
+_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
+_WIDE_PART: Final = 8
+"""One character in eight has a NUL, if blanks alone have one."""
 _HEADER: Final = re.compile(
     rb"(?:From [^\n]*\n)?(?:(?:return-path|received|from|to|date|subject|message-id|mime-version|delivered-to"
     rb"|content-type|x-[\w-]+)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*){2}",
@@ -199,10 +201,28 @@ _PROMISED: Final = ZIPPED | {Kind.PDF, Kind.DOC, Kind.XLS, Kind.PPT, Kind.ZIP, K
 def textual(content: bytes) -> bool:
     """Whether a content is text in some charset, as far as its beginning tells."""
     sample = content[:_SAMPLE_BYTES]
-    if sample.startswith(_WIDE):
+    if wide(content):
         return True
     control = len(sample) - len(sample.translate(None, _UNTEXTUAL))
     return control * 50 <= len(sample)
+
+
+def wide(content: bytes) -> str:
+    """Say of which sort of UTF-16 a content is, empty if it is of none.
+
+    Where it does not begin by saying so, NULs tell: they are many, all at even or all at odd places, and what
+    comes out is printable but for a fiftieth.
+    """
+    if content.startswith(_BOMS):
+        return "utf-16"
+    sample = content[: min(_SAMPLE_BYTES, len(content)) // 2 * 2]
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    if min(even, odd) or max(even, odd) * 2 * _WIDE_PART < len(sample) or not sample:
+        return ""
+    charset = "utf-16-le" if odd else "utf-16-be"
+    text = "".join(sample.decode(charset, "replace").split())
+    odd_ones = sum(not letter.isprintable() or letter == "\ufffd" for letter in text)
+    return charset if odd_ones * 50 <= len(text) else ""
 
 
 def _zip(content: bytes) -> Kind:

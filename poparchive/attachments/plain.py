@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from poparchive.attachments.kinds import wide
 from poparchive.attachments.outcome import TEXT_CHARS
 from poparchive.attachments.parts import Within
 from poparchive.mime.calendar import text_of as text_of_calendar
@@ -14,7 +15,6 @@ _BYTES: Final = 4 * TEXT_CHARS
 """What is beyond cannot be kept in any charset."""
 
 _CHARSET: Final = re.compile(rb"(?:charset|encoding)\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE)
-_BOMS: Final = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _XML_UNSEEN: Final = re.compile(r"<!--.*?(?:-->|\Z)|<\?.*?(?:\?>|\Z)", re.DOTALL)
 _XML_DTD: Final = re.compile(r"<!DOCTYPE[^<>\[]*+(?:\[.*?\]\s*>|>)", re.DOTALL | re.IGNORECASE)
 _XML_TAG: Final = re.compile(r"<!\[CDATA\[|\]\]>|<[^<>]*+>")
@@ -23,9 +23,8 @@ _XML_VALUE: Final = re.compile(r"\s(?:title|alt|label|summary|name)\s*=\s*\"([^\
 
 def charset_of(content: bytes) -> str:
     """Return the charset that a content says itself to be in, empty where it says none."""
-    for bom, charset in _BOMS:
-        if content.startswith(bom):
-            return charset
+    if charset := wide(content):
+        return charset
     said = _CHARSET.search(content[:1024])
     return said[1].decode("ascii") if said else ""
 
@@ -41,11 +40,7 @@ def text(content: bytes, within: Within) -> None:
 
 
 def decode_plain(content: bytes) -> str:
-    content = content[:_BYTES]
-    for bom, charset in _BOMS:
-        if content.startswith(bom):
-            return decode(content, charset).lstrip("\ufeff")
-    return decode(content).lstrip("\ufeff")
+    return decode(content[:_BYTES], wide(content)).lstrip("\ufeff")
 
 
 def html(content: bytes, within: Within) -> None:

@@ -3,6 +3,7 @@
 import binascii
 import gzip
 import random
+import struct
 import tarfile
 import zipfile
 from io import BytesIO
@@ -131,6 +132,29 @@ def test_names_count_where_the_octets_say_nothing() -> None:
     assert kind_of(b"\0\1\2\3", "a.docx", "") is Kind.DOCX
     assert kind_of(b"\0\1\2\3", "a.bin", "") is Kind.NO_TEXT
     assert kind_of(b" \n", "a.pdf", "") is Kind.EMPTY
+
+
+@pytest.mark.parametrize("charset", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Windows \u200bRegistry\r\n\tregword with some more words of it, so that one may be odd\n",
+        "Жёлтый ёж и синий кит\n",
+        "日本語 のメモ と英語 memo\n",
+    ],
+)
+def test_utf_16_that_does_not_say_so(text: str, charset: str) -> None:
+    """It is text if it has NULs at every other place, and as such is printable; numbers and sound are not."""
+    found = read(text.encode(charset), "a.txt", "text/plain")
+    assert found.status is Status.DONE
+    assert found.text.split() == text.split()
+    assert read(text.encode(charset) * 2000, "a").text.split()[:3] == text.split()[:3]
+
+
+@pytest.mark.parametrize("code", ["<H", ">H", "<I"])
+def test_numbers_are_no_utf_16(code: str) -> None:
+    content = b"".join(struct.pack(code, n % 251) for n in range(3000))
+    assert read(content, "a.dat").status is Status.EMPTY
 
 
 def test_letters_that_are_no_words() -> None:
