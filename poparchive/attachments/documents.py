@@ -45,6 +45,8 @@ _ANNOTATION: Final = re.compile(
     rb"<(?:[\w.-]++:)?annotation[\s>].*?(?:</(?:[\w.-]++:)?annotation>|\Z)", re.DOTALL
 )
 _BREAK: Final = b"<br>"
+_NAMESAKES: Final = rb"(?!a:sym\b|text:(?:title|creator|date)\b)"
+"""A font and fields, which stand within a line: elements that have the name of one that is meant."""
 
 
 def _names(names: str) -> frozenset[bytes]:
@@ -67,7 +69,7 @@ class _Markup:
     def __post_init__(self) -> None:
         names = b"|".join(sorted({*self.lines, *self.leaves, *self.unread, *self.marks}))
         pattern = (
-            rb"<(/?)(?:[\w.-]++:)?+(" + names + rb")(?=[\s/>])"
+            rb"<(/?)" + _NAMESAKES + rb"(?:[\w.-]++:)?+(" + names + rb")(?=[\s/>])"
             rb"([^<>\"']*+(?:\"[^\"<]*+\"[^<>\"']*+|'[^'<]*+'[^<>\"']*+)*+)>"
         )
         object.__setattr__(self, "tags", re.compile(pattern))
@@ -89,7 +91,7 @@ _OPEN_DOCUMENT: Final = _Markup(
     lines=_names("p h creator ruby-text title desc header-decl footer-decl"),
     leaves=frozenset(),
     unread=_names(
-        "tracked-changes note-citation date date-string creator-initials binary-data"
+        "tracked-changes note-citation date date-string creator-initials sender-initials binary-data"
     ),
     marks={b"s": b" ", b"tab": b" ", b"line-break": _BREAK},
 )  # fmt: skip

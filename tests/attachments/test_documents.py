@@ -140,7 +140,7 @@ def test_a_part_in_utf_16() -> None:
 def test_slides_with_notes_and_comments() -> None:
     """A word is whole where its style changes, fields are read, and slides come in their order."""
     slide = (
-        "<p:txBody><a:p><a:r><a:rPr/><a:t>Quart</a:t></a:r><a:r><a:rPr b='1'/><a:t>erly</a:t></a:r>"
+        "<p:txBody><a:p><a:r><a:rPr/><a:t>Quart</a:t></a:r><a:r><a:rPr><a:sym/></a:rPr><a:t>erly</a:t></a:r>"
         "<a:br><a:rPr/></a:br><a:fld type='x'><a:t>field</a:t></a:fld></a:p><a:p/>"
         "<a:p><a:r><a:t>table</a:t></a:r></a:p></p:txBody>"
     )
@@ -166,13 +166,14 @@ def test_opendocument_text_and_slides(kind: str) -> None:
         "<text:p>anno<office:annotation><dc:creator>Anna</dc:creator><dc:date>2024</dc:date>"
         "<text:p>remark</text:p></office:annotation>tated<text:note><text:note-citation>1</text:note-citation>"
         "<text:note-body><text:p>footnote</text:p></text:note-body></text:note> word</text:p>"
+        "<text:p>on <text:date>May 1st</text:date> by <text:creator>Jan</text:creator>e</text:p>"
         "<text:tracked-changes><text:p>deleted</text:p></text:tracked-changes>"
         "<text:p>box<draw:frame><svg:title>title</svg:title><draw:text-box><text:p>in</text:p></draw:text-box>"
         "</draw:frame></text:p>"
     )
     assert lines(opendocument(kind, inner), f"a.od{kind[0]}") == [
         *("first", "international", "Total: 4711 sum", "line", "Anna", "remark", "footnote"),
-        *("annotated word", "title", "in", "box"),
+        *("annotated word", "on May 1st by Jane", "title", "in", "box"),
     ]
 
 

@@ -265,6 +265,15 @@ def xml(secret: str, address: str) -> Iterator[Hostile]:
     deep = "<a>" * 300_000
     for ending, write in list(writers.items())[:7]:
         yield Hostile(f"xml/deep.{ending}", partial(write, deep, ""), READ | BROKEN | SPENT)
+    for name, line in (
+        ("paragraphs.docx", "</w:t><w:p>"),
+        ("fallbacks.docx", "</w:t><mc:Fallback><w:p>"),
+        ("texts.docx", "</w:t><w:t>a"),
+        ("paragraphs.pptx", "<a:p>"),
+        ("paragraphs.odt", "<text:p>"),
+    ):
+        made = partial(writers[name.rpartition(".")[2]], line * 300_000, "")
+        yield Hostile(f"xml/many-{name}", made, READ | BROKEN | SPENT)
     yield same("xml/attributes.xml", b"<a " + b'b="c" ' * 300_000 + b"/>", READ)
     yield same("xml/comment.xml", b"<!--" * 300_000, READ)
     yield same("xml/include.xml", f'<x><xi:include href="file://{secret}"/></x>'.encode(), READ)
