@@ -37,7 +37,7 @@ _UNREADABLE: Final = frozenset(
 _DIGEST: Final = "multipart/digest"
 """Its parts are messages where they do not say what they are (RFC 2046, section 5.1.5)."""
 _CALENDAR: Final = "text/calendar"
-_CALENDARS: Final = frozenset(
+CALENDARS: Final = frozenset(
     [_CALENDAR, "text/x-vcalendar", "text/vcard", "text/x-vcard", "text/directory"]
 )
 """What is written like a calendar, cards among them."""
@@ -327,7 +327,7 @@ def _add_text(octets: bytes, kind: str, label: str, found: Body) -> None:
         from .html import text_of
 
         text = text_of(decode(octets, label))
-    elif kind in _CALENDARS:
+    elif kind in CALENDARS:
         from . import calendar
 
         text = calendar.text_of(decode(octets, label or "utf-8"))

@@ -114,11 +114,12 @@ def test_notes_comments_headers_and_footers_of_a_docx() -> None:
         "footnotes": f"<w:footnotes><w:footnote>{paragraph(run('footnote'))}</w:footnote></w:footnotes>",
         "endnotes": f"<w:endnotes><w:endnote>{paragraph(run('endnote'))}</w:endnote></w:endnotes>",
         "comments": f"<w:comments><w:comment>{paragraph(run('remark'))}</w:comment></w:comments>",
+        "diagrams/data1": "<dgm:t><a:p><a:r><a:t>diagram</a:t></a:r></a:p></dgm:t>",
         "settings": "<w:settings><w:zoom/>not text</w:settings>",
     }
     found = lines(docx(paragraph(run("main")), **parts), "a.docx")
     assert found[0] == "main"
-    assert sorted(found[1:]) == ["Invoice&Co", "endnote", "footnote", "page", "remark"]
+    assert sorted(found[1:]) == ["Invoice&Co", "diagram", "endnote", "footnote", "page", "remark"]
 
 
 def test_a_document_that_is_not_whole() -> None:

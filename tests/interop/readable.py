@@ -27,6 +27,7 @@ from xml.etree import ElementTree
 from poparchive.archive.read import Reader
 from poparchive.index.fold import fold
 from poparchive.mime import transfer
+from poparchive.mime.body import CALENDARS
 from poparchive.mime.structure import parse
 from tests.support.corpus import corpus_mails
 
@@ -131,7 +132,7 @@ def independent(content: bytes, name: str, media_type: str) -> str:
         return _html(content)
     if name.lower().endswith(".eml") or media_type == "message/rfc822":
         return _mail(content)
-    if media_type.startswith("text/") and media_type not in ("text/calendar", "text/vcard"):
+    if media_type.startswith("text/") and media_type not in CALENDARS:
         return "" if b"-----BEGIN" in content else _plain(content)
     return ""
 

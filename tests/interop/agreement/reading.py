@@ -17,6 +17,7 @@ from tests.interop.agreement.programs import Mail
 
 _TAG = re.compile(r"<(?:[^'\">]|'[^']*(?:'|\Z)|\"[^\"]*(?:\"|\Z))*(?:>|\Z)")
 """What notmuch takes for a tag; it leaves it out but for its first character."""
+_CARDS = ("text/vcard", "text/x-vcard", "text/directory", "text/x-vcalendar")
 _UUENCODED = re.compile(r"^begin [0-7]{3,4} [^\n]*\n(?:[ -`]*\r?\n)+?end\b", re.MULTILINE)
 _PART_HEADERS = ("From", "To", "Date", "Subject")
 _BLANK_FOLD = re.compile(rb"\A(?:[^\r\n]+\r?\n)*?[ \t]+\r?\n")
@@ -272,7 +273,7 @@ class Reading:
             yield Piece(where, "", visible(text)[0], tagless, octets, label)
         elif kind in ("text/enriched", "text/richtext"):
             yield Piece("enriched", "", visible(text)[0], theirs, octets, label)
-        elif kind == "text/calendar":
+        elif kind == "text/calendar" or kind in _CARDS:
             yield Piece("calendar", "", text, theirs, octets, label)
         elif kind.startswith(("text/", "message/")) and kind != "text/rtf":
             where = "text" if kind == "text/plain" else "other text"
