@@ -117,12 +117,14 @@ def extract(message: Octets, root: Part | None = None, *, details: bool = True) 
     received = block.first(b"received").rpartition(b";")[2] if details else b""
     sender = _named(_unquoted(_text(block, b"from", label) or _text(block, b"sender", label)))
     recipients = _unquoted(_texts(block, b"to", label))
+    copies = _unquoted(_texts(block, b"cc", label))
     message_id = _message_id(_text(block, b"message-id"))
+    people = f"{sender} {recipients} {copies}"
     return Extract(
         subject=subject,
         sender=sender,
         recipients=recipients,
-        copies=_unquoted(_texts(block, b"cc", label)),
+        copies=copies,
         message_id=message_id,
         date=dates.epoch(_text(block, b"date")) if details else None,
         received=received[-dates.MAX_CHARS :].decode("latin-1"),
@@ -135,7 +137,7 @@ def extract(message: Octets, root: Part | None = None, *, details: bool = True) 
         labels=_labels(block) if details and block.has_any(_LABELLED) else "",
         signed=found.signed,
         encrypted=found.encrypted,
-        references=_references(block, message_id, f"{sender} {recipients}") if details else (),
+        references=_references(block, message_id, people) if details else (),
         language=_language(block, body, subject) if details else "",
         beside=other,
     )
@@ -246,18 +248,21 @@ def _message_id(text: str) -> str:
 
 
 def _references(block: Block, own: str, people: str) -> tuple[str, ...]:
-    """The ids in References, and the first one in In-Reply-To behind them if it is not among them.
+    """The ids in References, and the one in In-Reply-To behind them if it is not among them.
 
-    In-Reply-To may be a sentence (RFC 822), with the address of somebody who takes part in angle brackets.
+    That is the first of several, or the last of a sentence (RFC 822): before it the address of its author may
+    stand in angle brackets, who takes part.
     """
     found = dict.fromkeys(_ids(_text(block, b"references")))
-    for one in _ids(_text(block, b"in-reply-to")):
-        if one.lower() not in people.lower():
-            found.setdefault(one)
-            break
+    answered = _text(block, b"in-reply-to")
+    if answered:
+        people = people.lower()
+        ids = [one for one in _ids(answered) if one.lower() not in people]
+        if ids:
+            found.setdefault(ids[0 if answered.startswith("<") else -1])
     found.pop(own, None)
-    ids = tuple(found)
-    return ids if len(ids) <= 2 * REFERENCES else ids[:REFERENCES] + ids[-REFERENCES:]
+    named = tuple(found)
+    return named if len(named) <= 2 * REFERENCES else named[:REFERENCES] + named[-REFERENCES:]
 
 
 def _ids(text: str) -> list[str]:
