@@ -64,7 +64,7 @@ def document(key: int, facts: MessageFacts, text: Extract) -> Document:
         lists=text.lists,
         labels=text.labels,
         attachments=" ".join(_names(facts, text)),
-        flags=" ".join([*_marks(facts, text), subject_mark(text.subject)]),
+        flags=" ".join([*_marks(text), subject_mark(text.subject)]),
         message_id=text.message_id,
         references=" ".join(text.references),
     )
@@ -80,8 +80,8 @@ def _names(facts: MessageFacts, text: Extract) -> list[str]:
     )
 
 
-def _marks(facts: MessageFacts, text: Extract) -> Iterator[str]:
-    if text.attachment_names or any(p.name is not None for p in facts.parts):
+def _marks(text: Extract) -> Iterator[str]:
+    if text.files:
         yield ATTACHMENT
     if text.signed:
         yield SIGNED

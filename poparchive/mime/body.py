@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from . import headers, oddlines, words
+from . import headers, oddlines, security, words
 from .charset import decode
 from .filetypes import endings
 from .late import late
@@ -44,16 +44,6 @@ CALENDARS: Final = frozenset(
 _RTF: Final = "text/rtf"
 _TNEF: Final = frozenset(["application/ms-tnef", "application/vnd.ms-tnef"])
 _PKCS7: Final = frozenset(["application/pkcs7-mime", "application/x-pkcs7-mime"])
-_SIGNED: Final = frozenset(
-    [
-        *("multipart/signed", "application/pgp-signature"),
-        *("application/pkcs7-signature", "application/x-pkcs7-signature"),
-    ]
-)
-_ENCRYPTED: Final = frozenset(["multipart/encrypted", "application/pgp-encrypted"])
-_SECURED: Final = _SIGNED | _ENCRYPTED | {"application/pgp"}
-_PGP_SIGNED: Final = "-----BEGIN PGP SIGNED MESSAGE-----"
-_PGP_MESSAGE: Final = "-----BEGIN PGP MESSAGE-----"
 _SUMMARY: Final = ("From", "To", "Date", "Subject")
 """Fields of an embedded message that its reader sees."""
 
@@ -80,8 +70,8 @@ class Body:
     """What was found so far. Not shared between threads."""
 
     __slots__ = (
-        *("beside", "encrypted", "names", "parts", "room", "signed", "spare", "texts", "types"),
-        "whole",
+        *("beside", "encrypted", "files", "names", "parts", "room", "signed", "spare", "texts"),
+        *("types", "whole"),
     )
 
     def __init__(self) -> None:
@@ -90,11 +80,17 @@ class Body:
         """Lines of other versions of a text, where they have words that it has not."""
         self.names: list[str] = []
         self.types: dict[str, None] = {}
-        self.signed = self.encrypted = False
+        self.files = self.signed = self.encrypted = False
+        """Whether some of the names are files that somebody sent, and what parts say of themselves."""
         self.whole = True
         self.room = self.spare = TEXT_BYTES
         """How many octets may still be read of the text, and of other versions of it."""
         self.parts = 0
+
+    def claim(self, signed: bool, encrypted: bool) -> None:
+        """Note what a part says of itself."""
+        self.signed |= signed
+        self.encrypted |= encrypted
 
     def text(self) -> str:
         """All of the text, within the limit, parts separated by a line's end."""
@@ -131,8 +127,8 @@ class _Reading:
     def part(self, part: Part) -> None:
         found = self._found
         found.parts += 1
-        if part.type in _SECURED:
-            _note_security(part, found)
+        if part.type in security.SECURED:
+            found.claim(*security.claims(part))
         if part.odd < part.start:
             self._odd_lines(part)
         if found.parts > MAX_PARTS:
@@ -150,6 +146,7 @@ class _Reading:
             enclosing = part.type == _DIGEST and self._depth < _MAX_DEPTH
             for child in part.parts:
                 if enclosing and not child.parts and not child.block.first(b"content-type"):
+                    found.files |= child.about.attached
                     self._enclosed(child)
                 else:
                     self.part(child)
@@ -208,7 +205,8 @@ class _Reading:
         found = self._found
         about = leaf.about
         if about.attached:
-            _add_name(about.name, found, leaf.type)
+            is_file = found.files or security.is_file(self._message, leaf)
+            _add_name(about.name, found, leaf.type, is_file=is_file)
         if leaf.type in _PKCS7:
             self._smime(leaf)
         if leaf.type in MESSAGES and self._depth < _MAX_DEPTH:
@@ -339,7 +337,7 @@ def _add_text(octets: bytes, kind: str, label: str, found: Body) -> None:
     else:
         text = decode(octets, label)
         if "-----BEGIN PGP " in text:
-            _note_inline(text, found)
+            found.claim(*security.inline_claims(text))
         if "\nbegin " in text or text.startswith("begin "):
             text = _without_uuencoded(text, found)
     found.texts.append(text)
@@ -356,29 +354,8 @@ def _without_uuencoded(text: str, found: Body) -> str:
     return "".join(pieces)
 
 
-def _note_security(part: Part, found: Body) -> None:
-    """Note what a part says of itself; that a signature is good is not looked at."""
-    kind = part.type
-    if kind in _SIGNED:
-        found.signed = True
-    elif kind in _ENCRYPTED:
-        found.encrypted = True
-    elif b"sign" in part.block.first(b"content-type").lower():  # x-action, of before 1996
-        found.signed = True
-    else:
-        found.encrypted = True
-
-
-def _note_inline(text: str, found: Body) -> None:
-    """Note what begins a line: what is quoted or told of is not so itself."""
-    text = "\n" + text
-    if "\n" + _PGP_SIGNED in text:
-        found.signed = True
-    if "\n" + _PGP_MESSAGE in text:
-        found.encrypted = True
-
-
-def _add_name(name: str | None, found: Body, kind: str = "") -> None:
+def _add_name(name: str | None, found: Body, kind: str = "", *, is_file: bool = True) -> None:
+    found.files |= is_file
     if len(found.names) >= MAX_NAMES:
         found.whole = False
         return

@@ -23,7 +23,7 @@ _CR: Final = 0x0D
 _FIELDS: Final = late(
     rb"\n(?=[bcdfiklmrstx])"
     rb"(from|to|s(?:ubject|ender)|date|re(?:ceived|ferences)|m(?:essage-id|ailing-list)|cc|bcc|in-reply-to"
-    rb"|content-(?:type|transfer-encoding|disposition|language)|keywords"
+    rb"|content-(?:type|transfer-encoding|disposition|language|id)|keywords"
     rb"|list-(?:id|post)|x-(?:mailing-list|gmail-labels|label|keywords))"
     rb"[ \t]*+:(.*+(?:\n[ \t].*+)*+)",
     re.I,

@@ -61,7 +61,8 @@ class Extract(NamedTuple):
     topmost Received field as it is written. ``body`` is the text of all readable parts, lines ended by
     LF. ``references`` are the Message-IDs that it names as before it in its thread, oldest first, no more
     than ``REFERENCES`` from either end.
-    ``attachment_names`` has a name for each attachment, empty for one without a name;
+    ``attachment_names`` has a name for each attachment, empty for one without a name; ``files`` says that
+    some of them are files that somebody sent, see ``security.is_file``;
     ``attachment_types`` has what they are known as, once each: ``pdf``. ``blind`` is Bcc, ``lists`` the
     mailing list's name and address, ``labels`` what other programs filed the message under, comma
     separated. ``signed`` and ``encrypted`` say that a part claims to be so; nothing is checked.
@@ -87,6 +88,7 @@ class Extract(NamedTuple):
     language: str = ""
     references: tuple[str, ...] = ()
     beside: str = ""
+    files: bool = False
 
     @property
     def searched(self) -> str:
@@ -140,6 +142,7 @@ def extract(message: Octets, root: Part | None = None, *, details: bool = True) 
         references=_references(block, message_id, people) if details else (),
         language=_language(block, body, subject) if details else "",
         beside=other,
+        files=found.files,
     )
 
 

@@ -142,6 +142,18 @@ def test_sorts_of_files_are_counted_as_they_are_found(tmp_path: Path) -> None:
         assert searcher.facets("nothing", ["filetype"]).counts["filetype"] == []
 
 
+def test_a_signature_is_no_attachment_and_is_found_by_its_name(tmp_path: Path) -> None:
+    """What mail programs add of themselves counts for names and types alone."""
+    head = "Subject: s\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: "
+    kinds = ("application/pkcs7-signature; name=smime.p7s", "application/pdf; name=plan.pdf")
+    fill(tmp_path / "a", [f"{head}{kind}\r\n\r\nx\r\n--b--".encode() for kind in kinds])
+    with searching(tmp_path / "a") as searcher:
+        assert searcher.count("has:attachment") == searcher.count("-has:attachment") == 1
+        assert searcher.count("has:attachment filename:plan") == 1
+        assert searcher.count("filename:smime filetype:p7s") == 1
+        assert searcher.search("filename:smime")[0].attachments[0][0] == "smime.p7s"
+
+
 def test_an_account_that_is_not_there_is_refused(root: Path) -> None:
     """Nothing could be found by it, and all by its opposite; the error names those that are there."""
     with searching(root) as searcher:
