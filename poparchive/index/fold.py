@@ -166,8 +166,8 @@ def _plain(character: str) -> str:
     parts = unicodedata.normalize("NFKD", character)
     if parts != character and unicodedata.normalize("NFC", parts) not in _KEPT:
         plain = "".join([part if part.isascii() else _PLAIN[part] for part in parts])
-        # Signs such as ™ and ½ are written behind a word without being part of it.
-        apart = category[0] == "S" or "/" in plain
+        # Signs such as ™ and ½ are written behind a word without being part of it, and ① before one.
+        apart = category[0] == "S" or "/" in plain or narrow.startswith("<circle>")
         return unicodedata.normalize("NFC", f" {plain} " if apart else plain)
     named = _NAMED.fullmatch(unicodedata.name(character, ""))
     if named:

@@ -22,7 +22,7 @@ _MAX_HITS: Final = 200
 _FEW: Final = 24
 """So many passes take as long as one character by character."""
 
-_WRITTEN: Final = re.compile("[wm][wxm]*|u[ux]*")
+_WRITTEN: Final = re.compile("[wm][wxm]*|u[ux]*|s")
 """A word as it is written, by the kinds of its characters: see ``_Kinds``."""
 
 _DOT: Final = "·"
@@ -37,8 +37,8 @@ class _Kinds(dict[int, str]):
     """What kind of character each is, found out when it is first met.
 
     ``w`` is part of a word, ``u`` a character of a script that does not part its words, of which a run is
-    several words; ``x`` belongs to what is before it; ``m`` stands for several characters; a blank is none
-    of these.
+    several words; ``x`` belongs to what is before it; ``m`` stands for several characters; ``s`` is a sign
+    that stands apart, such as ™; a blank is none of these.
     """
 
     def __missing__(self, code: int) -> str:
@@ -59,6 +59,8 @@ def _kind(character: str) -> str:
     words = _plain(folded)
     if not words:
         return " "
+    if folded[0] == " ":
+        return "s"
     return "w" if len(folded) == 1 or words == [folded] else "m"
 
 

@@ -27,7 +27,8 @@ MAX_NAMES: Final = 1_000
 STUB: Final = 10
 """A plain part smaller than a tenth of its HTML alternative does not say the same: both are the text."""
 
-_HTML: Final = frozenset(["text/html", "text/enriched", "text/richtext", "application/xhtml+xml"])
+_ENRICHED: Final = frozenset(["text/enriched", "text/richtext"])
+_HTML: Final = frozenset(["text/html", "application/xhtml+xml"]) | _ENRICHED
 _UNREADABLE: Final = frozenset(
     [
         *("text/css", "text/javascript"),
@@ -52,6 +53,7 @@ _META_BYTES: Final = 2048
 _UUENCODED: Final = late(
     r"^begin [0-7]{3,4} ([^\n]{1,255})\n((?:[ -`]{1,64}\n)+)end\b", re.MULTILINE
 )
+_SOFT_BREAK: Final = late(rb"=[ \t]++(?=\r?\n|\Z)")
 _BASE64_LINES: Final = late(rb"(?:[A-Za-z0-9+/]+=*[ \t]*(?:\r?\n|\Z)|[ \t]*\r?\n)*+")
 _NOT_BASE64: Final = bytes(
     o for o in range(256) if not ((chr(o).isalnum() and o < 128) or o in b"+/")
@@ -270,6 +272,9 @@ class _Reading:
             self._found.whole = False
         octets = self._message[leaf.start : end]
         if leaf.encoding == b"quoted-printable":
+            if b"= " in octets or b"=\t" in octets:
+                # What servers put behind a line goes first (RFC 2045, section 6.7, rule 3).
+                octets = _SOFT_BREAK.sub(b"=", octets)
             return binascii.a2b_qp(octets)
         if leaf.encoding == b"base64":
             return self._base64(octets)
@@ -322,9 +327,10 @@ def _add_text(octets: bytes, kind: str, label: str, found: Body) -> None:
         if not label and not octets.isascii():
             meta = _META_CHARSET.search(octets, 0, _META_BYTES)
             label = meta[1].decode("latin-1") if meta else ""
-        from .html import text_of
+        from . import html
 
-        text = text_of(decode(octets, label))
+        reading = html.text_of_enriched if kind in _ENRICHED else html.text_of
+        text = reading(decode(octets, label))
     elif kind in CALENDARS:
         from . import calendar
 

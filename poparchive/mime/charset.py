@@ -88,8 +88,10 @@ _WIDE: Final = frozenset(["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-
 _CENTRAL_EUROPEAN: Final = frozenset(["cp1250", "iso8859-2"])
 _DOUBLE_OCTET: Final = frozenset(["gb18030", "big5hkscs", "euc_jp", "cp932", "cp949", "johab"])
 
-_CONTROLS: Final = bytes(o for o in range(32) if o not in b"\t\n") + b"\x7f"
+_LINE_ENDS: Final = b"\v\f"
+_CONTROLS: Final = bytes(o for o in range(32) if o not in b"\t\n" + _LINE_ENDS) + b"\x7f"
 """What is left out; CR among them, for it stands before an LF then."""
+_AS_LINE_FEEDS: Final = bytes.maketrans(_LINE_ENDS, b"\n\n")
 _LONE_CR: Final = late(rb"\r(?!\n)")
 _SAMPLE_OCTETS: Final = 4_000
 """What is looked at to tell charsets apart."""
@@ -115,7 +117,7 @@ def codec(label: str) -> str | None:
 def decode(octets: bytes, label: str = "") -> str:
     """The text of ``octets``; ``label`` is the charset that the sender claims, empty for none.
 
-    Line ends become LF.
+    Line ends become LF, those of pages (FF), of forms (VT) and of mainframes (NEL) too.
     """
     name = codec(label) if label else None
     if name in _SHIFTED or (_ESCAPE in octets and _JAPANESE_SHIFT.search(octets)):
@@ -131,7 +133,7 @@ def decode(octets: bytes, label: str = "") -> str:
         name = None
     if _LONE_CR.search(octets):
         octets = _LONE_CR.sub(b"\n", octets)
-    octets = octets.translate(None, _CONTROLS)
+    octets = octets.translate(_AS_LINE_FEEDS, _CONTROLS)
     if octets.isascii():
         return octets.decode("ascii")
     if name in _DOUBLE_OCTET:
@@ -149,7 +151,11 @@ def clean(text: str) -> str:
         return text
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _UNWANTED.sub("", text)
+    return _UNWANTED.sub(_instead, text)
+
+
+def _instead(control: re.Match[str]) -> str:
+    return "\n" if control[0] in "\v\f\x85" else ""
 
 
 def _windows_jis(octets: bytes) -> str:

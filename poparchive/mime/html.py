@@ -69,15 +69,24 @@ _BREAK: Final = "\x01"
 _BLOCKS: Final = (
     "p div br hr tr table tbody thead tfoot li ul ol dl dd dt h1 h2 h3 h4 h5 h6 pre blockquote "
     "center form fieldset legend section article header footer nav aside main address option "
-    "select caption figure figcaption body"
+    "select caption figure figcaption body summary details dialog menu dir hgroup search textarea "
+    "noscript iframe optgroup xmp listing"
 )
 _INLINE: Final = "a b i u em span font strong small big label td th"
+_BOX: Final = late(
+    r"isplay(?<=[\s;\"'][dD]isplay)(?i:\s*+:\s*+"
+    r"(?:(inline-)(?:block|flex|grid|table)|block|flex|grid|table|list-item)(?![\w-]))"
+)
+"""What makes a block, or a box of its own, of an element within a line. It begins with what is quick to
+look for."""
+_IN_A_TAG: Final = late(r"<(a|[biu]|em|span|font|strong|small|big|label)\s[^<>]*+", re.IGNORECASE)
 _LINES: Final = frozenset(_BLOCKS.split())
 _SPACES: Final = frozenset(["td", "th", "img", "input", "button"])
 _ENDED: Final = (_LINES - {"br", "hr"}).union(_INLINE.split())
 """Elements that may be concealed."""
 _INVISIBLE: Final = "\u200b\u00ad\ufeff\u034f\u2060"
 """Soft hyphens and the like, which would split words, and what newsletters pad previews with."""
+_PARAMETER: Final = late(r"<param>[^<]*+</param>", re.IGNORECASE)
 _PADDING: Final = late(r"\u200c(?=\s)")
 
 
@@ -128,6 +137,11 @@ def text_of(source: str) -> str:
     return _text(source)
 
 
+def text_of_enriched(source: str) -> str:
+    """The same of text/enriched, whose commands have colours and fonts as text of their own (RFC 1896)."""
+    return text_of(_PARAMETER.sub("", source))
+
+
 def _comments_ended(source: str) -> str:
     """Make a tag of what begins a comment that nothing ends: it would swallow the rest, as it does in
     today's browsers, but finding what follows matters more."""
@@ -139,6 +153,8 @@ def _comments_ended(source: str) -> str:
 def _text(source: str) -> str:
     if "<pre" in source or "<PRE" in source:
         source = _PREFORMATTED.sub(_keep_lines, source)
+    if "isplay" in source:
+        source = _boxes_apart(source)
     pieces = _TAG.split(source)
     pieces[1::2] = [_SEPARATORS[tag] for tag in pieces[1::2]]
     text = "".join(pieces)
@@ -167,6 +183,30 @@ def _unescaped(text: str) -> str:
 
 def _keep_lines(match: re.Match[str]) -> str:
     return match[1] + match[2].replace("\n", _BREAK)
+
+
+def _boxes_apart(source: str) -> str:
+    """Part what stands in an element that its style displays as a box from what is around it."""
+    boxes: dict[int, str] = {}
+    names: set[str] = set()
+    for box in _BOX.finditer(source):
+        start = source.rfind("<", max(0, box.start() - _MAX_TAG_CHARS), box.start())
+        element = _IN_A_TAG.fullmatch(source, start, box.start()) if start >= 0 else None
+        if element:
+            boxes[start] = " " if box[1] else _BREAK
+            names.add(element[1].lower())
+    if not boxes:
+        return source
+    opened: dict[str, list[str]] = {name: [] for name in names}
+
+    def apart(tag: re.Match[str]) -> str:
+        stack = opened[tag[2].lower()]
+        if tag[1]:
+            return (stack.pop() if stack else "") + tag[0]
+        stack.append(boxes.get(tag.start(), ""))
+        return stack[-1] + tag[0]
+
+    return re.sub(rf"<(/?)({'|'.join(sorted(names))})(?![a-z0-9:-])", apart, source, flags=re.I)
 
 
 def _marks(lower: str) -> list[tuple[int, str]]:

@@ -34,6 +34,7 @@ def words(text: str) -> list[str]:
         ("Ѓ Ќ Ў Ї Й ѐ ё", "ѓ ќ ў ї й е е"),
         ("ᾳ ΐ ΌΣ ός µ Ω", "α ι οσ οσ μ ω"),
         ("m² 5½ Linux™ №5 ①", "m2 5 1 2 linux tm no 5 1"),
+        ("①Outlook②Teams ㉑x ㊀日本 x²", "1 outlook 2 teams 21 x 一 日本 本 x2"),
         ("٢٠ २५ ๓", "20 25 3"),
         ("a\u00adb\u200bc\u200d\u2060d\ufe0f", "abcd"),
         ("\ue000attachment x\uf8ffy", "attachment x y"),

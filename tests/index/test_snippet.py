@@ -41,6 +41,8 @@ def marked(text: str, *terms: str, width: int = 160) -> list[str]:
         ("e\u0301 e\u0301tat… e\u0301tat", ["etat"], ["e\u0301tat", "e\u0301tat"]),
         ("ba a a, a a", ["a a"], ["a a", "a a"]),
         ("Report.REPORT report_ reports", ["report"], ["Report", "REPORT", "report"]),
+        ("①Outlook②Teams", ["outlook", "teams"], ["Outlook", "Teams"]),
+        ("①Outlook②дом™ ㊀日本", ["outlook", "дом", "日本"], ["Outlook", "дом", "日本"]),
         ("nothing of that kind", ["absent"], []),
     ],
 )

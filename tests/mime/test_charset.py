@@ -42,6 +42,22 @@ def test_right_labels_are_believed(label: str, encoding: str, text: str) -> None
     assert decode(text.encode(encoding), label) == text
 
 
+@pytest.mark.parametrize(
+    ("octets", "label"),
+    [
+        (b"a\x0bb\x0cc", ""),
+        ("ż\x0bb\x0cc".encode(), "utf-8"),
+        ("a\x85b\x0cc".encode(), "utf-8"),
+        (b"a\x85b\x0bc", "iso-8859-15"),
+        ("a\x0bb\x85c".encode("utf-16"), "utf-16"),
+        (b"a\x0bb\x0cc", "iso-2022-jp"),
+    ],
+)
+def test_other_line_ends(octets: bytes, label: str) -> None:
+    """A vertical tab, a form feed and NEL part words."""
+    assert decode(octets, label).replace("ż", "a").split("\n") == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize("label", ["", "us-ascii", "iso-8859-1", "x-unknown", "default", "cp437"])
 def test_utf8_needs_no_label(label: str) -> None:
     """Valid UTF-8 is read as such under no label, an unknown one or one for single octets."""
@@ -103,7 +119,7 @@ def test_false_utf16() -> None:
 def test_line_ends_and_controls() -> None:
     """Line ends become LF; controls vanish, in each of their spellings; tabs stay."""
     assert decode(b"a\r\nb\rc\n\td\0\x07\x1b[31m\x7f") == "a\nb\nc\n\td[31m"
-    assert decode("a\x85b\x9fc\u0100".encode(), "utf-8") == "abc\u0100"
+    assert decode("a\x85b\x9fc\u0100".encode(), "utf-8") == "a\nbc\u0100"
     assert decode(b"a\x07\xe9", "iso-8859-5") == "aщ"
     assert clean("a\ud800b\x00\r\nc") == "ab\nc"
 

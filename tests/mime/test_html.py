@@ -2,7 +2,7 @@
 
 import pytest
 
-from poparchive.mime.html import text_of
+from poparchive.mime.html import text_of, text_of_enriched
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,15 @@ from poparchive.mime.html import text_of
         ("<p<b>x", "x"),
         ("so\u00adft\u200bly &zwnj; &zwnj; x", "softly x"),
         ("&#x41;&#0;&#xd800;&#99999999999;&bogus;", "A\ufffd\ufffd\ufffd&bogus;"),
+        ("a<details><summary>b</summary>c</details>d", "a\nb\nc\nd"),
+        ('a<span style="display:block">b</span>c<b>d</b>e', "a\nb\ncde"),
+        ("<A Style='color:red; Display : BLOCK'>b</A>c<span>d</span>", "b\ncd"),
+        ('a<i style="display:inline-block">b</i>c', "a b c"),
+        ('a<b style="display:inline-flex;x:y">b<b>c</b>d</b>e', "a bcd e"),
+        ('a<b style="display:block">b<b>c</b>d</b>e</b>f', "a\nbcd\nef"),
+        ('a<b style="x-display:block">b</b><b style="display:blocked">c</b>', "abc"),
+        ("a<b>b</b>display:block", "abdisplay:block"),
+        ('a<span style="display:block">b', "a\nb"),
         ("no tags", "no tags"),
         ("", ""),
     ],
@@ -30,6 +39,18 @@ from poparchive.mime.html import text_of
 def test_text(source: str, text: str) -> None:
     """What a reader sees, a line for each block or row, words whole."""
     assert text_of(source) == text
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("<color><param>0000,0000,FFFF</param>Blue</color> text", "Blue text"),
+        ("<Param>x</PARAM>seen<param>cut", "seencut"),
+    ],
+)
+def test_parameters_of_enriched_text(source: str, text: str) -> None:
+    """They are no words of it, and one without an end is no way to vanish."""
+    assert text_of_enriched(source) == text
 
 
 @pytest.mark.parametrize(
@@ -76,6 +97,9 @@ def test_concealed_is_no_way_to_vanish(source: str) -> None:
 
 
 HOSTILE = [
+    "<b style='display:block'>",
+    "<b ",
+    "<param>",
     "<div>",
     "<b id=1><p>",
     "<",

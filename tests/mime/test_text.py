@@ -537,3 +537,18 @@ def test_parts_where_lines_end_in_cr() -> None:
     assert [leaf.attachment_name for leaf in root.leaves()] == [None, "a", "a"]
     found = extract(raw, root)
     assert (found.body.strip(), found.attachment_names) == ("first", ("a", "a"))
+
+
+@pytest.mark.parametrize("blanks", [b" ", b"\t ", b"  \t"])
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+def test_blanks_behind_a_soft_line_break(blanks: bytes, end: bytes) -> None:
+    """What a server put there does not part a word; a sign of equality with a blank stays."""
+    head = b"Subject: s\nContent-Transfer-Encoding: quoted-printable\n\n".replace(b"\n", end)
+    raw = head + b"inter=" + blanks + end + b"national x = y=3D3 =" + blanks
+    assert extract(raw).body == "international x = y=3 "
+
+
+def test_colours_of_enriched_text() -> None:
+    """They are no words."""
+    raw = b"Subject: s\r\nContent-Type: text/enriched\r\n\r\n<color><param>red</param>word</color>"
+    assert extract(raw).body == "word"
