@@ -17,8 +17,9 @@ from poparchive.query.letters import APOSTROPHES, DROPPED, is_loose, is_new_sign
 _LETTERS = {
     "ß": "ss", "ẞ": "ss", "æ": "ae", "Æ": "ae", "œ": "oe", "Œ": "oe", "þ": "th", "Þ": "th",
     "ð": "d", "Ð": "d", "đ": "d", "Đ": "d", "ı": "i", "ŋ": "n", "Ŋ": "n", "ĸ": "k", "ŀ": "l", "Ŀ": "l",
-"ə": "e", "Ə": "e", "ɛ": "e", "Ɛ": "e", "ɔ": "o", "Ɔ": "o", "ɩ": "i", "ƒ": "f", "ʋ": "v",
-    "ɣ": "g", "Ɣ": "g", "ƣ": "g", "ƞ": "n", "ȣ": "ou", "ŉ": "'n", "ʒ": "z", "Ʒ": "z", "ȷ": "j",
+    "ə": "e", "Ə": "e", "ɛ": "e", "Ɛ": "e", "ɔ": "o", "Ɔ": "o", "ɩ": "i", "Ɩ": "i", "ƒ": "f", "ʋ": "v",
+    "ɣ": "g", "Ɣ": "g", "ƣ": "g", "Ƣ": "g", "ƞ": "n", "ȣ": "ou", "Ȣ": "ou", "Ɖ": "d",
+    "ɵ": "o", "Ɋ": "q", "ŉ": "'n", "ʒ": "z", "Ʒ": "z", "ȷ": "j",
     # Greek, Cyrillic
     "ς": "σ", "ё": "е", "Ё": "е", "ґ": "г", "Ґ": "г",
     # Arabic and Persian: the forms of alef and ya, ta marbuta; kaf and ya of either keyboard

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from poparchive.index.fold import fold, fold_query, letter
 from poparchive.index.fulltext import OPTIONS
+from poparchive.query.letters import APOSTROPHES
 
 
 def words(text: str) -> list[str]:
@@ -49,6 +50,22 @@ def words(text: str) -> list[str]:
 def test_words_of_the_index(text: str, found: str) -> None:
     """What the index has for a text."""
     assert words(text) == found.split()
+
+
+def test_capitals_are_their_small_letters() -> None:
+    """Of each letter that has both, the index has one."""
+    letters = {chr(code) for code in range(0x80, 0x20000)} - set(APOSTROPHES)
+    pairs = [
+        (one, one.lower())
+        for one in sorted(letters)
+        if one.lower() != one and len(one.lower()) == 1
+    ]
+    capitals, small = (
+        " ".join(words(" between ".join(column))).split(" between ")
+        for column in zip(*pairs, strict=True)
+    )
+    assert len(capitals) == len(pairs)
+    assert [p for p, a, b in zip(pairs, capitals, small, strict=True) if a != b] == []
 
 
 def test_vowel_signs_do_not_part_words() -> None:
