@@ -46,15 +46,15 @@ _UNSTABLE += "\uff66-\uff9f"
 """What may become one character with its neighbour: marks, single Hangul letters, half-width kana."""
 _HALF_WIDTH = "[\uff66-\uff9f]+"
 
-_CJK = (
-    "\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3041-\u3096\u309d\u309e\u30a1-\u30fa\u30fc-\u30ff"
-    "\u3100-\u318f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f"
-    "\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
-)
-_JOINED = _CJK + (
+_HANGUL = "\u1100-\u11ff\u3130-\u318f\ua960-\ua97f\uac00-\ud7ff"
+_UNPARTED = (
+    "\u2e80-\u2fdf\u3005-\u3007\u3041-\u3096\u309d\u309e\u30a1-\u30fa\u30fc-\u30ff"
+    "\u3100-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003ffff"
     "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ebd\u0ec0-\u0ecd\u0edc-\u0edf\u1780-\u17d3\u17dd"
     "\u1000-\u103f\u1050-\u108f\ua9e0-\ua9ef\ua9fa-\ua9fe\uaa60-\uaa7f"
 )
+_JOINED = _HANGUL + _UNPARTED
 """Scripts that do not part their words: Chinese, Japanese, Korean; Thai, Lao, Khmer, Burmese."""
 
 _NEW_CAPITALS = (0x037F, 0x0528, 0x052A, 0x052C, 0x052E)
@@ -78,6 +78,22 @@ def _run() -> re.Pattern[str]:
 @functools.cache
 def _unstable() -> re.Pattern[str]:
     return re.compile(f"[{_UNSTABLE}]")
+
+
+@functools.cache
+def _broken() -> re.Pattern[str]:
+    """The end of a line, and what quotes the next one, within a text without spaces, whose lines are broken
+    anywhere. Not in Korean, which has a space in such a place."""
+    around = f"{_UNPARTED}\uff66-\uff9f"  # and half-width kana
+    return re.compile(f"(?<=[{around}\u3099\u309a])[ \\t]*\\n[ \\t>]*(?=[{around}])")
+
+
+def broken(text: str) -> list[tuple[int, int]]:
+    """Where a text in a script without spaces goes on behind a line's end as if there was none: what stands
+    between, as ranges."""
+    if text.isascii() or "\n" not in text:
+        return []
+    return [one.span() for one in _broken().finditer(text)]
 
 
 def is_joined(character: str) -> bool:
@@ -105,6 +121,8 @@ def fold(text: str) -> str:
     if text.isascii():
         return text.replace("\0", " ") if "\0" in text else text
     beyond = beyond_ascii(text)
+    if "\n" in text and _run().search(beyond):
+        text = _broken().sub("", text)
     if _unstable().search(beyond):
         text = _normalized(text)
         beyond = beyond_ascii(text)
@@ -130,11 +148,12 @@ def fold(text: str) -> str:
 
 @functools.cache
 def letter(character: str) -> str:
-    """Return what ``fold`` makes of one character that stands alone: a blank if no word goes on through it,
-    nothing if it is left out. Without the patterns of ``fold``, which take as long to compile as a search."""
+    """Return what ``fold`` makes of one character that stands alone: a blank if it is of a script without
+    spaces, nothing if it is left out. Without the patterns of ``fold``, which take as long to compile as a
+    search."""
     plain = _PLAIN[character]
-    apart = " " in plain or any(low <= one <= high for one in plain for low, high in _joined())
-    return " " if apart else plain
+    joined = any(low <= one <= high for one in plain for low, high in _joined())
+    return " " if joined else plain
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from poparchive.index.fold import beyond_ascii, fold, fold_query, is_joined, letter
+from poparchive.index.fold import beyond_ascii, broken, fold, fold_query, is_joined, letter
 from poparchive.query.letters import has_word
 from poparchive.query.tree import Words
 
@@ -102,8 +102,10 @@ def snippet(
 ) -> tuple[str, list[tuple[int, int]]]:
     """Return about ``width`` characters where most of the terms stand together, and where in them they
     do. Without a hit it is the text's beginning."""
-    text = " ".join(text[:_MAX_CHARACTERS].split())
-    hits = _hits(text, [term for one in terms if (term := _term(one)).words])
+    lines = [" ".join(line.split()) for line in text[:_MAX_CHARACTERS].split("\n")]
+    text = re.sub("\n\n+", " ", "\n".join(lines)).strip()
+    hits = _hits_over_lines(text, [term for one in terms if (term := _term(one)).words])
+    text = text.replace("\n", " ")
     first = _densest(hits, width) if hits else 0
     start = 0
     if hits and hits[first][0] > width // 3:
@@ -127,6 +129,8 @@ def plain_words(text: str) -> list[str]:
     """Return the words of a text as the index has them."""
     if text.isascii():
         return _ASCII_WORD.findall(text.lower())
+    for start, end in reversed(broken(text)):
+        text = text[:start] + text[end:]
     return [word for word, _, _ in _words(text)]
 
 
@@ -174,6 +178,24 @@ def _pieces(word: str) -> tuple[str, ...]:
     return tuple(_plain(fold(word)))
 
 
+def _hits_over_lines(text: str, terms: Sequence[_Term]) -> list[tuple[int, int, int]]:
+    """Return what ``_hits`` does, of words as well that go on behind a line's end."""
+    left_out = broken(text)
+    if not left_out:
+        return _hits(text, terms)
+    kept, starts, shifts = [text[: left_out[0][0]]], [0], [0]
+    for (start, end), (after, _) in zip(left_out, [*left_out[1:], (len(text), 0)], strict=True):
+        starts.append(starts[-1] + len(kept[-1]))
+        shifts.append(shifts[-1] + end - start)
+        kept.append(text[end:after])
+
+    def place(at: int) -> int:
+        return at + shifts[bisect_right(starts, at) - 1]
+
+    found = _hits("".join(kept), terms)
+    return [(place(start), place(end - 1) + 1, number) for start, end, number in found]
+
+
 def _hits(text: str, terms: Sequence[_Term]) -> list[tuple[int, int, int]]:
     """Return (start, end, number of the term) of the first hits, in order."""
     if not terms:
@@ -185,7 +207,9 @@ def _hits(text: str, terms: Sequence[_Term]) -> list[tuple[int, int, int]]:
             found = _plain_hits(_replaced(text, plain), terms)
             if any(len(one) != 1 for one in plain.values()):
                 places = _Places(text, plain)
-                found = [(places.of(start), places.of(end), number) for start, end, number in found]
+                found = [
+                    (places.of(start), places.end(end), number) for start, end, number in found
+                ]
             return found
     words: list[tuple[str, int, int]] = []
     found = []
@@ -261,6 +285,10 @@ class _Places:
             return place
         behind = place - self._starts[last] - self._lengths[last]
         return self._at[last] + (0 if behind < 0 else 1 + behind)
+
+    def end(self, place: int) -> int:
+        """Where what ends there ends: behind a sign, such as ™, of which it is a part."""
+        return max(self.of(place), self.of(place - 1) + 1)
 
 
 def _plain_hits(text: str, terms: Sequence[_Term]) -> list[tuple[int, int, int]]:

@@ -42,6 +42,7 @@ CALENDARS: Final = frozenset(
     [_CALENDAR, "text/x-vcalendar", "text/vcard", "text/x-vcard", "text/directory"]
 )
 """What is written like a calendar, cards among them."""
+_FLOWED: Final = "text/plain; delsp=yes"
 _RTF: Final = "text/rtf"
 _TNEF: Final = frozenset(["application/ms-tnef", "application/vnd.ms-tnef"])
 _PKCS7: Final = frozenset(["application/pkcs7-mime", "application/x-pkcs7-mime"])
@@ -222,7 +223,8 @@ class _Reading:
         elif leaf.type == _RTF and about.attached:
             pass  # a file, which the attachments' text has
         elif _readable(leaf.type, about.placed):
-            _add_text(self._content(leaf), leaf.type, about.charset, found)
+            kind = _FLOWED if about.broken and leaf.type == "text/plain" else leaf.type
+            _add_text(self._content(leaf), kind, about.charset, found)
 
     def _enclosed(self, leaf: Part) -> None:
         """Read a leaf that is a message."""
@@ -342,6 +344,10 @@ def _add_text(octets: bytes, kind: str, label: str, found: Body) -> None:
         text = html.text_of(text) if is_html else text
     else:
         text = decode(octets, label)
+        if kind == _FLOWED:
+            from . import flowed
+
+            text = flowed.unbroken(text)
         if "-----BEGIN PGP " in text:
             found.claim(*security.inline_claims(text))
         if "\nbegin " in text or text.startswith("begin "):

@@ -38,6 +38,7 @@ _NAME_PARAMETER: Final = late(
     re.I | re.S,
 )
 _CHARSET: Final = late(rb"charset\*?\d?\*?\s*+=\s*+[\"']?\s*+([^\s\"';]{1,64})", re.I)
+_DELETED_SPACES: Final = late(rb";\s*+delsp\s*+=\s*+\"?yes\b", re.I)
 _MAX_TYPE_BYTES: Final = 1000
 _REMEMBERED_BYTES: Final = 500
 """Most text parts have the same short fields as thousands of others."""
@@ -94,13 +95,15 @@ class About(NamedTuple):
 
     ``charset`` is the label, ``placed`` is ``attachment`` or ``inline`` or what else the disposition
     is, ``name`` the file name: the disposition's, else the type's. It is ``attached``, a file of its
-    own, if its sender says so or gave it a name, or if it is neither text nor a message.
+    own, if its sender says so or gave it a name, or if it is neither text nor a message. Its lines may be
+    ``broken`` by a blank that is no part of the text (RFC 3676, ``DelSp=yes``).
     """
 
     charset: str
     placed: str
     name: str | None
     attached: bool
+    broken: bool = False
 
 
 def about(media_type: str, content_type: bytes, disposition: bytes) -> About:
@@ -116,7 +119,8 @@ def _about(media_type: str, content_type: bytes, disposition: bytes) -> About:
     found = _CHARSET.search(content_type, 0, _MAX_TYPE_BYTES)
     charset = found[1].decode("latin-1") if found else ""
     attached = placed == "attachment" or bool(name) or not media_type.startswith(_NOT_FILES)
-    return About(charset, placed, name, attached)
+    broken = bool(_DELETED_SPACES.search(content_type))
+    return About(charset, placed, name, attached, broken)
 
 
 def boundary_of(value: bytes) -> bytes | None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poparchive.index.fold import fold, fold_query, letter
+from poparchive.index.fold import fold, fold_query, is_joined, letter
 from poparchive.index.fulltext import OPTIONS
 from poparchive.query.letters import APOSTROPHES
 
@@ -45,6 +45,9 @@ def words(text: str) -> list[str]:
         ("ｶﾞｷﾞ\u3000々", "ガギ ギ 々"),
         ("\u1112\u1161\u11ab ㅋㅋ \uffbb", "한 ㅋㅋ ㅋ ㅋ"),
         ("日a本", "日 a 本"),
+        ("我们开\n会，好 \n\t> >吗", "我们 们开 开会 会 好吗 吗"),
+        ("開\n\n会\n a\n本\n\u3000語\n한\n국\n日", "開 会 a 本 語 한 국 日"),
+        ("か\u3099\nｶﾞ\nｷ ไท\nย", "がガ ガキ キ ไท ทย ย"),
     ],
 )
 def test_words_of_the_index(text: str, found: str) -> None:
@@ -95,6 +98,7 @@ def test_vowel_signs_do_not_part_words() -> None:
         ("日本。", " 日本"),
         ("日本abc", " 日本 本 abc"),
         ("abc 日", "abc  日*"),
+        ("日 本", " 日   本*"),
         ("日本 本", " 日本 本   本*"),
         ("zolty", "zolty"),
         ("inv*", "inv "),
@@ -162,7 +166,8 @@ def test_many_different_characters_take_the_other_way() -> None:
 
 
 def test_a_character_alone_is_the_same_without_patterns() -> None:
-    """Whatever the character: what it becomes, and whether it stands apart from its neighbours."""
+    """Whatever the character: what it becomes, and whether it is one of a script without spaces."""
     for code in (*range(128, 0xD800), *range(0xE000, 0x11000), *range(0x1D400, 0x1FB00)):
         folded = fold(chr(code))
-        assert letter(chr(code)) == (" " if " " in folded else folded), hex(code)
+        joined = any(map(is_joined, folded))
+        assert letter(chr(code)) == (" " if joined else folded), hex(code)

@@ -41,8 +41,12 @@ def marked(text: str, *terms: str, width: int = 160) -> list[str]:
         ("e\u0301 e\u0301tat… e\u0301tat", ["etat"], ["e\u0301tat", "e\u0301tat"]),
         ("ba a a, a a", ["a a"], ["a a", "a a"]),
         ("Report.REPORT report_ reports", ["report"], ["Report", "REPORT", "report"]),
+        ("a ™ b ① ½", ["tm", "1", "2"], ["™", "①", "½"]),
         ("①Outlook②Teams", ["outlook", "teams"], ["Outlook", "Teams"]),
         ("①Outlook②дом™ ㊀日本", ["outlook", "дом", "日本"], ["Outlook", "дом", "日本"]),
+        ("我们明天开 \n会，请准时", ["开会"], ["开 会"]),
+        ("a\n> お問い合\n> わせくだ\n>さい。", ["問い合わせ", "さい"], ["問い合 > わせ", "さい"]),
+        ("開\n\n会 하나\n둘 語\nы会", ["開会", "하나둘", "會"], []),
         ("nothing of that kind", ["absent"], []),
     ],
 )
@@ -70,7 +74,7 @@ def test_without_a_hit_it_is_the_beginning() -> None:
 
 
 @given(
-    st.text(alphabet="abżó日本語ΣςЙ\u0301 .,-_\n\u200d", max_size=80),
+    st.text(alphabet="abżó日本語ΣςЙ\u0301 .,-_\n>\u200d", max_size=80),
     st.lists(st.text(alphabet="abżó日本語σ .", max_size=5), max_size=3),
     st.integers(10, 60),
 )
@@ -157,7 +161,7 @@ _ANY = st.characters(exclude_categories=["Cs"]).filter(
 _RARE = st.sampled_from(
     "abLŀĹ \u0301\u0306\u00ad\u200bиИйьⲀꭰᎠՀ१कषि्\u093cมาก็ดี日本語ｶがか한국㌔™½ŉ₽🙂🚀👍🏽ـعَرَביְ˙ʼꞋﳲﬁ"
 )
-_TEXTS = st.lists(_RARE | st.just("l·l"), max_size=20).map("".join)
+_TEXTS = st.lists(_RARE | st.sampled_from(["l·l", "日\n本", "語 \n> か"]), max_size=20).map("".join)
 
 
 @given(st.text(_ANY, max_size=20).filter(lambda text: "·" not in text) | _TEXTS)
