@@ -19,6 +19,9 @@ MANY_COPIES: Final = 100
 _TOGETHER: Final = 100
 """So many messages are looked up in one statement: a statement for each takes longer to begin than to run."""
 
+_LONG_THREAD: Final = 100
+"""In longer ones copies count too: to tell them apart takes a look into the catalog for each message."""
+
 _COPIES: Final = (
     "(SELECT group_concat(id) FROM (SELECT c.id FROM cat.messages c"
     " WHERE c.message_id_hash = m.message_id_hash AND m.message_id_hash <> 0 AND c.subject = m.subject"
@@ -37,7 +40,7 @@ class Hit(NamedTuple):
 
     ``accounts`` are those of all its ``copies`` too, whose ids they are. ``thread`` is the id of the
     oldest message of its thread, None where the index does not know threads, and ``together`` how many are
-    in it.
+    in it, with copies folded each with its copies as one, if it is not long.
     """
 
     key: int
@@ -84,7 +87,7 @@ def _hits(run: Run, keys: Sequence[int], *, threads: bool, fold: bool) -> list[H
             " `poparchive rebuild` makes both anew"
         )
     copies = {key: sorted(map(int, row[6].split(","))) for key, row in rows.items() if row[6]}
-    together = _threads(run, keys) if threads else {}
+    together = _threads(run, keys, fold=fold) if threads else {}
     others = {one for some in copies.values() for one in some}
     accounts = _accounts(run, {*keys, *others})
     attachments = _attachments(run, keys)
@@ -147,7 +150,7 @@ def _grouped(rows: Iterable[tuple[int, Any]]) -> dict[int, list[Any]]:
     return found
 
 
-def _threads(run: Run, keys: Iterable[int]) -> dict[int, tuple[int, int]]:
+def _threads(run: Run, keys: Iterable[int], *, fold: bool) -> dict[int, tuple[int, int]]:
     """Return the oldest message of each message's thread, and how many are in it; of those that are not
     alone."""
     query = f"SELECT message, thread FROM threads WHERE message IN {bulk.LISTED}"
@@ -160,4 +163,19 @@ def _threads(run: Run, keys: Iterable[int]) -> dict[int, tuple[int, int]]:
         bulk.listed(set(thread_of.values())),
     )
     threads = {thread: (oldest, many) for thread, oldest, many in rows}
+    if fold:
+        short = [thread for thread, (_, many) in threads.items() if many <= _LONG_THREAD]
+        for thread, many in _without_copies(run, short):
+            threads[thread] = (threads[thread][0], many)
     return {key: threads[thread] for key, thread in thread_of.items()}
+
+
+def _without_copies(run: Run, threads: Collection[int]) -> Iterable[tuple[int, int]]:
+    """Return of each thread how many messages are in it that are no copies of another."""
+    return run(
+        "SELECT t.thread, count(DISTINCT CASE m.message_id_hash WHEN 0 THEN m.id"
+        " ELSE m.message_id_hash || char(10) || m.subject || char(10) || m.sender END)"
+        " FROM threads t CROSS JOIN cat.messages m ON m.id = t.message"
+        f" WHERE t.thread IN {bulk.LISTED} GROUP BY t.thread",
+        bulk.listed(threads),
+    )

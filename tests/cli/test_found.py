@@ -185,7 +185,7 @@ def test_search_on_a_terminal(archive: Path) -> None:
     assert all(output.cells(line) <= 80 for line in lines)
     heads = [line for line in lines if re.match(r"[0-9a-f]{10}  \d{4}-\d\d-\d\d  Anna Żak  ", line)]
     assert len(heads) == 3
-    assert all(line.endswith("Re: the plan  [5]") for line in heads)
+    assert all(line.endswith("Re: the plan  [4]") for line in heads)
     assert "    see the plan" in lines
     assert "    attached: plan.pdf" in lines
     assert "    +1 copy; in anna, office" in lines

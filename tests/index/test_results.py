@@ -9,7 +9,7 @@ import pytest
 
 from poparchive.archive.rebuild import rebuild
 from poparchive.archive.writer import Writer
-from poparchive.index import relevance
+from poparchive.index import relevance, results
 from poparchive.index.facets import address_of
 from poparchive.index.search import Searcher
 from poparchive.store import layout
@@ -99,6 +99,19 @@ def test_threads_of_hits(tmp_path: Path) -> None:
                 assert len(searcher.thread(hit.key)) == hit.together
         assert damages(root) == []
         rebuild(layout.open_layout(root))
+
+
+def test_copies_are_no_conversation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a conversation that is not long each message counts once; so do messages without a Message-ID."""
+    plan = [mail(1, "plan", "word", "Message-ID: <a@x>", f"X-N: {n}") for n in range(3)]
+    answer = mail(2, "Re: plan", "word", "In-Reply-To: <a@x>")
+    alone = [mail(5, "other", "word", "Message-ID: <o@x>", f"X-N: {n}") for n in range(2)]
+    fill(tmp_path / "a", [*plan, answer, mail(3, "Re: plan", "word", "In-Reply-To: <a@x>"), *alone])
+    with searching(tmp_path / "a") as searcher:
+        assert [hit.together for hit in searcher.search("word")] == [1, 3, 3, 3]
+        assert {hit.together for hit in searcher.search("subject:plan", fold=False)} == {5}
+        monkeypatch.setattr(results, "_LONG_THREAD", 4)
+        assert [hit.together for hit in searcher.search("word")] == [1, 5, 5, 5]
 
 
 @pytest.mark.parametrize(
