@@ -110,6 +110,11 @@ def _print(reader: "Reader", message: "Located") -> None:
         f"\n{message.id.hex()}, {output.human_size(message.size_bytes)},"
         f" in {', '.join(reader.lookup.accounts_of(message.key))}"
     )
+    if not said.whole:
+        output.note(
+            "this is not all of it: it is damaged, or has more than the 2 MiB of text, or the 65,536"
+            " characters of a field, that are read; `show --raw` has every octet"
+        )
 
 
 def _fields(reader: "Reader", message: "Located") -> dict[str, object]:

@@ -95,6 +95,12 @@ class Extract(NamedTuple):
         """All text that a search finds: what is shown, and behind it what other versions say besides."""
         return f"{self.body}\n{self.beside}" if self.beside else self.body
 
+    @property
+    def whole(self) -> bool:
+        """Whether nothing was left out: no text, and no end of a field."""
+        fields = (self.subject, self.sender, self.recipients, self.copies)
+        return self.status is not ParseStatus.PARTIAL and max(map(len, fields)) < FIELD_CHARS
+
 
 def extract(message: Octets, root: Part | None = None, *, details: bool = True) -> Extract:
     """Read a message; ``root`` is what ``parse`` gave for it, if that is at hand.

@@ -22,6 +22,7 @@ from poparchive.cli.paths import Settings
 from poparchive.index.contents import Content, ContentStore
 from poparchive.index.lookup import Lookup
 from poparchive.index.search import Searcher
+from poparchive.mime import body
 from poparchive.query.tree import Words
 from poparchive.store.digest import sha256
 from poparchive.store.layout import CONTENTS
@@ -153,6 +154,25 @@ def test_json_of_a_message_is_alike_everywhere(archive: Path) -> None:
     for attachment in shown["attachments"]:
         assert attachment.pop("part")
     assert {name: shown[name] for name in said} == said
+
+
+def test_show_says_what_it_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below a text, or a field, that is longer than what is read of one."""
+    monkeypatch.setattr(body, "TEXT_BYTES", 1000)
+    day = "Fri, 1 Mar 2024"
+    many = ", ".join(f"u{n}@example.com" for n in range(5000))
+    mails = [
+        mail("short", day, "s"),
+        mail("long", day, "s", body="words " * 200),
+        mail("many", day, "s", f"To: {many}"),
+    ]
+    fill(tmp_path / "a", mails)
+    for name, cut in (("short", False), ("long", True), ("many", True)):
+        for form in ([], ["--text"]):
+            assert ended("--archive", str(tmp_path / "a"), "show", f"<{name}@x>", *form) == 0
+            assert ("not all of it" in capsys.readouterr().err) == cut
 
 
 def test_a_message_is_shown_without_an_index(archive: Path, tmp_path: Path) -> None:
