@@ -11,7 +11,7 @@ from poparchive.mime.text import extract
     [
         ("inter \nnational  \nplan\nnext", "international plan\nnext"),
         ("> quoted \n> text \n>> deeper \n>> one \nown", "> quotedtext\n>> deeperone\nown"),
-        ("text \n-- \nname \n  x", "text\n-- \nname x"),
+        ("a \nb \n-- \nleave: leave@x \nwith a word", "ab\n-- \nleave: leave@x \nwith a word"),
         ("> text \n> -- \n> name", "> text\n> -- \n> name"),
         (" stuffed \n \nline", " stuffed\nline"),
         ("last ", "last"),
@@ -19,7 +19,8 @@ from poparchive.mime.text import extract
     ],
 )
 def test_lines_are_put_together(text: str, made: str) -> None:
-    """Behind a blank a line goes on in the next one if that is quoted as deeply; signatures stand apart."""
+    """Behind a blank a line goes on in the next one if that is quoted as deeply; what stands behind a
+    signature's line may be a list's."""
     assert unbroken(text) == made
 
 
