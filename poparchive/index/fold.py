@@ -121,11 +121,12 @@ def fold(text: str) -> str:
     if text.isascii():
         return text.replace("\0", " ") if "\0" in text else text
     beyond = beyond_ascii(text)
-    if "\n" in text and _run().search(beyond):
-        text = _broken().sub("", text)
     if _unstable().search(beyond):
         text = _normalized(text)
         beyond = beyond_ascii(text)
+    joined = _run().search(beyond)
+    if joined and "\n" in text:
+        text = _broken().sub("", text)
     if "\0" in text:
         text = text.replace("\0", " ")
     characters = set(beyond)
@@ -141,7 +142,7 @@ def fold(text: str) -> str:
         text = re.sub(
             "([lL])·(?=[lL])", r"\1", text
         )  # Catalan; behind the rest, which makes l of ŀ and Ĺ
-    if _run().search(beyond) or _run().search("".join([plain for _, plain in changed])):
+    if joined or _run().search("".join([plain for _, plain in changed])):
         text = _run().sub(_pairs, text)
     return text
 
