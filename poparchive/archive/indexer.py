@@ -4,17 +4,17 @@ Steps 3 and 4 of the commit order. One thread runs it.
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 
 from poparchive.archive.describe import Stored
+from poparchive.archive.position import write_position
 from poparchive.archive.texts import Texts
 from poparchive.index.catalog import Catalog, Changes
 from poparchive.index.facts import MessageFacts
 from poparchive.index.fulltext import Mark
 from poparchive.index.moves import NOTHING_MOVED, Moved
 from poparchive.model import Fate, Location
-from poparchive.store.journal import START, JournalEntry, Position
+from poparchive.store.journal import JournalEntry
 from poparchive.store.records import (
     AccountRecord,
     ArchivedRecord,
@@ -127,25 +127,3 @@ def changes_of(entry: JournalEntry) -> Changes:
 def mark_of(entry: JournalEntry) -> Mark:
     """What the search index notes of an entry that is in it."""
     return Mark(entry.number, write_position(entry.after))
-
-
-def write_position(position: Position) -> str:
-    """A journal position as the catalog keeps it."""
-    return json.dumps(
-        {
-            "entry": position.entry,
-            "file": position.file,
-            "offset": position.offset,
-            "hash": position.hash.hex(),
-        }
-    )
-
-
-def read_position(text: str | None) -> Position:
-    """The position that ``write_position`` wrote; the journal's start if there is none."""
-    if text is None:
-        return START
-    values = json.loads(text)
-    return Position(
-        values["file"], values["offset"], values["entry"], bytes.fromhex(values["hash"])
-    )

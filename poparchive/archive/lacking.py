@@ -8,7 +8,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from poparchive.archive.indexer import changes_of, read_position
+from poparchive.archive.indexer import changes_of
+from poparchive.archive.position import read_position
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.failures import refuse_busy
 from poparchive.index.lookup import open_read_only

@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator, Sequence
 
 from poparchive.archive import packlist
-from poparchive.archive.indexer import Indexer, read_position
+from poparchive.archive.indexer import Indexer
+from poparchive.archive.position import read_position
 from poparchive.archive.rebuild import rebuild, remove_database
 from poparchive.archive.replay import Replay, believed
 from poparchive.archive.texts import Texts

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from poparchive.archive.describe import Stored
 from poparchive.archive.heap import give_back
-from poparchive.archive.indexer import Indexer, read_position
+from poparchive.archive.indexer import Indexer
 from poparchive.archive.objects import Elsewhere, Found, Objects, short
+from poparchive.archive.position import read_position
 from poparchive.archive.spool import Spooled
 from poparchive.index.catalog import Catalog
 from poparchive.index.fulltext import Mark

@@ -2,18 +2,27 @@
 
 import contextlib
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from poparchive.archive import scrub
+from poparchive.archive.position import told, unapplied
 from poparchive.archive.scrub import Scrub
 from poparchive.index.contents import ContentsError, ContentStore
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.failures import DatabaseBusyError
-from poparchive.index.lookup import CatalogMissingError, lacking_uidls, open_read_only, uri
+from poparchive.index.lookup import (
+    CatalogDamagedError,
+    CatalogMissingError,
+    lacking_uidls,
+    open_read_only,
+    uri,
+)
 from poparchive.index.versions import is_older_index, refuse_newer_catalog
 from poparchive.model import Fate
-from poparchive.store.fsio import is_locked
+from poparchive.store.errors import StoreError
+from poparchive.store.fsio import is_locked, reason
 from poparchive.store.layout import Layout, open_layout
 
 
@@ -71,6 +80,10 @@ class ArchiveStatus:
     attachments: AttachmentsStatus = AttachmentsStatus()
     without_parity: tuple[int, ...] = ()
     """Finished packs that nothing here heals."""
+    behind: int = 0
+    """Entries of the journal that the catalog lacks, and that no pull is about to apply."""
+    problems: tuple[str, ...] = ()
+    """What is seen without reading packs: files that are missing or too short, a catalog that is behind."""
 
 
 def status(root: Path) -> ArchiveStatus:
@@ -80,7 +93,7 @@ def status(root: Path) -> ArchiveStatus:
     try:
         connection = open_read_only(layout.catalog)
     except CatalogMissingError:
-        if layout.journals():
+        if layout.journals() or layout.packs():
             raise
         return ArchiveStatus(0, 0, stored, 0, 0, 0, (), is_locked(layout.lock), Scrub())
     try:
@@ -108,8 +121,15 @@ def status(root: Path) -> ArchiveStatus:
             lacks = lacking.get(name, 0)
             found.append(AccountStatus(name, host, user, fates, own, ended, outcome, error, lacks))
         bare = _without_parity(layout, connection)
+        problems = list(_short_packs(layout, connection))
     finally:
         connection.close()
+    behind = 0
+    try:
+        if behind := unapplied(layout):
+            problems.append(told(layout, behind))
+    except (CatalogDamagedError, StoreError) as error:
+        problems.append(f"{error}; {_VERIFY}")
     return ArchiveStatus(
         messages,
         raw,
@@ -122,6 +142,8 @@ def status(root: Path) -> ArchiveStatus:
         scrub.read(root),
         _attachments(layout),
         bare,
+        behind,
+        tuple(problems),
     )
 
 
@@ -141,6 +163,25 @@ def _without_parity(layout: Layout, connection: sqlite3.Connection) -> tuple[int
     bare = set(layout.packs()) - set(layout.parities())
     finished = connection.execute("SELECT id FROM packs WHERE sealed ORDER BY id").fetchall()
     return tuple(number for (number,) in finished if number in bare)
+
+
+_VERIFY = "`poparchive verify` says more"
+
+
+def _short_packs(layout: Layout, connection: sqlite3.Connection) -> Iterator[str]:
+    """Say which of the packs that the catalog names are missing or shorter than what was committed."""
+    query = "SELECT CAST(id AS INTEGER), CAST(length AS INTEGER) FROM packs ORDER BY id"
+    for number, length in connection.execute(query).fetchall():
+        path = layout.pack(number)
+        try:
+            size = path.stat().st_size
+        except OSError as error:
+            what = f"cannot be looked at: {reason(error)}"
+        else:
+            what = f"has {size} octets, but {length} were committed" if size < length else ""
+        # An optimize removes what it has retired.
+        if what and connection.execute("SELECT 1 FROM packs WHERE id = ?", (number,)).fetchone():
+            yield f"{path}: {what}; {_VERIFY}"
 
 
 def _attachments(layout: Layout) -> AttachmentsStatus:

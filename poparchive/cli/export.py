@@ -16,6 +16,7 @@ from poparchive.errors import UsageError
 if TYPE_CHECKING:
     from poparchive.archive.read import Reader
     from poparchive.index.lookup import Located
+    from poparchive.store.layout import Layout
 
 _BUFFER_BYTES = 1 << 20
 
@@ -53,6 +54,7 @@ def export(
     text = " ".join(query or [])
     remark(text)
     done = damaged = lacking = 0
+    behind = ""
     with Reader(root) as reader, contextlib.ExitStack() as stack:
         known = reader.lookup.accounts()
         if account is not None and account not in known:
@@ -73,6 +75,8 @@ def export(
                 if account in (None, name):
                     lacking += uidls
                     output.problem(output.lacking(name, uidls))
+            if behind := _behind(reader.layout):
+                output.problem(behind)
         for message, pieces in chosen:
             try:
                 writer.write(pieces, message)
@@ -84,7 +88,20 @@ def export(
     output.note(
         output.counted(done, "message") + " exported" + (f", {damaged} damaged" if damaged else "")
     )
-    return int(damaged > 0 or lacking > 0 or (done == 0 and bool(text)))
+    return int(damaged > 0 or lacking > 0 or bool(behind) or (done == 0 and bool(text)))
+
+
+def _behind(layout: "Layout") -> str:
+    """Say so if the journal names messages that the catalog does not know yet, or if nothing tells."""
+    from poparchive.archive.position import told, unapplied
+    from poparchive.index.lookup import CatalogDamagedError
+    from poparchive.store.errors import StoreError
+
+    try:
+        entries = unapplied(layout)
+    except (CatalogDamagedError, StoreError) as error:
+        return f"whether the catalog has all that was kept cannot be told: {error}"
+    return told(layout, entries) if entries else ""
 
 
 def _told(reader: "Reader", message: "Located", error: Exception) -> str:

@@ -34,7 +34,7 @@ def repair(
     needs = Needs()
     with Lock(layout.optimize_lock), Lock(layout.lock) as lock:
         with output.progress("verify", unit="steps") as bars:
-            for damage in verify(root, Counts(), show(bars)):
+            for damage in verify(root, Counts(), show(bars), held=True):
                 needs.add(damage)
         config = _config(settings)
         with tempfile.TemporaryDirectory(prefix="poparchive-") as directory:
@@ -46,7 +46,7 @@ def repair(
                 needs
             )
         with output.progress("verify again", unit="steps") as bars:
-            return list(verify(root, counts, show(bars)))
+            return list(verify(root, counts, show(bars), held=True))
 
 
 def _second(source: Path) -> Layout:

@@ -11,12 +11,13 @@ from poparchive.errors import PoparchiveError
 
 if TYPE_CHECKING:
     from poparchive.archive.scrub import Scrub
-    from poparchive.archive.status import AccountStatus, AttachmentsStatus
+    from poparchive.archive.status import AccountStatus, ArchiveStatus, AttachmentsStatus
     from poparchive.config import Account
 
 
 SHOWN_DAMAGES = 10
 SHOWN_PACKS = 5
+MORE = "there is more; `poparchive verify` names all"
 
 
 def status(
@@ -26,7 +27,8 @@ def status(
     """Show each account's last and next pull, messages, gaps and errors, and the archive's size.
 
     Exits with 1 if an account's last pull failed or has gaps, if an OAuth2 account needs a log-in, if the
-    catalog lacks messages that were kept, or if other damage of the archive is known.
+    catalog lacks messages that were kept or is behind the journal, if packs or journal are missing or too
+    short, or if other damage of the archive is known.
     """
     from poparchive.archive.status import status as count
     from poparchive.config import exceptions_of
@@ -34,7 +36,7 @@ def status(
     settings = Settings.of(context)
     found = count(settings.archive_dir())
     configured = _configured(settings)
-    ratio = found.raw_bytes / found.stored_bytes if found.stored_bytes else 0.0
+    ratio = _ratio(found)
     bad = [
         a for a in found.accounts if a.last_outcome or a.lacking or (a.gaps and not found.pulling)
     ]
@@ -49,6 +51,7 @@ def status(
         bool(bad)
         or bool(found.scrub.damages)
         or unsearchable > 0
+        or bool(found.problems)
         or any(needed for _, needed in remarks.values())
     )
     waiting = [name for name in configured if name not in pulled]
@@ -57,11 +60,12 @@ def status(
             due = _next(a, configured.get(a.name))
             output.result(output.json_line(_fields(a, due, exceptions.get(a.name, []))))
         row: dict[str, object] = {"messages": found.messages, "raw_bytes": found.raw_bytes}
-        row |= {"stored_bytes": found.stored_bytes, "ratio": round(ratio, 2)}
+        row |= {"stored_bytes": found.stored_bytes, "ratio": ratio}
         row |= {"catalog_bytes": found.catalog_bytes, "search_bytes": found.search_bytes}
         row["exceptions"] = {name: found for name, found in exceptions.items() if found}
         row |= {"indexed": found.indexed, "never_pulled": waiting, "pulling": found.pulling}
         row |= _verified(found.scrub)
+        row |= {"behind": found.behind, "problems": list(found.problems)}
         row["packs_without_parity"] = list(found.without_parity)
         row["attachments"] = _read(found.attachments)
         row |= {"logins": {name: text for name, (text, _) in remarks.items()}}
@@ -88,7 +92,8 @@ def status(
         output.note("A pull is running: gaps are what it has yet to fetch.")
     output.result(
         f"{output.counted(found.messages, 'message')}, {output.human_size(found.raw_bytes)} of mail in"
-        f" {output.human_size(found.stored_bytes)} (ratio {ratio:.2f}); {found.indexed} searchable;"
+        f" {output.human_size(found.stored_bytes)}{'' if ratio is None else f' (ratio {ratio:.2f})'};"
+        f" {found.indexed} searchable;"
         f" catalog {output.human_size(found.catalog_bytes)},"
         f" search index {output.human_size(found.search_bytes)}"
     )
@@ -99,6 +104,10 @@ def status(
     for a in found.accounts:
         if a.lacking:
             output.problem(output.lacking(a.name, a.lacking))
+    for problem in found.problems[:SHOWN_DAMAGES]:
+        output.problem(output.visible(problem))
+    if len(found.problems) > SHOWN_DAMAGES:
+        output.problem(MORE)
     if unsearchable > 0:
         output.problem(
             f"{output.counted(unsearchable, 'message')} cannot be searched. The next pull brings the index"
@@ -111,10 +120,17 @@ def status(
     for damage in found.scrub.damages[:SHOWN_DAMAGES]:
         output.problem(f"damaged: {output.visible(damage)}")
     if len(found.scrub.damages) > SHOWN_DAMAGES:
-        output.problem("there is more; `poparchive verify` names all")
+        output.problem(MORE)
     for text, _ in remarks.values():
         output.problem(text)
     return code
+
+
+def _ratio(found: "ArchiveStatus") -> float | None:
+    """How many times smaller packs and journal are than the mail; None if they are not those of that mail."""
+    if found.problems:
+        return None
+    return round(found.raw_bytes / found.stored_bytes, 2) if found.stored_bytes else 0.0
 
 
 def _read(attachments: "AttachmentsStatus") -> dict[str, object]:

@@ -436,7 +436,7 @@ def test_killed(root: Path, moment: int) -> None:
         timeout=120,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
-    assert damages(root) == []
+    assert [one for one in damages(root) if not one.behind] == []
     assert sorted(octets_of(root)) == mails
     with Writer(root) as writer:
         put(writer, [mail(500)])

@@ -1,6 +1,7 @@
 """What commands say of packs that are damaged, missing or in each other's place: which message, and where."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -117,6 +118,35 @@ def test_what_stands_behind_a_sealed_pack(root: Path) -> None:
     assert f"truncate --size {length} " in sealed
     assert "pull" not in sealed
     assert "pull that goes on in it" in opened
+
+
+def test_export_of_an_old_catalog(root: Path, tmp_path: Path) -> None:
+    """It says what the catalog does not know yet; by a query nobody can tell."""
+    old = tmp_path / "old.sqlite"
+    shutil.copy(root / "catalog.sqlite", old)
+    fill(root, mails(200, 202))
+    shutil.copy(old, root / "catalog.sqlite")
+    assert "is 1 entry behind the journal" in export(root)[0]
+    given = ["--archive", str(root), "export", "from:anna"]
+    assert forks.run(given, root.parent / "said", timeout_s=240).returncode == 0
+
+
+def test_export_beside_a_journal_that_is_lost(root: Path) -> None:
+    """All that can be read comes out, and that there may be more is said."""
+    layout.open_layout(root).journal(1).unlink()
+    said, last = export(root)
+    assert "cannot be told" in said
+    assert last.startswith(f"{len(FIRST) + len(LATER)} messages exported")
+
+
+def test_status_gives_no_ratio_of_what_is_gone(root: Path) -> None:
+    given = ["--archive", str(root), "status"]
+    whole = forks.run(given, root.parent / "said", timeout_s=240)
+    assert (whole.returncode, b"ratio" in whole.stdout) == (0, True)
+    layout.open_layout(root).pack(1).unlink()
+    cut = forks.run(given, root.parent / "said", timeout_s=240)
+    assert (cut.returncode, b"ratio" in cut.stdout) == (1, False)
+    assert b"00000001.pack" in cut.stderr
 
 
 def notes(root: Path) -> list[str]:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from poparchive.archive import packlist
-from poparchive.archive.indexer import read_position
 from poparchive.archive.opening import open_indexes
+from poparchive.archive.position import applied
 from poparchive.archive.read import Reader
 from poparchive.archive.rebuild import rebuild
 from poparchive.archive.repair import files, others, retire, strays
@@ -20,7 +20,7 @@ from poparchive.archive.verify.findings import Kind
 from poparchive.archive.verify.unnamed import RECOVERED, refuse_without_journal
 from poparchive.errors import PoparchiveError
 from poparchive.index.damage import DATABASE_ERRORS
-from poparchive.index.lookup import CatalogMissingError, Lookup
+from poparchive.index.lookup import CatalogDamagedError, CatalogMissingError, Lookup
 from poparchive.store import identity, parity
 from poparchive.store.digest import sha256
 from poparchive.store.errors import DamageError, StoreError
@@ -88,7 +88,8 @@ class Repair:
         damaged = sorted(needs.packs.keys() - self._newer)
         broken = {number for number in damaged if not self._tried(number, needs, lengths)}
         self._parity(needs.parity, lengths, broken)
-        if Kind.CATALOG in needs.kinds:
+        anew = Kind.CATALOG in needs.kinds
+        if anew or (needs.behind and not self._brought_up()):
             self._rebuild(search_only=False, search_too=Kind.SEARCH in needs.kinds)
         elif Kind.SEARCH in needs.kinds:
             self._rebuild(search_only=True)
@@ -158,12 +159,8 @@ class Repair:
         return True
 
     def _applied(self) -> Position | None:
-        with contextlib.suppress(CatalogMissingError, *DATABASE_ERRORS, ValueError, KeyError):
-            lookup = Lookup(self._layout.catalog)
-            try:
-                return read_position(lookup.position())
-            finally:
-                lookup.close()
+        with contextlib.suppress(CatalogMissingError, CatalogDamagedError, *DATABASE_ERRORS):
+            return applied(self._layout)
         return None
 
     def _lengths(self) -> dict[int, tuple[int, bool]]:
@@ -224,6 +221,15 @@ class Repair:
                 self._say(f"parity of pack {number} was made")
 
     # ---- databases -----------------------------------------------------------------------------------
+
+    def _brought_up(self) -> bool:
+        """Bring a catalog that is behind the journal up to it; False if it has to be made again."""
+        try:
+            self._catch_up()
+        except _FAILURES:
+            return False
+        self._say("the catalog was brought up to the journal")
+        return True
 
     def _rebuild(self, *, search_only: bool, search_too: bool = False) -> None:
         """Make databases again; with ``search_too`` the search index also if the catalog has to stay."""

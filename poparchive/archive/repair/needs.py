@@ -16,8 +16,14 @@ class Needs:
     newer: dict[int, str] = field(default_factory=dict)
     """What a newer version wrote, which stays as it is: packs by their number, 0 for the journal."""
 
+    behind: bool = False
+    """Whether the catalog lacks nothing but the end of the journal."""
+
     def add(self, damage: Damage) -> None:
         """Take in one damage."""
+        if damage.behind:
+            self.behind = True
+            return
         self.kinds.add(damage.kind)
         if damage.kind is Kind.PACK and damage.pack is not None:
             self.packs.setdefault(damage.pack, []).append((damage.start, damage.end))

@@ -8,8 +8,8 @@ import hashlib
 from collections.abc import Iterator, Sequence
 
 from poparchive.archive.framing import Framer
-from poparchive.archive.indexer import read_position
 from poparchive.archive.opening import open_pack
+from poparchive.archive.position import read_position
 from poparchive.archive.spool import Spooled
 from poparchive.archive.verify.unnamed import RECOVERED
 from poparchive.index.catalog import Catalog

@@ -7,9 +7,11 @@ for what they say of packs and messages.
 from collections.abc import Iterator
 from pathlib import Path
 
-from poparchive.archive.indexer import changes_of, read_position
+from poparchive.archive.indexer import changes_of
+from poparchive.archive.position import behind, read_position, told
 from poparchive.archive.verify.databases import REBUILD, unreadable
 from poparchive.archive.verify.findings import Counts, Damage, Kind
+from poparchive.errors import PoparchiveError
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.lookup import Lookup
 from poparchive.index.shadow import Shadow
@@ -23,9 +25,16 @@ class ChainCheck:
     """One walk. Afterwards ``shadow`` holds what the journal says, and ``whole`` whether it is proved."""
 
     def __init__(
-        self, layout: Layout, counts: Counts, lookup: Lookup | None, scratch: Path
+        self,
+        layout: Layout,
+        counts: Counts,
+        lookup: Lookup | None,
+        scratch: Path,
+        *,
+        held: bool = False,
     ) -> None:
         self._layout = layout
+        self._held = held
         self._counts = counts
         self._lookup = lookup
         self.applied = START
@@ -34,6 +43,9 @@ class ChainCheck:
         self.whole = True
         self.last = 0
         """The last entry that was read."""
+        self.behind = 0
+        """How many entries the catalog lacks that no writer is about to apply."""
+        self._ours = True
 
     def close(self) -> None:
         self.shadow.close()
@@ -52,6 +64,8 @@ class ChainCheck:
             self.shadow.release()
 
     def _walk(self, applied: Position | None) -> Iterator[Damage]:
+        if applied is not None and applied.entry < 1:
+            yield from self._compare(applied, START)
         position: Position | None = START
         while position is not None:
             before = position
@@ -89,6 +103,18 @@ class ChainCheck:
                 f" catalog has applied entry {applied.entry}",
                 applied,
             )
+        if applied is not None and applied.entry < self.last and self.whole and self._ours:
+            yield from self._behind()
+
+    def _behind(self) -> Iterator[Damage]:
+        """Say so if the catalog lacks the end of the journal, and no writer is at work that brings it up."""
+        try:
+            self.behind = behind(self._layout, self.last, held=self._held)
+        except (*DATABASE_ERRORS, PoparchiveError):
+            # What is wrong with it is found where it is looked at.
+            return
+        if self.behind:
+            yield Damage(told(self._layout, self.behind), kind=Kind.CATALOG, behind=True)
 
     def _broken(
         self, before: Position, behind: Position | None, why: str, applied: Position | None
@@ -120,6 +146,7 @@ class ChainCheck:
     def _compare(self, applied: Position, after: Position) -> Iterator[Damage]:
         path = self._layout.catalog
         if applied != after:
+            self._ours = False
             yield Damage(
                 f"{path}: belongs to another journal, or has another place of it; {REBUILD}",
                 kind=Kind.CATALOG,

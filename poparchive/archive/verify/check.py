@@ -48,22 +48,29 @@ class Share:
 
 
 def verify(
-    root: Path, counts: Counts, progress: Progress, share: Share | None = None
+    root: Path,
+    counts: Counts,
+    progress: Progress,
+    share: Share | None = None,
+    *,
+    held: bool = False,
 ) -> Generator[Damage, None, None]:
     """Yield every damage found; an archive that is whole yields nothing.
 
     With ``share`` packs and messages are looked at from where the last such run ended. How far it came and
     what it found is remembered as it goes (``notebook``), also where the iterator is closed or anything is
-    raised; ``progress`` may raise ``StoppedError`` to end it quietly.
+    raised; ``progress`` may raise ``StoppedError`` to end it quietly. ``held`` says that the caller has the
+    archive's lock, so that no other writer is at work.
     """
     keep_large_blocks_apart()
     layout, wrong = open_proved(root)
     notebook = Notebook(layout.root, shared=share is not None)
     with contextlib.ExitStack() as stack:
-        run = _Run(layout, counts, progress, share, notebook, stack)
+        run = _Run(layout, counts, progress, share, notebook, stack, held=held)
         try:
             for damage in itertools.chain(places.check(layout, wrong, counts), run.all()):
-                notebook.damage(damage)
+                if not damage.behind:
+                    notebook.damage(damage)
                 yield damage
             run.end()
         except StoppedError:
@@ -84,6 +91,8 @@ class _Run:
         share: Share | None,
         notebook: Notebook,
         stack: contextlib.ExitStack,
+        *,
+        held: bool,
     ) -> None:
         self._layout = layout
         self._counts = counts
@@ -91,6 +100,7 @@ class _Run:
         self._share = share
         self._notebook = notebook
         self._stack = stack
+        self._held = held
         self._state = notebook.state
         self._scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="poparchive-")))
         self._lost = stack.enter_context(contextlib.closing(Lost()))
@@ -106,10 +116,10 @@ class _Run:
     def all(self) -> Iterator[Damage]:
         missing = list(self._open())
         lookup = self._reader.lookup if self._reader else None
-        chain = ChainCheck(self._layout, self._counts, lookup, self._scratch)
+        chain = ChainCheck(self._layout, self._counts, lookup, self._scratch, held=self._held)
         self._stack.callback(chain.close)
         yield from chain.check()
-        self._lacking = next(chain.shadow.lacking_ids(), None) is not None
+        self._lacking = chain.behind > 0 or next(chain.shadow.lacking_ids(), None) is not None
         if chain.last:
             yield from missing
         if self._reader is not None:
@@ -130,7 +140,14 @@ class _Run:
         else:
             yield from names.lacking(self._layout, chain.shadow, bad)
         yield from self._search.compare(
-            self._lost, lambda: self._sound and chain.whole and not self._moved(chain)
+            self._lost,
+            # An index that is ahead of an old catalog holds messages that were not looked at.
+            lambda: (
+                self._sound
+                and chain.whole
+                and self._search.indexed <= chain.applied.entry
+                and not self._moved(chain)
+            ),
         )
         yield from self._rotten()
 

@@ -46,6 +46,9 @@ class Damage:
     pack: int | None = None
     start: int = 0
     end: int = 0
+    behind: bool = False
+    """The catalog is whole, and behind the journal: the next writer mends that by itself, and nothing is to
+    remember it."""
 
 
 @dataclass(slots=True)

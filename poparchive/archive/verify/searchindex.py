@@ -3,8 +3,8 @@
 import contextlib
 from collections.abc import Callable, Iterator
 
-from poparchive.archive.indexer import read_position
 from poparchive.archive.known import MadeOf
+from poparchive.archive.position import read_position
 from poparchive.archive.verify import databases
 from poparchive.archive.verify.chain import ChainCheck
 from poparchive.archive.verify.databases import REBUILD_SEARCH
