@@ -409,5 +409,10 @@ def _check_header(layout: Layout, number: int, octets: bytes) -> None:
     if head is None:
         raise DamageError(f"{path}: the journal file's header is damaged")
     heads.refuse_newer(octets, heads.JOURNAL, path)
-    if head.archive != layout.id or head.number != number:
-        raise DamageError(f"{path}: belongs to another archive or has another number")
+    if head.archive != layout.id:
+        raise DamageError(f"{path}: belongs to another archive; it may be moved aside")
+    if head.number != number:
+        raise DamageError(
+            f"{path}: is journal file {head.number} of this archive under the name of another; it may be"
+            " moved aside"
+        )

@@ -5,6 +5,7 @@ The identity binds packs and journal to the archive: a file copied in from anoth
 
 import re
 import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,15 +72,15 @@ class Layout(NamedTuple):
 
     def packs(self) -> list[int]:
         """Return the numbers of all packs on disk, ascending."""
-        return _numbers(self.root / "packs", "*/*.pack")
+        return _numbers(self.root / "packs", "*/*.pack", self.pack)
 
     def new_packs(self) -> list[int]:
         """Return the numbers of those that ``optimize`` has not finished."""
-        return _numbers(self.root / "packs", "*/*.pack.new")
+        return _numbers(self.root / "packs", "*/*.pack.new", self.new_pack)
 
     def parities(self) -> list[int]:
         """Return the numbers of the packs for which there is a file that heals them."""
-        return _numbers(self.root / "packs", "*/*.parity")
+        return _numbers(self.root / "packs", "*/*.parity", self.parity)
 
     def stored_bytes(self) -> int:
         """Return the octets of packs and journal."""
@@ -89,15 +90,45 @@ class Layout(NamedTuple):
 
     def journals(self) -> list[int]:
         """Return the numbers of all journal files on disk, ascending."""
-        return _numbers(self.root / "journal", "*.journal")
+        return _numbers(self.root / "journal", "*.journal", self.journal)
+
+    def misnamed(self) -> list[Path]:
+        """Return the files that end as packs, parity and journal files do and are not where one of their
+        number would be, such as copies under other names. Nothing else looks at them."""
+        kinds = (
+            ("packs/**/*.pack", self.pack),
+            ("packs/**/*.parity", self.parity),
+            ("journal/**/*.journal", self.journal),
+        )
+        return sorted(
+            path
+            for pattern, place in kinds
+            for path in self.root.glob(pattern)
+            if number_of(path, place) is None
+        )
 
 
-def _numbers(directory: Path, pattern: str) -> list[int]:
+Place = Callable[[int], Path]
+
+_NUMBER = re.compile(r"\d{8,}", re.ASCII)
+_NUMBERS_END = 2**32 - 1
+"""A header has four octets for it, and behind the last there has to be a next."""
+
+
+def number_of(path: Path, place: Place) -> int | None:
+    """Return the number of a file; None if ``place`` gives none of that name."""
+    stem = path.name.partition(".")[0]
+    if not _NUMBER.fullmatch(stem) or int(stem) >= _NUMBERS_END or place(int(stem)) != path:
+        return None
+    return int(stem)
+
+
+def _numbers(directory: Path, pattern: str, place: Place) -> list[int]:
     try:
-        stems = [path.name.partition(".")[0] for path in directory.glob(pattern)]
+        found = [number_of(path, place) for path in directory.glob(pattern)]
     except OSError as error:
         raise UnreadableError(f"{directory}: cannot be listed: {reason(error)}") from error
-    return sorted(int(stem) for stem in stems if stem.isdigit())
+    return sorted(number for number in found if number is not None)
 
 
 def create(root: Path) -> Layout:

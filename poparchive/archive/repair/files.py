@@ -3,17 +3,24 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from poparchive.archive.verify.findings import Counts
 from poparchive.archive.verify.packs import PackWalk
 from poparchive.store import heads, healing, identity, journal, twin
-from poparchive.store.errors import DamageError, StoreError
-from poparchive.store.fsio import free_name, make_directory, sync_directory, write_durably, writing
+from poparchive.store.errors import DamageError, StoreError, UnreadableError, WriteError
+from poparchive.store.fsio import (
+    free_name,
+    make_directory,
+    reason,
+    sync_directory,
+    write_durably,
+    writing,
+)
 from poparchive.store.journal import START, Position, TornEntryError
-from poparchive.store.layout import DESCRIPTION, Layout
+from poparchive.store.layout import DESCRIPTION, Layout, number_of
 from poparchive.store.pack import PACK_HEADER_BYTES, keep_tail
 from poparchive.store.packread import PackReader
 from poparchive.store.records import PackRecord, Sealed
@@ -81,6 +88,15 @@ def resume(layout: Layout, number: int, length: int) -> bool:
     return target.exists() and _take(layout, number, length, target)
 
 
+def _given_up(target: Path, error: Exception) -> bool:
+    """Remove what was made of a whole file. That it cannot be written now says nothing of what could heal the
+    damaged one: it is raised."""
+    target.unlink(missing_ok=True)
+    if isinstance(error, WriteError):
+        raise error
+    return False
+
+
 def heal(layout: Layout, number: int, length: int) -> bool:
     """Heal a pack by its parity; True if it is whole now."""
     target = _healed(layout.pack(number))
@@ -88,8 +104,8 @@ def heal(layout: Layout, number: int, length: int) -> bool:
         make_directory(target.parent)
         if not healing.heal(layout, number, target):
             return whole(layout, number, length, layout.pack(number))
-    except StoreError:
-        return False
+    except StoreError as error:
+        return _given_up(target, error)
     return _take(layout, number, length, target)
 
 
@@ -109,9 +125,10 @@ def heal_unnamed(layout: Layout, number: int) -> str:
     if not bad:
         return ""
     target = _healed(path)
-    made = False
-    with contextlib.suppress(StoreError):
+    try:
         made = healing.heal(layout, number, target)
+    except StoreError as error:
+        made = _given_up(target, error)
     if made:
         if _agrees(path, target, bad) and _take(layout, number, target.stat().st_size, target):
             return "its parity"
@@ -177,9 +194,8 @@ def patch(
                     at = max(at, end)
                 out.flush()
                 os.fsync(out.fileno())
-    except (OSError, StoreError):
-        target.unlink(missing_ok=True)
-        return False
+    except (OSError, StoreError) as error:
+        return _given_up(target, error)
     return _take(layout, number, length, target)
 
 
@@ -202,9 +218,8 @@ def double(layout: Layout, number: int, length: int) -> bool:
                         out.write(octets)
                     out.flush()
                     os.fsync(out.fileno())
-    except (OSError, StoreError):
-        target.unlink(missing_ok=True)
-        return False
+    except (OSError, StoreError) as error:
+        return _given_up(target, error)
     return _take(layout, number, length, target)
 
 
@@ -212,7 +227,11 @@ def _copy(source: BinaryIO, out: BinaryIO, start: int, end: int) -> None:
     source.seek(start)
     out.seek(start)
     while start < end:
-        piece = source.read(min(_PIECE_BYTES, end - start))
+        try:
+            piece = source.read(min(_PIECE_BYTES, end - start))
+        except OSError as error:
+            # Not to be taken for one of writing.
+            raise UnreadableError(f"{source.name}: cannot be read: {reason(error)}") from error
         if not piece:
             return
         out.write(piece)
@@ -289,7 +308,11 @@ def mend_journal(layout: Layout, source: Layout, end: Position | None) -> list[M
 
 def resume_journal(layout: Layout, end: Position | None) -> list[Mended] | None:
     """Finish what a repair that was cut had proved, as ``mend_journal`` does. None if there is nothing."""
-    left = {number: path for path in left_journals(layout) if (number := _number(path))}
+    left = {
+        number: path
+        for path in left_journals(layout)
+        if (number := number_of(path.with_suffix(""), layout.journal))
+    }
     if not left:
         return None
 
@@ -301,33 +324,35 @@ def resume_journal(layout: Layout, end: Position | None) -> list[Mended] | None:
 
 def left_journals(layout: Layout) -> list[Path]:
     """Return the whole journal files that a repair that was cut has not put in place."""
-    return sorted((layout.root / "journal").glob("*.journal.healed"))
+    return sorted(
+        path
+        for path in (layout.root / "journal").glob("*.journal.healed")
+        if number_of(path.with_suffix(""), layout.journal) is not None
+    )
 
 
 def left_packs(layout: Layout) -> set[int]:
     """Return the numbers of the packs for which a repair that was cut has left a copy."""
-    return {_number(path) for path in (layout.root / "packs").glob("*/*.pack.healed")} - {0}
+    return {number for _, number in _left_packs(layout)}
+
+
+def _left_packs(layout: Layout) -> Iterator[tuple[Path, int]]:
+    for path in (layout.root / "packs").glob("*/*.pack.healed"):
+        number = number_of(path.with_suffix(""), layout.pack)
+        if number is not None:
+            yield path, number
 
 
 def remove_left_overs(layout: Layout, *, broken: Collection[int], journal_too: bool) -> None:
     """Remove what repairs that were cut have written and nobody needs: copies of packs that are there and
     not ``broken``, and of the journal's files that are there."""
-    left = [
-        path
-        for path in (layout.root / "packs").glob("*/*.pack.healed")
-        if _number(path) not in broken
-    ]
+    left = [path for path, number in _left_packs(layout) if number not in broken]
     if journal_too:
         left += left_journals(layout)
     for path in left:
         if path.with_suffix("").exists():
             with writing(path):
                 path.unlink()
-
-
-def _number(path: Path) -> int:
-    stem = path.name.partition(".")[0]
-    return int(stem) if stem.isdigit() else 0
 
 
 def _make_journal(

@@ -12,7 +12,8 @@ from poparchive.store.layout import Layout
 
 def check(layout: Layout, wrong: str, counts: Counts) -> Iterator[Damage]:
     """Yield what is ``wrong`` with ``archive.toml``, as opening it said, and directories that are missing or
-    cannot be listed; note what this user may not read. The files themselves are told where they are read."""
+    cannot be listed; note files under odd names, and what this user may not read. The files themselves are
+    told where they are read."""
     if wrong:
         remedy = "`poparchive verify --repair` writes it anew"
         yield Damage(f"{wrong}; {remedy}", kind=Kind.DESCRIPTION)
@@ -32,6 +33,12 @@ def check(layout: Layout, wrong: str, counts: Counts) -> Iterator[Damage]:
             )
             continue
         denied += [path for path in paths if _is_denied(path)]
+    with contextlib.suppress(OSError):
+        counts.notes += [
+            f"{path}: has not the name of a file of the archive, and nothing reads it; it may be moved"
+            " elsewhere"
+            for path in layout.misnamed()
+        ]
     if denied:
         counts.notes.append(
             f"{denied[0]}{' and others' if len(denied) > 1 else ''}: may not be read by this user; run the"
