@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -430,6 +431,33 @@ def test_pulls_go_on_when_the_open_pack_is_lost(root: Path) -> None:
 
 class _CutError(Exception):
     """Stands for SIGKILL: nothing cleans up behind it."""
+
+
+@pytest.mark.parametrize("by", ["parity", "copy", "dictionary"])
+def test_a_full_disk_is_no_lack_of_parity(
+    root: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """What cannot be written now heals as soon as there is room, and nothing is left of the try."""
+    there = layout.open_layout(root)
+    source = copied(root)
+    pack = learned(root) if by == "dictionary" else there.pack(1)
+    if by == "parity":
+        parity.make(there, 1)
+    at = frames(root, int(pack.stem))[0][0]
+    change(pack, at + 100)
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", _no_room)
+        said, _ = repair(root, source if by == "copy" else None)
+    (told,) = [one for one in said if one.startswith(f"{pack}: ") and "mended" in one]
+    assert "cannot be mended now" in told
+    assert "the disk is full" in told
+    assert not list(pack.parent.glob("*.healed"))
+    repair(root, source if by == "copy" else None)
+    assert damages(root) == []
+
+
+def _no_room(_: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def cut_before(monkeypatch: pytest.MonkeyPatch, ending: str) -> None:

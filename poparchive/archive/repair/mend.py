@@ -23,7 +23,7 @@ from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.lookup import CatalogDamagedError, CatalogMissingError, Lookup
 from poparchive.store import identity, parity
 from poparchive.store.digest import sha256
-from poparchive.store.errors import DamageError, StoreError
+from poparchive.store.errors import DamageError, StoreError, WriteError
 from poparchive.store.fsio import Lock
 from poparchive.store.journal import Position
 from poparchive.store.layout import DESCRIPTION, Layout
@@ -181,7 +181,8 @@ class Repair:
         try:
             return self._pack(number, needs, lengths)
         except (OSError, StoreError) as error:
-            self._say(f"{self._layout.pack(number)}: cannot be mended: {told(error)}")
+            now = " now" if isinstance(error, WriteError) else ""
+            self._say(f"{self._layout.pack(number)}: cannot be mended{now}: {told(error)}")
             return False
 
     def _pack(self, number: int, needs: Needs, lengths: dict[int, tuple[int, bool]]) -> bool:
