@@ -143,7 +143,12 @@ def _open(layout: Layout, lock: Lock) -> tuple[Catalog, Texts, Position]:
 
 def open_pack(catalog: Catalog) -> PackRecord | None:
     """Return the pack to go on with, if there is one."""
-    states = [PackRecord(number, size, Sealed(how)) for number, size, how in catalog.packs()]
+    return open_of(catalog.packs())
+
+
+def open_of(packs: Sequence[tuple[int, int, int]]) -> PackRecord | None:
+    """Return the same of packs as number, committed length and how they are sealed, ascending."""
+    states = [PackRecord(number, size, Sealed(how)) for number, size, how in packs]
     pulls = [state for state in states if state.sealed is not Sealed.TIGHTLY]
     # One before the last that is not sealed was given up by a repair.
     return pulls[-1] if pulls and pulls[-1].sealed is Sealed.NO else None

@@ -14,7 +14,7 @@ from pathlib import Path
 from poparchive.archive import packlist
 from poparchive.archive.heap import keep_large_blocks_apart
 from poparchive.archive.objects import SMALL_PACK_BYTES
-from poparchive.archive.opening import caring, open_pack
+from poparchive.archive.opening import caring, open_of, open_pack
 from poparchive.archive.pace import Limits, Pace
 from poparchive.archive.read import Reader
 from poparchive.archive.source import Source
@@ -215,12 +215,15 @@ class _Run:
     def _choose(self, source: Source) -> tuple[list[int], list[int]]:
         """Return the packs to make anew, and those that hold nothing any more.
 
-        A pack that holds nothing but what cannot be read is neither; that is told, and it stays.
+        A pack that holds nothing but what cannot be read is neither; that is told, and it stays. One that a
+        repair has given up is not sealed either, and is made anew as others are.
         """
+        known = source.ordering.packs()
+        appended = open_of(known)
         packs = [
             one
-            for one in source.ordering.packs()
-            if one[2] != Sealed.NO and not self._newer(one[0])
+            for one in known
+            if not (appended and one[0] == appended.number) and not self._newer(one[0])
         ]
         held = source.ordering.holds([number for number, _, _ in packs])
         movable = [
@@ -399,8 +402,8 @@ def _is_large(pack: tuple[int, int, int]) -> bool:
 
 def _chosen(packs: Sequence[tuple[int, int, int]]) -> list[int]:
     """Return the packs to make anew: those of pulls, and small ones of ours that are not much larger."""
-    chosen = [number for number, _, sealed in packs if sealed == Sealed.YES]
-    size = sum(length for _, length, sealed in packs if sealed == Sealed.YES)
+    chosen = [number for number, _, sealed in packs if sealed != Sealed.TIGHTLY]
+    size = sum(length for _, length, sealed in packs if sealed != Sealed.TIGHTLY)
     tight = ((length, number) for number, length, sealed in packs if sealed == Sealed.TIGHTLY)
     for length, number in sorted(tight):
         if not size or length > min(SMALL_PACK_BYTES, _TIMES_SMALLER * size):

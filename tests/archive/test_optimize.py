@@ -1,7 +1,9 @@
 """optimize changes where octets stand, and nothing else; cut at any point it loses nothing."""
 
+import contextlib
 import itertools
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from poparchive.archive.optimize import Outcome, _Run, optimize
 from poparchive.archive.pace import Limits, Pace
 from poparchive.archive.read import Reader
 from poparchive.archive.rebuild import rebuild
+from poparchive.archive.repair import Needs, Repair
 from poparchive.archive.source import Source
 from poparchive.archive.tightpack import TightPack
 from poparchive.archive.writer import Writer
@@ -25,7 +28,7 @@ from poparchive.errors import TryLaterError
 from poparchive.index.fulltext import is_merged
 from poparchive.index.lookup import Lookup
 from poparchive.store import layout
-from poparchive.store.errors import StoreError
+from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.fsio import Lock
 from poparchive.store.journal import JournalEntry, JournalWriter
 from poparchive.store.pack import PackWriter
@@ -232,6 +235,41 @@ def test_what_cannot_be_read_is_no_work_for_the_next_run(root: Path) -> None:
     assert not pack.exists()
     assert sorted(octets_of(root)) == sorted([*mails, mail(700)])
     assert damages(root) == []
+
+
+def test_a_pack_that_a_repair_gave_up(root: Path) -> None:
+    """It is not sealed, and pulls go on in another: what can be read is moved, the rest told each time."""
+    made(root)
+    where = layout.open_layout(root)
+    pack = where.pack(where.packs()[-1])
+    at = [found.start() for found in re.finditer(b"PAFR", pack.read_bytes())][-1]
+    octets = bytearray(pack.read_bytes())
+    octets[at + 90] ^= 1
+    pack.write_bytes(octets)
+    readable = _readable(root)
+    needs = Needs()
+    for damage in damages(root):
+        needs.add(damage)
+    with Lock(where.lock) as lock:
+        Repair(where, lock, None, None, lambda _: None).run(needs)
+    first = run(root)
+    assert first.messages
+    assert any(str(pack) in one for one in first.damages)
+    again = run(root)
+    assert again.messages == 0
+    assert any(str(pack) in one for one in again.damages)
+    assert pack.read_bytes() == octets
+    pack.rename(pack.with_suffix(".aside"))
+    assert _readable(root) == readable
+
+
+def _readable(root: Path) -> set[bytes]:
+    found = set()
+    with Reader(root) as reader:
+        for message in reader.lookup.stored_order():
+            with contextlib.suppress(DamageError):
+                found.add(b"".join(reader.octets(message)))
+    return found
 
 
 @pytest.mark.parametrize("how", ["cut", "header", "last frame"])
