@@ -69,6 +69,11 @@ def read(root: Path) -> Scrub:
             return Scrub()
         found = json.loads(path.read_bytes())
         numbers = {name: int(found[name]) for name in _NUMBERS}
+        now = int(time.time())
+        # A clock that was wrong wrote what lies in the future.
+        numbers["began"] = min(numbers["began"], now)
+        if numbers["full"] > now:
+            numbers["full"] = 0
         return Scrub(
             **numbers,
             runs=[int(one) for one in found["runs"]],
@@ -91,7 +96,8 @@ def write(root: Path, state: Scrub) -> None:
 
 
 def due(root: Path, now: float | None = None) -> bool:
-    """Whether a daily run is due: none ended in the last 23 hours."""
+    """Whether a daily run is due: none ended in the last 23 hours. One that ended in the future did so by a
+    clock that was wrong."""
     state = read(root)
     moment = time.time() if now is None else now
-    return not state.runs or moment - state.runs[-1] >= DAY_S - 3600
+    return not (state.runs and 0 <= moment - state.runs[-1] < DAY_S - 3600)

@@ -467,6 +467,16 @@ def test_a_daily_run_is_due_once_a_day(root: Path) -> None:
     assert scrub.due(root, 1000.0 + 24 * 3600)
 
 
+def test_a_clock_that_was_wrong_puts_nothing_off(root: Path) -> None:
+    """What ended in the future did not."""
+    scrub.write(root, Scrub(runs=[4_000_000_000], full=4_000_000_000, began=4_000_000_000))
+    assert scrub.due(root)
+    assert scrub.due(root, 4_000_000_000.0 - 3600)
+    state = scrub.read(root)
+    assert state.full == 0
+    assert state.began < 4_000_000_000
+
+
 def test_ids_are_those_of_the_octets(root: Path) -> None:
     """What is counted is what went in."""
     counts = run(root, None, lambda *_: None)
