@@ -10,7 +10,8 @@ from poparchive.attachments.outcome import Status
 from poparchive.index.contents import ContentsError, ContentStore
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.failures import refuse_busy
-from poparchive.index.lookup import open_read_only, uri
+from poparchive.index.lookup import open_read_only
+from poparchive.index.readonly import uri
 from poparchive.model import MessageId
 from poparchive.store.layout import open_layout
 

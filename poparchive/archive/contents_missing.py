@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable
 
 from poparchive.attachments import VERSION, Abilities, Lacking, Status
 from poparchive.index.contents import ContentStore, Known
-from poparchive.index.lookup import open_read_only, uri
+from poparchive.index.lookup import open_read_only
+from poparchive.index.readonly import uri
 from poparchive.model import MessageId
 from poparchive.store.layout import Layout
 

@@ -17,8 +17,8 @@ from poparchive.index.lookup import (
     CatalogMissingError,
     lacking_uidls,
     open_read_only,
-    uri,
 )
+from poparchive.index.readonly import uri
 from poparchive.index.versions import is_older_index, refuse_newer_catalog
 from poparchive.model import Fate
 from poparchive.store.errors import StoreError

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Self
 from poparchive.errors import PoparchiveError
 from poparchive.index import bulk, failures
 from poparchive.index.damage import DATABASE_ERRORS
-from poparchive.index.lookup import uri
+from poparchive.index.readonly import uri
 
 VERSION = 1
 """Of the file. Another version is not read; without the file all is taken again."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from poparchive.errors import PoparchiveError
 from poparchive.index import bulk, failures
 from poparchive.index.keys import hash_of
+from poparchive.index.readonly import uri
 from poparchive.index.versions import NewerDatabaseError, refuse_newer_catalog
 from poparchive.model import Fate
 
@@ -79,12 +80,6 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(uri(path), uri=True)
     failures.wait_for_locks(connection)
     return connection
-
-
-def uri(path: Path) -> str:
-    """Return how SQLite is told to open a database for reading only."""
-    quoted = str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    return f"file:{quoted}?mode=ro"
 
 
 def several(name: str, rows: Sequence[Located]) -> NotFoundError:

@@ -20,9 +20,10 @@ from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.failures import DatabaseBusyError, busy, refuse_busy
 from poparchive.index.keys import GRANULE_S
 from poparchive.index.known import FEW_WORDS, Known
-from poparchive.index.lookup import open_read_only, uri
+from poparchive.index.lookup import open_read_only
 from poparchive.index.matching import Matcher
 from poparchive.index.plan import Statement, at_most, languages_of, plan
+from poparchive.index.readonly import uri
 from poparchive.index.results import Hit, SearchError
 from poparchive.index.versions import refuse_newer_catalog, refuse_newer_index
 from poparchive.query.parser import parse

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from poparchive.index.catalog import Changes, text_of
 from poparchive.index.failures import wait_for_locks
-from poparchive.index.lookup import open_read_only, uri
+from poparchive.index.lookup import open_read_only
+from poparchive.index.readonly import uri
 from poparchive.model import Fate
 
 _RUNS = (

@@ -23,7 +23,7 @@ from poparchive.index import bulk
 from poparchive.index.failures import wait_for_locks
 from poparchive.index.joining import Joining
 from poparchive.index.keys import GRANULE_S
-from poparchive.index.lookup import uri
+from poparchive.index.readonly import uri
 
 SUBJECT_DAYS: Final = 14
 """A message whose subject has a reply's prefix, and that names no message, belongs with each that is no

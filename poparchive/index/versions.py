@@ -11,6 +11,7 @@ from pathlib import Path
 from poparchive.errors import PoparchiveError
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.failures import wait_for_locks
+from poparchive.index.readonly import uri
 
 CATALOG = "0002"
 """The newest migration. A test keeps it equal to what alembic finds."""
@@ -52,9 +53,7 @@ def index_version(path: Path) -> int | None:
     raises ``sqlite3.DatabaseError`` if it is damaged."""
     if not path.exists():
         return None
-    with contextlib.closing(
-        sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-    ) as connection:
+    with contextlib.closing(sqlite3.connect(uri(path), uri=True)) as connection:
         wait_for_locks(connection)
         return int(connection.execute("PRAGMA user_version").fetchone()[0])
 

@@ -161,3 +161,23 @@ def test_what_this_user_may_not_read(made: Product, what: str) -> None:
         assert there.pack(second).name in verified[1]
     if what in ("a pack", "packs", "a directory of packs"):
         assert verified[1].count("Subject") + verified[1].count("cannot open") > 2
+
+
+def test_an_archive_that_nobody_can_write_to(made: Product) -> None:
+    """An intact one on a medium that is read only is read as any other, also where the log is there and
+    empty; one whose log holds something is not read without it."""
+    changed = [made.archive, *(path for path in made.archive.rglob("*") if path.is_dir())]
+    (made.archive / "catalog.sqlite-wal").touch()
+    modes = [path.stat().st_mode for path in changed]
+    for path in changed:
+        path.chmod(0o555)
+    try:
+        for command in ("verify", "status", "export"):
+            code, said = _refused(made, command)
+            assert (code, "unable to open" in said) == (0, False), said
+        (made.archive / "catalog.sqlite-wal").write_bytes(b"x" * 4096)
+        code, _ = _refused(made, "status")
+        assert code
+    finally:
+        for path, mode in zip(changed, modes, strict=True):
+            path.chmod(mode)
