@@ -1,6 +1,7 @@
 """``poparchive export``: messages out of the archive, for other programs."""
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -56,6 +57,7 @@ def export(
     done = damaged = lacking = 0
     behind = ""
     with Reader(root) as reader, contextlib.ExitStack() as stack:
+        stack.enter_context(_room(target))
         known = reader.lookup.accounts()
         if account is not None and account not in known:
             names = ", ".join(known) or "none"
@@ -115,6 +117,23 @@ def _told(reader: "Reader", message: "Located", error: Exception) -> str:
         f"{accounts}, {output.human_date(message.date)}, {message.id.hex()}, {message.sender}:"
         f" {message.subject}: {what}"
     )
+
+
+@contextlib.contextmanager
+def _room(target: Path | None) -> Iterator[None]:
+    """Say where there is no room, which the operating system does not."""
+    from poparchive.store.errors import WriteError
+
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = "standard output" if target is None or str(target) == "-" else target
+        raise WriteError(
+            f"{where}: the disk is full; the export is not complete. Make room, or name a place on another"
+            " disk, and run the command again; the archive is as it was"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """What commands say of packs that are damaged, missing or in each other's place: which message, and where."""
 
+import errno
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 from poparchive.archive.opening import caring
 from poparchive.archive.verify import Counts, verify
 from poparchive.archive.writer import Writer
+from poparchive.cli.main import main
 from poparchive.errors import PoparchiveError
 from poparchive.store import layout
 from poparchive.store.digest import sha256
@@ -147,6 +149,30 @@ def test_status_gives_no_ratio_of_what_is_gone(root: Path) -> None:
     cut = forks.run(given, root.parent / "said", timeout_s=240)
     assert (cut.returncode, b"ratio" in cut.stdout) == (1, False)
     assert b"00000001.pack" in cut.stderr
+
+
+@pytest.mark.parametrize("kind", ["mbox", "eml"])
+def test_an_export_onto_a_full_disk_says_where(
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    kind: str,
+) -> None:
+    """And what to do."""
+    target = tmp_path / "exported"
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(f"poparchive.transfer.{kind.title()}Target.write", full)
+    given = ["--archive", str(root), "export", "--format", kind, "--output", str(target)]
+    with pytest.raises(SystemExit) as ended:
+        main(given)
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert f"{target}: the disk is full" in said
+    assert "Make room" in said
 
 
 def notes(root: Path) -> list[str]:
