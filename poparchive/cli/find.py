@@ -1,5 +1,7 @@
 """What ``poparchive search`` does. Imports only what it uses: people wait for it."""
 
+import signal
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -8,7 +10,7 @@ from poparchive.cli.paths import Settings
 from poparchive.errors import UsageError, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from poparchive.index.facets import Facets
@@ -69,9 +71,9 @@ def find(
     if save is not None or forget is not None or saved:
         _keep(root, text, save, forget)
         return
-    with Searcher(
-        root / "catalog.sqlite", root / "search.sqlite", saved=partial(searches.load, root)
-    ) as searcher:
+    catalog, index = root / "catalog.sqlite", root / "search.sqlite"
+    saved_as = partial(searches.load, root)
+    with _ended_at_once(), Searcher(catalog, index, saved=saved_as) as searcher:
         if unknown := searcher.missing(text):
             output.note(
                 f"the index cannot tell {', '.join(unknown)} yet, which finds nothing until it is made"
@@ -112,6 +114,21 @@ def find(
     elif len(hits) == limit and not (as_json or ids):
         which = f"{offset + 1} to {offset + limit}" if offset else f"the first {limit}"
         output.note(f"{which}; --limit and --offset show more, --count counts")
+
+
+@contextmanager
+def _ended_at_once() -> "Iterator[None]":
+    """Let Ctrl-C end the process within: a search only reads, and Python looks at a signal when SQLite comes
+    back, which may take long."""
+    # Where a shell has it ignored, it stays so.
+    ends = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if ends:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        if ends:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def remark(query: str) -> None:

@@ -200,6 +200,11 @@ def test_whoever_waits_behind_a_failing_batch_is_told(
         writer.close()
 
 
+def lose(lock: Lock) -> None:
+    """Let go of it as when the process is killed: its name stays there."""
+    lock._close()
+
+
 def test_the_lock_outlives_a_killed_writer_until_its_helper_has_ended(tmp_path: Path) -> None:
     """Two never write to one archive: the helper holds the lock too, and the next start waits for it."""
     root = tmp_path / "archive"
@@ -207,7 +212,7 @@ def test_the_lock_outlives_a_killed_writer_until_its_helper_has_ended(tmp_path: 
     lock = Lock(root / "lock")
     helper = Helper.start(root / "search.sqlite", root / "catalog.sqlite", [lock.fileno()])
     assert helper
-    os.close(lock.fileno())  # as when the process is killed
+    lose(lock)
     with pytest.raises(LockedError):
         Lock(root / "lock")
     helper.close()
@@ -221,7 +226,7 @@ def test_a_holder_that_is_dead_is_waited_for(tmp_path: Path) -> None:
     gone.wait()
     who = {"pid": gone.pid, "host": socket.gethostname(), "since": 0}
     (tmp_path / "lock").write_text(json.dumps(who))
-    threading.Timer(0.1, os.close, [lock.fileno()]).start()
+    threading.Timer(0.1, lose, [lock]).start()
     Lock(tmp_path / "lock").release()
 
 

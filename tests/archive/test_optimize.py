@@ -35,7 +35,7 @@ from poparchive.store.pack import PackWriter
 from poparchive.store.recipe import encode_base64
 from poparchive.store.records import PackRecord, Record, Sealed
 from tests.store.escape_hatch import Archive
-from tests.support.archives import damages, fill, octets_of, put, rows
+from tests.support.archives import damages, fill, lasting, octets_of, put, rows
 from tests.support.edge_mails import EDGE_MAILS
 from tests.support.product import product
 
@@ -474,7 +474,7 @@ def test_killed(root: Path, moment: int) -> None:
         timeout=120,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
-    assert [one for one in damages(root) if not one.behind] == []
+    assert lasting(root) == []
     assert sorted(octets_of(root)) == mails
     with Writer(root) as writer:
         put(writer, [mail(500)])

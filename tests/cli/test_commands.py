@@ -17,7 +17,7 @@ from poparchive.demo.samples import accounts
 from poparchive.demo.server import Pop3Server, running
 from poparchive.store import layout
 from poparchive.store.fsio import Lock
-from tests.support.archives import damages, octets_of
+from tests.support.archives import damages, lasting, octets_of
 from tests.support.product import Product, product
 
 
@@ -322,7 +322,7 @@ def test_a_full_disk_is_a_clear_error_and_a_whole_archive(tmp_path: Path) -> Non
         assert b"Traceback" not in done.stderr
         subprocess.run(["rm", "-r", made.archive], check=True)
         (tmp_path / "after").rename(made.archive)
-        assert damages(made.archive) == []
+        assert lasting(made.archive) == []
         made.run("pull")
     assert sorted(octets_of(made.archive)) == sorted(sent)
     assert damages(made.archive) == []

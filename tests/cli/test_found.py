@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -181,6 +182,22 @@ def test_a_message_is_shown_without_an_index(archive: Path, tmp_path: Path) -> N
     (root / "search.sqlite").unlink()
     shown = json.loads(run(root, "show", "<e@x>", "--json"))
     assert (shown["message_id"], shown["thread"]) == ("e@x", None)
+
+
+def test_a_search_is_ended_at_once(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite may take long and looks at no signal: Ctrl-C is the system's to act on meanwhile."""
+    found = []
+
+    def count(*_: object) -> int:
+        found.append(signal.getsignal(signal.SIGINT))
+        return 7
+
+    monkeypatch.setattr(Searcher, "count", count)
+    before = signal.getsignal(signal.SIGINT)
+    assert before is signal.default_int_handler
+    assert ended("--archive", str(archive), "search", "plan", "--count") == 0
+    assert found == [signal.SIG_DFL]
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_raw_octets_act_on_no_terminal(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from poparchive.demo.mailbox import Mailbox
 from poparchive.demo.server import Pop3Server, running
 from poparchive.model import Fate
-from tests.support.archives import damages, octets_of, rows
+from tests.support.archives import damages, lasting, octets_of, rows
 from tests.support.crasher import STEPS
 from tests.support.product import product
 
@@ -33,7 +33,7 @@ def test_killed_at(step: str, when: str, count: int, tmp_path: Path) -> None:
         command += ["--config", str(made.config), "pull"]
         killed = subprocess.run(command, capture_output=True, timeout=240)
         assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
-        assert damages(made.archive) == []
+        assert lasting(made.archive) == []
         server.wait_idle(5)
         before = len(server.asked("RETR"))
         kept = len(_whole(made.archive))

@@ -44,6 +44,11 @@ def damages(root: Path) -> list[Damage]:
     return list(verify(root, Counts(), lambda *_: None))
 
 
+def lasting(root: Path) -> list[Damage]:
+    """Verify an archive before its next start, which brings a catalog up that is behind the journal."""
+    return [one for one in damages(root) if not one.behind]
+
+
 def rows(path: Path) -> Rows:
     """Return all rows of all tables of a database, the search index's shadow tables apart."""
     connection = sqlite3.connect(path)
