@@ -134,7 +134,7 @@ def _open(layout: Layout, lock: Lock) -> tuple[Catalog, Texts, Position]:
         stack.callback(catalog.close)
         fulltext = _open_fulltext(layout, read_position(catalog.position()))
         mark = fulltext.watermark
-        texts = Texts(fulltext, layout.search, layout.catalog, keep=(lock.fileno(),))
+        texts = Texts(fulltext, layout.search, layout.catalog, keep=lock.filenos())
         stack.callback(texts.close)
         position = Replay(layout, catalog, Indexer(catalog, texts)).catch_up(mark)
         stack.pop_all()

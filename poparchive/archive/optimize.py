@@ -134,19 +134,20 @@ class _Run:
                 )
             packlist.remove_unfinished(self._layout, named)
             retired = {one.number for one in told if isinstance(one, RetiredRecord)}
-            self._remove_unnamed(named, retired)
+            left = set(self._layout.packs()) - named
+            self._remove_left(left - retired)
             self._given = max((one.number for one in told), default=0)
+        # Nobody else touches these, and to read them may take long.
+        self._remove_left(left & retired, retired=True)
 
-    def _remove_unnamed(self, named: set[int], retired: set[int]) -> None:
+    def _remove_left(self, numbers: set[int], *, retired: bool = False) -> None:
         """Remove what a run that was cut has left, made or retired, if nothing is in it that cannot be read
         from elsewhere; tell of the others."""
-        numbers = [number for number in self._layout.packs() if number not in named]
         missed = []
         with Reader(self._layout.root, self._layout) as archive:
-            for number in numbers:
-                gone = number in retired
+            for number in sorted(numbers):
                 if one := unnamed.look_or_tell(
-                    self._layout, number, archive, self._tell, retired=gone
+                    self._layout, number, archive, self._tell, retired=retired
                 ):
                     if one.may_go:
                         packlist.remove(self._layout, number)
@@ -354,12 +355,15 @@ class _Run:
 
     def _retire(self, ordering: Ordering, reader: PackReader, sources: Sequence[int]) -> None:
         """Let go of the packs that hold nothing any more, by the catalog and by their own tables."""
-        lengths = {number: length for number, length, _ in ordering.packs()}
+        states = {
+            number: PackRecord(number, length, Sealed(how))
+            for number, length, how in ordering.packs()
+        }
         held = ordering.holds(sources)
         gone = [
             number
             for number in sources
-            if number not in held and self._is_covered(ordering, reader, number, lengths[number])
+            if number not in held and self._is_covered(ordering, reader, states[number])
         ]
         if not gone:
             return
@@ -372,14 +376,24 @@ class _Run:
             reader.forget(number)
             packlist.remove(self._layout, number)
 
-    def _is_covered(self, ordering: Ordering, reader: PackReader, pack: int, length: int) -> bool:
-        """Whether every object that the pack's own tables name stands in another pack, by the catalog."""
+    def _is_covered(self, ordering: Ordering, reader: PackReader, state: PackRecord) -> bool:
+        """Whether every object that the pack's own tables name stands in another pack, by the catalog, and
+        nothing behind the length to which it counts, unless it is sealed."""
+        pack = state.number
+        path = self._layout.pack(pack)
         try:
-            for frame in reader.frames(pack, 0, length, decoded=False):
+            with writing(path):
+                more = path.stat().st_size - state.length
+            if more > 0 and state.sealed is Sealed.NO:
+                raise DamageError(
+                    f"{path}: what stands behind octet {state.length} may be mail that is nowhere else; the"
+                    " pack stays. `poparchive verify` says more"
+                )
+            for frame in reader.frames(pack, 0, state.length, decoded=False):
                 self._pace.took(frame.end - frame.start)
                 if not packlist.stands_elsewhere(ordering, frame):
                     raise DamageError(
-                        f"{self._layout.pack(pack)}: at octet {frame.start}: holds an object that the"
+                        f"{path}: at octet {frame.start}: holds an object that the"
                         " catalog does not know; the pack stays. `poparchive verify` says more"
                     )
         except StoreError as error:

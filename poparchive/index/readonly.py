@@ -19,8 +19,10 @@ def _rests(path: Path, plain: str) -> bool:
     """Whether all of a database is in its own file, and SQLite cannot open it because the index of the log,
     which it keeps beside it, can be made by nobody: on a medium that is read only."""
     file = path.resolve()
-    if os.access(file.parent, os.W_OK):
-        return False
+    with contextlib.suppress(OSError):
+        # Where only this user may not write, another may at any moment.
+        if not os.statvfs(file.parent).f_flag & os.ST_RDONLY:
+            return False
     with contextlib.suppress(OSError):
         if file.with_name(file.name + "-wal").stat().st_size:
             return False

@@ -35,6 +35,7 @@ _UNREADABLE: Final = frozenset(
         *("text/watch-html", "text/x-amp-html", "text/x-moz-deleted"),
     ]
 )
+_RELATED: Final = "multipart/related"
 _DIGEST: Final = "multipart/digest"
 """Its parts are messages where they do not say what they are (RFC 2046, section 5.1.5)."""
 _CALENDAR: Final = "text/calendar"
@@ -126,6 +127,8 @@ class _Reading:
         self._message = message
         self._found = found
         self._depth = depth
+        self._related = False
+        """Whether within parts that belong to an HTML text."""
 
     def part(self, part: Part) -> None:
         found = self._found
@@ -146,6 +149,7 @@ class _Reading:
                 if about.name or about.placed == "attachment":
                     _add_name(about.name, found, part.type)
                 self._summary(part.parts[0])
+            related, self._related = self._related, self._related or part.type == _RELATED
             enclosing = part.type == _DIGEST and self._depth < _MAX_DEPTH
             for child in part.parts:
                 if enclosing and not child.parts and not child.block.first(b"content-type"):
@@ -153,6 +157,7 @@ class _Reading:
                     self._enclosed(child)
                 else:
                     self.part(child)
+            self._related = related
 
     def _odd_lines(self, part: Part) -> None:
         """Read what is text in the part's header."""
@@ -208,7 +213,7 @@ class _Reading:
         found = self._found
         about = leaf.about
         if about.attached:
-            is_file = found.files or security.is_file(self._message, leaf)
+            is_file = found.files or security.is_file(self._message, leaf, related=self._related)
             _add_name(about.name, found, leaf.type, is_file=is_file)
         if leaf.type in _PKCS7:
             self._smime(leaf)

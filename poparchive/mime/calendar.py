@@ -21,7 +21,7 @@ _QUOTED: Final = late(
 )
 _CHARSET: Final = late(r";CHARSET=\"?([\w.:-]{2,40})", re.IGNORECASE)
 _BINARY: Final = late(
-    r"^[^:;\n]*+(?:(?=(?:;[^:;\n]*+)*?;(?:ENCODING=)?(?:BASE64|B)[;:])|(?:;[^:\n]*+)?:data:)[^\n]*+\n?",
+    r"^[^:;\n]*+(?:(?=(?:;[^:;\n]*+)*?;(?:ENCODING=)?(?:BASE64|B)[;:])|(?:;[^:\n]*+)?:data:[\w.+-]+/[\w.+-]+[;,])[^\n]*+\n?",
     re.MULTILINE | re.IGNORECASE,
 )
 """A picture, a sound or a key."""

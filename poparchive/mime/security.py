@@ -43,14 +43,15 @@ def inline_claims(text: str) -> tuple[bool, bool]:
     return "\n" + _PGP_SIGNED in text, "\n" + _PGP_MESSAGE in text
 
 
-def is_file(message: Octets, leaf: Part) -> bool:
+def is_file(message: Octets, leaf: Part, *, related: bool) -> bool:
     """Whether an attached leaf is a file that somebody sent, and not what mail programs add of themselves: a
-    detached signature, what says that the next part is encrypted, a picture of an HTML text."""
+    detached signature, what says that the next part is encrypted, a picture of an HTML text, to which it is
+    ``related`` (RFC 2387)."""
     kind = leaf.type
     if kind in _SIGNATURES:
         return False
     if kind == _PGP_ENCRYPTED and leaf.end - leaf.start <= _CONTROL_BYTES:
         return message[leaf.start : leaf.end].strip() != _CONTROL
-    if kind.startswith("image/") and leaf.about.placed != "attachment":
+    if related and kind.startswith("image/") and leaf.about.placed != "attachment":
         return not leaf.block.first(b"content-id")
     return True

@@ -55,7 +55,7 @@ def _pattern(brace: str) -> re.Pattern[str]:
         rf"""(?:
             (?P<open>[({{])
           | (?P<close>[){brace}])
-          | (?P<minus>-|(?<![^\s({{])[{_DASHES}])(?=[^\s\-{_DASHES}){brace}])
+          | (?P<minus>-(?=[^\s\-){brace}])|(?<![^\s({{])[{_DASHES}](?=[^\s\-{_DASHES}){brace}]))
           | (?P<sign>(?<=[")}}])[{_DASHES}]+)
           | (?P<near>NEAR\((?P<inner>(?:[^"()]|"[^"]*")*)(?P<nend>\)?))
           | (?P<field>[A-Za-z][A-Za-z0-9_\-]*)(?P<colon>[:：])(?!//)

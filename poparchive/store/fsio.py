@@ -254,9 +254,9 @@ class Lock:
                 os.close(fd)
         self._fd = self._directory = -1
 
-    def fileno(self) -> int:
-        """The open file that carries the lock. A process that inherits it holds the lock too."""
-        return self._fd
+    def filenos(self) -> list[int]:
+        """The open files that carry the lock. A process that inherits them holds the lock too."""
+        return [fd for fd in (self._fd, self._directory) if fd >= 0]
 
     def release(self) -> None:
         """Let the next writer in. Safe to call twice."""
@@ -286,6 +286,9 @@ def is_locked(path: Path) -> bool:
     """
     try:
         fd = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        # Somebody may have removed it under who holds the directory.
+        return path.name == ARCHIVE_LOCK and _is_held(path.parent)
     except OSError:
         return False
     try:
@@ -295,6 +298,21 @@ def is_locked(path: Path) -> bool:
         return True
     finally:
         os.close(fd)
+    return False
+
+
+def _is_held(directory: Path) -> bool:
+    fd = -1
+    try:
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        if fd >= 0:
+            os.close(fd)
     return False
 
 

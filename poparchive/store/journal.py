@@ -118,8 +118,9 @@ class JournalWriter:
         if read_exactly(self._fd, _HASH_BYTES, at.offset - _HASH_BYTES, path) != at.hash:
             raise DamageError(
                 f"{path}: at octet {at.offset}: ends another entry than the catalog knows: the catalog is of"
-                " another journal, or the entry is damaged; nothing was written. Run `poparchive verify`,"
-                " which says which; `poparchive rebuild` makes a catalog of this journal"
+                " another journal, or the entry is damaged; nothing was written. `poparchive verify` says"
+                " which. A damaged journal is mended from a second copy (`verify --repair --from DIR`):"
+                " a rebuild would make a catalog without that entry"
             )
 
     def _keep_changed(self, path: Path) -> None:

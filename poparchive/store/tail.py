@@ -59,7 +59,7 @@ def survey(fd: int, start: int, size: int, path: Path) -> Tail:
 def crossing(fd: int, start: int, at: int, size: int, path: Path) -> int:
     """Return where a whole frame begins that ends behind the octet ``at``, 0 if there is none. At ``start``
     begins the first frame."""
-    while start < at:
+    while start < min(at, size):
         header = _header(fd, start, path)
         end = start + HEADER_BYTES + header.body_bytes if header else start
         if header and end > at:

@@ -210,7 +210,7 @@ def test_the_lock_outlives_a_killed_writer_until_its_helper_has_ended(tmp_path: 
     root = tmp_path / "archive"
     fill(root, MAILS[:1])
     lock = Lock(root / "lock")
-    helper = Helper.start(root / "search.sqlite", root / "catalog.sqlite", [lock.fileno()])
+    helper = Helper.start(root / "search.sqlite", root / "catalog.sqlite", lock.filenos())
     assert helper
     lose(lock)
     with pytest.raises(LockedError):

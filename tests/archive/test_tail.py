@@ -20,7 +20,7 @@ from poparchive.archive.repair import Needs, Repair
 from poparchive.archive.verify import Counts, Kind, unnamed, verify
 from poparchive.archive.writer import Writer
 from poparchive.model import Fate
-from poparchive.store import layout, parity
+from poparchive.store import layout, parity, tail
 from poparchive.store.errors import StoreError
 from poparchive.store.frame import HEADER_BYTES, NEWEST, encode_seal
 from poparchive.store.fsio import Lock
@@ -619,3 +619,29 @@ def readable(root: Path) -> list[bytes]:
             with contextlib.suppress(StoreError):
                 found.append(b"".join(reader.octets(one)))
     return found
+
+
+def test_optimize_leaves_a_pack_behind_whose_length_something_stands(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pull went on in a new pack, because the device did not give back what stood there: it may be mail."""
+    there = layout.open_layout(root)
+    fill(root, B)
+    held = there.pack(1).read_bytes()
+    put_back(root, databases=True)
+    with monkeypatch.context() as broken:
+        broken.setattr("poparchive.store.tail.is_readable", lambda *_: False)
+        fill(root, C)
+    told = optimize(root, Limits(), lambda *_: None).damages
+    assert any("may be mail that is nowhere else" in one for one in told)
+    assert there.pack(1).read_bytes() == held
+    assert sorted(octets_of(root)) == sorted([*A, *C])
+
+
+def test_a_pack_that_is_shorter_has_nothing_across_its_length(root: Path) -> None:
+    """It is looked through to its end and no further."""
+    path = layout.open_layout(root).pack(1)
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        at = tail.crossing(file.fileno(), PACK_HEADER_BYTES, 2 * size, size, path)
+    assert at == 0

@@ -27,8 +27,7 @@ def part(kind: str, *fields: str, content: str = "content") -> str:
         (part("application/pgp-encrypted", content="Version: 1\r\n"), False),
         (part("application/pgp-encrypted; name=a.pgp", content="-----BEGIN PGP"), True),
         (part("application/pgp-encrypted", content="Version: 1" + " x" * 100), True),
-        (part("image/png; name=logo.png", "Content-ID: <1@x>"), False),
-        (part("image/png", "content-id: <1@x>", "Content-Disposition: inline"), False),
+        (part("image/png; name=photo.png", "Content-ID: <1@x>"), True),
         (
             part("image/png; name=a.png", "Content-ID: <1@x>", "Content-Disposition: attachment"),
             True,
@@ -51,6 +50,29 @@ def test_a_file_that_somebody_sent(one: str, is_file: bool) -> None:
         found = extract(mixed(TEXT, one))
         assert found.attachment_names
         assert found.attachment_types
+
+
+@pytest.mark.parametrize(
+    ("one", "is_file"),
+    [
+        (part("image/png; name=logo.png", "Content-ID: <1@x>"), False),
+        (part("image/png", "content-id: <1@x>", "Content-Disposition: inline"), False),
+        (
+            part("image/png; name=a.png", "Content-ID: <1@x>", "Content-Disposition: attachment"),
+            True,
+        ),
+        (part("image/png; name=a.png"), True),
+        (part("application/pdf", "Content-ID: <1@x>"), True),
+    ],
+)
+def test_a_picture_of_an_html_text_is_none(one: str, is_file: bool) -> None:
+    """Within multipart/related, where it has a name to be shown by; a photo beside the text is a file."""
+    related = mixed(part("text/html"), one, kind="related").decode()
+    assert extract(related.encode()).files is is_file
+    within = related.partition("\r\n")[2].replace("boundary=b", "boundary=c").replace("--b", "--c")
+    assert extract(mixed(within)).files is is_file
+    photo = part("image/jpeg; name=photo.jpg", "Content-ID: <2@x>")
+    assert extract(mixed(within, photo)).files
 
 
 def test_a_message_of_a_digest_may_be_a_file() -> None:

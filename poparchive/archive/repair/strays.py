@@ -148,11 +148,16 @@ class Strays:
         def tell(error: StoreError) -> None:
             say(str(error))
 
+        retired = packlist.retired(self._layout)
         with Reader(self._layout.root, self._layout) as archive:
             looked = [
                 one
                 for number in self._packs
-                if (one := unnamed.look_or_tell(self._layout, number, archive, tell))
+                if (
+                    one := unnamed.look_or_tell(
+                        self._layout, number, archive, tell, retired=number in retired
+                    )
+                )
             ]
             gone = [one for one in looked if one.may_go]
             left = [one for one in looked if not one.may_go]
