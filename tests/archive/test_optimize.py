@@ -499,7 +499,7 @@ def test_interrupted(tmp_path: Path, moment: int) -> None:
     assert done.returncode == 130, done.stderr.decode()
     assert b"the next run goes on" in done.stderr
     assert len(done.stderr.splitlines()) == 1
-    assert damages(home.archive) == []
+    assert lasting(home.archive) == []
     assert sorted(octets_of(home.archive)) == mails
     outcome = run(home.archive)
     assert outcome.damages == []
