@@ -146,10 +146,14 @@ def open_pack(catalog: Catalog) -> PackRecord | None:
     return open_of(catalog.packs())
 
 
+def states_of(packs: Sequence[tuple[int, int, int]]) -> list[PackRecord]:
+    """Return packs, given as number, committed length and how they are sealed, as the journal has them."""
+    return [PackRecord(number, length, Sealed(how)) for number, length, how in packs]
+
+
 def open_of(packs: Sequence[tuple[int, int, int]]) -> PackRecord | None:
     """Return the same of packs as number, committed length and how they are sealed, ascending."""
-    states = [PackRecord(number, size, Sealed(how)) for number, size, how in packs]
-    pulls = [state for state in states if state.sealed is not Sealed.TIGHTLY]
+    pulls = [state for state in states_of(packs) if state.sealed is not Sealed.TIGHTLY]
     # One before the last that is not sealed was given up by a repair.
     return pulls[-1] if pulls and pulls[-1].sealed is Sealed.NO else None
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from poparchive.archive import packlist
 from poparchive.archive.heap import keep_large_blocks_apart
 from poparchive.archive.objects import SMALL_PACK_BYTES
-from poparchive.archive.opening import caring, open_of, open_pack
+from poparchive.archive.opening import caring, open_of, open_pack, states_of
 from poparchive.archive.pace import Limits, Pace
 from poparchive.archive.read import Reader
 from poparchive.archive.source import Source
@@ -143,6 +143,8 @@ class _Run:
     def _remove_left(self, numbers: set[int], *, retired: bool = False) -> None:
         """Remove what a run that was cut has left, made or retired, if nothing is in it that cannot be read
         from elsewhere; tell of the others."""
+        if not numbers:
+            return
         missed = []
         with Reader(self._layout.root, self._layout) as archive:
             for number in sorted(numbers):
@@ -355,10 +357,7 @@ class _Run:
 
     def _retire(self, ordering: Ordering, reader: PackReader, sources: Sequence[int]) -> None:
         """Let go of the packs that hold nothing any more, by the catalog and by their own tables."""
-        states = {
-            number: PackRecord(number, length, Sealed(how))
-            for number, length, how in ordering.packs()
-        }
+        states = {one.number: one for one in states_of(ordering.packs())}
         held = ordering.holds(sources)
         gone = [
             number

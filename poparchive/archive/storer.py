@@ -159,9 +159,7 @@ class Storer:
             blobs: list[tuple[Object, bool]] = []
             builder = recipe.Builder()
             for piece in cut:
-                if isinstance(piece, Literal):
-                    builder.literal(octets[piece.start : piece.end])
-                elif self._serves(ids[id(piece)], piece.content, known):
+                if isinstance(piece, Body) and self._serves(ids[id(piece)], piece.content, known):
                     self._refer(builder, piece, ids[id(piece)], known, blobs)
                 else:
                     builder.literal(octets[piece.start : piece.end])

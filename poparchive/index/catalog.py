@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    Column,
     Connection,
+    Select,
     Table,
     case,
     func,
@@ -167,16 +169,11 @@ class Catalog:
 
     def known_messages(self, ids: Sequence[bytes]) -> set[bytes]:
         """Return those of the message ids that are kept."""
-        if not ids:
-            return set()
-        with self._engine.connect() as connection:
-            rows = rows_where(connection, _MESSAGE_ROWS, schema.messages.c.sha256, ids)
-            return {row[0] for row in rows}
+        return {row[0] for row in self._rows(_MESSAGE_ROWS, schema.messages.c.sha256, ids)}
 
     def blob_keys(self, ids: Sequence[bytes]) -> dict[bytes, int]:
         """Return the row id of each blob that is stored."""
-        with self._engine.connect() as connection:
-            return dict(rows_where(connection, _BLOB_ROWS, schema.blobs.c.sha256, ids))
+        return dict(self._rows(_BLOB_ROWS, schema.blobs.c.sha256, ids))
 
     def messages_like(self, prefix: bytes) -> list[tuple[bytes, int]]:
         """Return the id and row id of the messages whose ids begin so."""
@@ -188,9 +185,8 @@ class Catalog:
 
     def message_places(self, ids: Sequence[bytes]) -> dict[bytes, tuple[int, Location]]:
         """Return the row id of each message that is kept, and where its recipe is."""
-        with self._engine.connect() as connection:
-            rows = rows_where(connection, _PLACES, schema.messages.c.sha256, ids)
-            return {identity: (key, Location(*place)) for identity, key, *place in rows}
+        rows = self._rows(_PLACES, schema.messages.c.sha256, ids)
+        return {identity: (key, Location(*place)) for identity, key, *place in rows}
 
     def blob_place(self, identity: bytes) -> Location | None:
         """Return where a blob is."""
@@ -198,11 +194,17 @@ class Catalog:
 
     def blob_places(self, ids: Sequence[bytes]) -> dict[bytes, Location]:
         """Return where each blob that is stored is."""
+        rows = self._rows(_BLOB_PLACES, schema.blobs.c.sha256, ids)
+        return {identity: Location(*place) for identity, *place in rows}
+
+    def _rows(
+        self, query: Select[Any], column: Column[bytes], ids: Sequence[bytes]
+    ) -> Sequence[Any]:
+        """Return what a query selects where a column is one of ``ids``."""
         if not ids:
-            return {}
+            return ()
         with self._engine.connect() as connection:
-            rows = rows_where(connection, _BLOB_PLACES, schema.blobs.c.sha256, ids)
-            return {identity: Location(*place) for identity, *place in rows}
+            return list(rows_where(connection, query, column, ids))
 
     def apply(self, changes: Changes) -> list[int]:
         """Carry out one journal entry in one transaction; return the new messages' row ids.

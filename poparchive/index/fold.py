@@ -96,6 +96,11 @@ def broken(text: str) -> list[tuple[int, int]]:
     return [one.span() for one in _broken().finditer(text)]
 
 
+def without_breaks(text: str) -> str:
+    """Return a text without the ranges that ``broken`` gives."""
+    return text if text.isascii() or "\n" not in text else _broken().sub("", text)
+
+
 def is_joined(character: str) -> bool:
     """Whether it is of a script that does not part its words, or becomes one in folding."""
     return _run().match(character) is not None or _run().fullmatch(_PLAIN[character]) is not None
@@ -125,8 +130,8 @@ def fold(text: str) -> str:
         text = _normalized(text)
         beyond = beyond_ascii(text)
     joined = _run().search(beyond)
-    if joined and "\n" in text:
-        text = _broken().sub("", text)
+    if joined:
+        text = without_breaks(text)
     if "\0" in text:
         text = text.replace("\0", " ")
     characters = set(beyond)

@@ -12,7 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from poparchive.index.fold import beyond_ascii, broken, fold, fold_query, is_joined, letter
+from poparchive.index.fold import (
+    beyond_ascii,
+    broken,
+    fold,
+    fold_query,
+    is_joined,
+    letter,
+    without_breaks,
+)
 from poparchive.query.letters import has_word
 from poparchive.query.tree import Words
 
@@ -129,9 +137,7 @@ def plain_words(text: str) -> list[str]:
     """Return the words of a text as the index has them."""
     if text.isascii():
         return _ASCII_WORD.findall(text.lower())
-    for start, end in reversed(broken(text)):
-        text = text[:start] + text[end:]
-    return [word for word, _, _ in _words(text)]
+    return [word for word, _, _ in _words(without_breaks(text))]
 
 
 def _term(term: Words) -> _Term:

@@ -43,7 +43,6 @@ CALENDARS: Final = frozenset(
     [_CALENDAR, "text/x-vcalendar", "text/vcard", "text/x-vcard", "text/directory"]
 )
 """What is written like a calendar, cards among them."""
-_FLOWED: Final = "text/plain; delsp=yes"
 _RTF: Final = "text/rtf"
 _TNEF: Final = frozenset(["application/ms-tnef", "application/vnd.ms-tnef"])
 _PKCS7: Final = frozenset(["application/pkcs7-mime", "application/x-pkcs7-mime"])
@@ -228,8 +227,8 @@ class _Reading:
         elif leaf.type == _RTF and about.attached:
             pass  # a file, which the attachments' text has
         elif _readable(leaf.type, about.placed):
-            kind = _FLOWED if about.broken and leaf.type == "text/plain" else leaf.type
-            _add_text(self._content(leaf), kind, about.charset, found)
+            octets = self._content(leaf)
+            _add_text(octets, leaf.type, about.charset, found, broken=about.broken)
 
     def _enclosed(self, leaf: Part) -> None:
         """Read a leaf that is a message."""
@@ -325,7 +324,8 @@ def _readable(kind: str, placed: str) -> bool:
     return kind.startswith("message/") or kind in _HTML
 
 
-def _add_text(octets: bytes, kind: str, label: str, found: Body) -> None:
+def _add_text(octets: bytes, kind: str, label: str, found: Body, *, broken: bool = False) -> None:
+    """Add the text of octets of this type; ``broken`` is as in ``headers.About``."""
     if len(octets) > found.room:
         octets = octets[: found.room]
         found.whole = False
@@ -349,7 +349,7 @@ def _add_text(octets: bytes, kind: str, label: str, found: Body) -> None:
         text = html.text_of(text) if is_html else text
     else:
         text = decode(octets, label)
-        if kind == _FLOWED:
+        if broken and kind == "text/plain":
             from . import flowed
 
             text = flowed.unbroken(text)

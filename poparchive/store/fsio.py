@@ -288,31 +288,25 @@ def is_locked(path: Path) -> bool:
         fd = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         # Somebody may have removed it under who holds the directory.
-        return path.name == ARCHIVE_LOCK and _is_held(path.parent)
+        with contextlib.suppress(OSError):
+            if path.name == ARCHIVE_LOCK:
+                return _is_held(os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY), named=False)
+        return False
     except OSError:
         return False
+    return _is_held(fd, named=True)
+
+
+def _is_held(fd: int, *, named: bool) -> bool:
+    """Close an open file, and say whether another holds the lock on it: where that leaves its name, only if
+    there is one."""
     try:
-        if os.fstat(fd).st_size:
+        if not named or os.fstat(fd).st_size:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:
         os.close(fd)
-    return False
-
-
-def _is_held(directory: Path) -> bool:
-    fd = -1
-    try:
-        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    finally:
-        if fd >= 0:
-            os.close(fd)
     return False
 
 

@@ -1,12 +1,11 @@
 """``poparchive attachments`` and what ``status`` says of it, as users meet them."""
 
 import json
+import os
 import signal
 import sqlite3
 import subprocess
-import time
-from collections.abc import Callable
-from contextlib import closing
+import sys
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -67,11 +66,16 @@ def test_a_signal_ends_it_while_another_command_holds_the_archive(
     made: Product, number: signal.Signals
 ) -> None:
     """It waits for no pull, keeps what was read, and ends with 130; the next run brings it into the index."""
+    told, tells = os.pipe()
+    given = ["--config", str(made.config), "attachments", "--json"]
+    command = [sys.executable, "-c", _TELLING, str(tells), *given]
     with Lock(open_layout(made.archive).lock):
-        process = subprocess.Popen(made.command("attachments", "--json"), stdout=subprocess.PIPE)
-        wait_for(lambda: contents_known(made.archive) == 2)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, pass_fds=[tells])
+        os.close(tells)
+        assert os.read(told, 1) == b"2"
         process.send_signal(number)
         said, _ = process.communicate(timeout=60)
+    os.close(told)
     assert process.returncode == 130
     report = json.loads(said)
     assert (report["contents"], report["messages"], report["messages_left"]) == (2, 0, 2)
@@ -79,20 +83,18 @@ def test_a_signal_ends_it_while_another_command_holds_the_archive(
     assert (report["contents"], report["messages"], report["messages_left"]) == (0, 2, 0)
 
 
-def contents_known(archive: Path) -> int:
-    path = archive / "attachments.sqlite"
-    try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as run:
-            return int(run.execute("SELECT count(*) FROM contents").fetchone()[0])
-    except sqlite3.OperationalError:
-        return 0
-
-
-def wait_for(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < end, "it never came so far"
-        time.sleep(0.01)
+_TELLING = """
+import os, sys
+from poparchive.archive.contents import ContentStore
+from poparchive.cli.main import main
+add = ContentStore.add
+def added(store, rows):
+    add(store, rows)
+    os.write(int(sys.argv[1]), str(len(rows)).encode())
+ContentStore.add = added
+main(sys.argv[2:])
+"""
+"""The command, which says how many contents it has written before it waits for the index."""
 
 
 def test_it_lists_what_could_not_be_read_and_why(made: Product) -> None:
