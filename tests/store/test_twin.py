@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from poparchive.archive.repair import files
+from poparchive.archive.repair import packfiles
 from poparchive.model import Location
 from poparchive.store import frame, layout
 from poparchive.store.codec import Dictionary
@@ -70,7 +70,7 @@ def test_every_flip(archive: Layout) -> None:
         path.write_bytes(octets[:at] + bytes([octets[at] ^ 0x20]) + octets[at + 1 :])
         assert comes_out(archive, places), at
         if at % 16 == 0:
-            assert files.double(archive, 1, state.length)
+            assert packfiles.double(archive, 1, state.length)
             assert path.read_bytes() == octets
             for kept in path.parent.glob("*.damaged-*"):
                 kept.unlink()
@@ -98,7 +98,7 @@ def test_what_neither_has_is_told(archive: Layout) -> None:
     path.write_bytes(octets)
     with pytest.raises(DamageError, match="at octet 44"):
         comes_out(archive, places)
-    assert not files.double(archive, 1, state.length)
+    assert not packfiles.double(archive, 1, state.length)
     assert path.read_bytes() == octets
 
 

@@ -7,27 +7,23 @@ from typing import NamedTuple
 
 from poparchive.archive import packlist
 from poparchive.archive.opening import open_indexes
-from poparchive.archive.position import applied
 from poparchive.archive.read import Reader
 from poparchive.archive.rebuild import rebuild
-from poparchive.archive.repair import files, others, retire, strays
-from poparchive.archive.repair.files import Say
+from poparchive.archive.repair import others, retire, strays
 from poparchive.archive.repair.needs import Needs
 from poparchive.archive.repair.restore import Restorer
-from poparchive.archive.repair.told import told, unopened
+from poparchive.archive.repair.told import Say, told
+from poparchive.archive.repair.truth import Lengths, Truth
 from poparchive.archive.spool import Spooled
 from poparchive.archive.verify.findings import Kind
 from poparchive.archive.verify.unnamed import RECOVERED, refuse_without_journal
 from poparchive.errors import PoparchiveError
 from poparchive.index.damage import DATABASE_ERRORS
-from poparchive.index.lookup import CatalogDamagedError, CatalogMissingError, Lookup
-from poparchive.store import identity, parity
+from poparchive.index.lookup import Lookup
 from poparchive.store.digest import sha256
-from poparchive.store.errors import DamageError, StoreError, WriteError
+from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.fsio import Lock
-from poparchive.store.journal import Position
-from poparchive.store.layout import DESCRIPTION, Layout
-from poparchive.store.records import Sealed
+from poparchive.store.layout import Layout
 
 
 class Lost(NamedTuple):
@@ -58,6 +54,7 @@ class Repair:
         self._source = source
         self._fetch = fetch
         self._say = say
+        self._truth = Truth(layout, source, say)
         self._kept = False
         """Whether the catalog stayed, damaged as it is: a new one would lack messages that it names."""
         self._stored = False
@@ -67,16 +64,12 @@ class Repair:
     def run(self, needs: Needs) -> None:
         """Mend what can be. Verify again to learn what is left."""
         if Kind.DESCRIPTION in needs.kinds:
-            self._description()
-        try:
-            for path in files.make_directories(self._layout):
-                self._say(f"{path}: was missing; it was made again")
-        except StoreError as error:
-            self._say(str(error))
+            self._truth.description()
+        self._truth.directories()
         for what in needs.newer.values():
             self._say(f"{what}. It stays as it is")
         self._newer = set(needs.newer)
-        whole = 0 not in needs.newer and self._journal_is_whole(needs)
+        whole = 0 not in needs.newer and self._truth.journal_is_whole(needs)
         try:
             refuse_without_journal(self._layout)
         except DamageError as error:
@@ -84,17 +77,15 @@ class Repair:
             return
         if whole:
             self._ready_strays()
-        lengths = self._lengths()
-        damaged = sorted(needs.packs.keys() - self._newer)
-        broken = {number for number in damaged if not self._tried(number, needs, lengths)}
-        self._parity(needs.parity, lengths, broken)
+        lengths = self._truth.lengths()
+        broken = self._truth.packs(sorted(needs.packs.keys() - self._newer), needs, lengths)
+        self._truth.parity(needs.parity, lengths, broken | self._newer)
         anew = Kind.CATALOG in needs.kinds
         if anew or (needs.behind and not self._brought_up()):
             self._rebuild(search_only=False, search_too=Kind.SEARCH in needs.kinds)
         elif Kind.SEARCH in needs.kinds:
             self._rebuild(search_only=True)
-        with contextlib.suppress(OSError, StoreError):  # The next repair does it.
-            files.remove_left_overs(self._layout, broken=broken, journal_too=whole)
+        self._truth.remove_left_overs(broken, journal_too=whole)
         # Nothing is appended to a pack that a newer version went on with.
         stores = all(lengths.get(number, (0, True))[1] for number in self._newer)
         if whole and stores:
@@ -105,121 +96,6 @@ class Repair:
             self._rebuild(search_only=False)
         if whole:
             self._remove_strays()
-
-    # ---- files ---------------------------------------------------------------------------------------
-
-    def _description(self) -> None:
-        """Write the description that the headers prove; ours has the id that they prove."""
-        path = self._layout.root / DESCRIPTION
-        proof = identity.proved(self._layout.root)
-        if proof is None or proof.id != self._layout.id:
-            self._say(f"{path}: nothing proves what it should say")
-            return
-        source = self._source if self._same_archive() else None
-        try:
-            kept = files.mend_description(self._layout, source)
-        except (OSError, StoreError) as error:
-            self._say(f"{path}: cannot be written anew: {told(error)}")
-            return
-        was = f"; {kept} is what it was" if kept else ""
-        self._say(f"{path}: was written anew: {proof}{was}")
-
-    def _same_archive(self) -> bool:
-        return self._source is not None and self._source.id == self._layout.id
-
-    def _journal_is_whole(self, needs: Needs) -> bool:
-        try:
-            return self._resumed(needs) or Kind.JOURNAL not in needs.kinds or self._journal()
-        except (OSError, StoreError) as error:
-            self._say(f"the journal cannot be mended: {told(error)}")
-            return False
-
-    def _resumed(self, needs: Needs) -> bool:
-        """Finish what an earlier repair of the journal had proved; whether there was need to, and it did."""
-        left = files.left_journals(self._layout)
-        if Kind.JOURNAL not in needs.kinds and all(one.with_suffix("").exists() for one in left):
-            return False
-        if files.resume_journal(self._layout, self._applied()) is None:
-            return False
-        self._say("the journal is whole again, with what an earlier repair had made")
-        return True
-
-    def _journal(self) -> bool:
-        if self._source is None or not self._same_archive():
-            self._say("the journal: only a second copy of this archive (--from DIR) can mend it")
-            return False
-        mended = files.mend_journal(self._layout, self._source, self._applied())
-        if mended is None:
-            self._say(f"the journal: {self._source.root} does not prove what is missing")
-            return False
-        for path, kept in mended:
-            was = f"{kept} is what it was" if kept else "it was missing"
-            self._say(f"{path}: made whole with {self._source.root}; {was}")
-        self._say("the journal is whole again")
-        return True
-
-    def _applied(self) -> Position | None:
-        with contextlib.suppress(CatalogMissingError, CatalogDamagedError, *DATABASE_ERRORS):
-            return applied(self._layout)
-        return None
-
-    def _lengths(self) -> dict[int, tuple[int, bool]]:
-        """Committed length of each pack and whether it is sealed, as the journal says, else the catalog."""
-        found: dict[int, tuple[int, bool]] = {}
-        try:
-            for number, state in packlist.counting(self._layout).items():
-                found[number] = state.length, state.sealed is not Sealed.NO
-        except StoreError:
-            with contextlib.suppress(CatalogMissingError, *DATABASE_ERRORS):
-                lookup = Lookup(self._layout.catalog)
-                found |= lookup.packs()
-                lookup.close()
-        return found
-
-    def _tried(self, number: int, needs: Needs, lengths: dict[int, tuple[int, bool]]) -> bool:
-        """Mend a pack; say why that cannot be, and let the others have their turn."""
-        try:
-            return self._pack(number, needs, lengths)
-        except (OSError, StoreError) as error:
-            now = " now" if isinstance(error, WriteError) else ""
-            self._say(f"{self._layout.pack(number)}: cannot be mended{now}: {told(error)}")
-            return False
-
-    def _pack(self, number: int, needs: Needs, lengths: dict[int, tuple[int, bool]]) -> bool:
-        length, sealed = lengths.get(number, (0, False))
-        path = self._layout.pack(number)
-        if not length:
-            return False
-        if files.resume(self._layout, number, length):
-            self._say(f"{path}: made whole with the copy that an earlier repair had made")
-            return True
-        if sealed and files.heal(self._layout, number, length):
-            self._say(f"{path}: healed by its parity")
-            return True
-        if files.double(self._layout, number, length):
-            self._say(f"{path}: made whole with the second copy of its dictionary")
-            return True
-        bad, source = needs.packs[number], self._source
-        same = source is not None and self._same_archive()
-        if same and source and files.patch(self._layout, number, length, bad, source):
-            self._say(f"{path}: made whole with {source.pack(number)}")
-            return True
-        self._say(f"{path}: {unopened(path)}neither parity nor a second copy makes it whole")
-        return False
-
-    def _parity(
-        self, worn: set[int], lengths: dict[int, tuple[int, bool]], broken: set[int]
-    ) -> None:
-        sealed = {number for number, (_, is_sealed) in lengths.items() if is_sealed}
-        wanted = worn | set(parity.missing(self._layout, sealed))
-        for number in sorted(wanted - broken - self._newer):
-            try:
-                files.clear(self._layout.parity(number))
-                parity.make(self._layout, number)
-            except (OSError, StoreError) as error:
-                self._say(f"parity of pack {number}: {told(error)}")
-            else:
-                self._say(f"parity of pack {number} was made")
 
     # ---- databases -----------------------------------------------------------------------------------
 
@@ -258,9 +134,7 @@ class Repair:
 
     # ---- messages ------------------------------------------------------------------------------------
 
-    def _messages(
-        self, needs: Needs, broken: set[int], lengths: dict[int, tuple[int, bool]]
-    ) -> None:
+    def _messages(self, needs: Needs, broken: set[int], lengths: Lengths) -> None:
         """Store again what another archive or a server still has, and let go of packs that are not needed."""
         try:
             self._catch_up()
@@ -292,9 +166,7 @@ class Repair:
         except _FAILURES as error:
             self._say(f"messages cannot be stored again: {told(error)}")
 
-    def _let_go(
-        self, broken: set[int], lengths: dict[int, tuple[int, bool]], lost: set[bytes]
-    ) -> None:
+    def _let_go(self, broken: set[int], lengths: Lengths, lost: set[bytes]) -> None:
         """Remove the packs that nothing makes whole, if all that they held stands elsewhere.
 
         While a message is lost all of them stay: any may hold what is left of it.

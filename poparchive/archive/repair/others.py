@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from poparchive.archive.objects import gather, readable
 from poparchive.archive.read import Reader
-from poparchive.archive.repair.files import Say
+from poparchive.archive.repair.told import Say
 from poparchive.archive.scan import Scan
 from poparchive.archive.spool import Spooled
 from poparchive.errors import PoparchiveError

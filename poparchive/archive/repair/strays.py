@@ -13,9 +13,9 @@ from contextlib import ExitStack, closing, suppress
 from poparchive.archive import packlist
 from poparchive.archive.objects import gather, readable
 from poparchive.archive.read import Reader
-from poparchive.archive.repair import files, retire
-from poparchive.archive.repair.files import Say
+from poparchive.archive.repair import packfiles, retire
 from poparchive.archive.repair.restore import Restorer
+from poparchive.archive.repair.told import Say
 from poparchive.archive.scan import Scan
 from poparchive.archive.spool import Spooled
 from poparchive.archive.verify import unnamed
@@ -54,12 +54,12 @@ def heal(layout: Layout, say: Say) -> None:
     :raises StoreError: The journal is damaged.
     """
     named = packlist.counting(layout)
-    gone = files.left_packs(layout) - set(layout.packs()) - set(named) - packlist.retired(layout)
+    gone = packfiles.left(layout) - set(layout.packs()) - set(named) - packlist.retired(layout)
     for number in sorted({*unnamed.of(layout, named), *gone}):
         path = layout.pack(number)
         try:
             with writing(path):
-                by = files.heal_unnamed(layout, number)
+                by = packfiles.heal_unnamed(layout, number)
         except StoreError as error:
             say(str(error))
         else:

@@ -1,8 +1,12 @@
 """Says what a step of a repair ended in, and why a file cannot be opened."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from poparchive.store.fsio import reason
+
+Say = Callable[[str], None]
+"""Called with a sentence for each thing that was done or could not be."""
 
 
 def told(error: BaseException) -> str:

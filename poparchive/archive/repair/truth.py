@@ -1,0 +1,165 @@
+"""Mends the files that are the truth: the description, the directories, the journal, packs and their parity.
+
+What is nearest and proves itself comes first: what an earlier repair had made, parity, then a second copy.
+"""
+
+import contextlib
+
+from poparchive.archive import packlist
+from poparchive.archive.position import applied
+from poparchive.archive.repair import files, journalfiles, packfiles
+from poparchive.archive.repair.needs import Needs
+from poparchive.archive.repair.told import Say, told, unopened
+from poparchive.archive.verify.findings import Kind
+from poparchive.index.damage import DATABASE_ERRORS
+from poparchive.index.lookup import CatalogDamagedError, CatalogMissingError, Lookup
+from poparchive.store import identity, parity
+from poparchive.store.errors import StoreError, WriteError
+from poparchive.store.journal import Position
+from poparchive.store.layout import DESCRIPTION, Layout
+from poparchive.store.records import Sealed
+
+Lengths = dict[int, tuple[int, bool]]
+"""The committed length of each pack, and whether it is sealed."""
+
+
+class Truth:
+    """The files of one archive, and the second copy that may mend them. ``say`` is told what was done."""
+
+    def __init__(self, layout: Layout, source: Layout | None, say: Say) -> None:
+        self._layout = layout
+        self._source = source
+        self._say = say
+
+    def description(self) -> None:
+        """Write the description that the headers prove; ours has the id that they prove."""
+        path = self._layout.root / DESCRIPTION
+        proof = identity.proved(self._layout.root)
+        if proof is None or proof.id != self._layout.id:
+            self._say(f"{path}: nothing proves what it should say")
+            return
+        source = self._source if self._same_archive() else None
+        try:
+            kept = files.mend_description(self._layout, source)
+        except (OSError, StoreError) as error:
+            self._say(f"{path}: cannot be written anew: {told(error)}")
+            return
+        was = f"; {kept} is what it was" if kept else ""
+        self._say(f"{path}: was written anew: {proof}{was}")
+
+    def directories(self) -> None:
+        """Make those again that are missing."""
+        try:
+            for path in files.make_directories(self._layout):
+                self._say(f"{path}: was missing; it was made again")
+        except StoreError as error:
+            self._say(str(error))
+
+    def _same_archive(self) -> bool:
+        return self._source is not None and self._source.id == self._layout.id
+
+    def journal_is_whole(self, needs: Needs) -> bool:
+        """Mend the journal if need be; whether it is whole now."""
+        try:
+            return self._resumed(needs) or Kind.JOURNAL not in needs.kinds or self._journal()
+        except (OSError, StoreError) as error:
+            self._say(f"the journal cannot be mended: {told(error)}")
+            return False
+
+    def _resumed(self, needs: Needs) -> bool:
+        """Finish what an earlier repair of the journal had proved; whether there was need to, and it did."""
+        left = journalfiles.left(self._layout)
+        if Kind.JOURNAL not in needs.kinds and all(one.with_suffix("").exists() for one in left):
+            return False
+        if journalfiles.resume(self._layout, self._applied()) is None:
+            return False
+        self._say("the journal is whole again, with what an earlier repair had made")
+        return True
+
+    def _journal(self) -> bool:
+        if self._source is None or not self._same_archive():
+            self._say("the journal: only a second copy of this archive (--from DIR) can mend it")
+            return False
+        mended = journalfiles.mend(self._layout, self._source, self._applied())
+        if mended is None:
+            self._say(f"the journal: {self._source.root} does not prove what is missing")
+            return False
+        for path, kept in mended:
+            was = f"{kept} is what it was" if kept else "it was missing"
+            self._say(f"{path}: made whole with {self._source.root}; {was}")
+        self._say("the journal is whole again")
+        return True
+
+    def _applied(self) -> Position | None:
+        with contextlib.suppress(CatalogMissingError, CatalogDamagedError, *DATABASE_ERRORS):
+            return applied(self._layout)
+        return None
+
+    def lengths(self) -> Lengths:
+        """Committed length of each pack and whether it is sealed, as the journal says, else the catalog."""
+        found: Lengths = {}
+        try:
+            for number, state in packlist.counting(self._layout).items():
+                found[number] = state.length, state.sealed is not Sealed.NO
+        except StoreError:
+            with contextlib.suppress(CatalogMissingError, *DATABASE_ERRORS):
+                lookup = Lookup(self._layout.catalog)
+                found |= lookup.packs()
+                lookup.close()
+        return found
+
+    def packs(self, numbers: list[int], needs: Needs, lengths: Lengths) -> set[int]:
+        """Mend damaged packs; return those that nothing makes whole."""
+        return {number for number in numbers if not self._tried(number, needs, lengths)}
+
+    def _tried(self, number: int, needs: Needs, lengths: Lengths) -> bool:
+        """Mend a pack; say why that cannot be, and let the others have their turn."""
+        try:
+            return self._pack(number, needs, lengths)
+        except (OSError, StoreError) as error:
+            now = " now" if isinstance(error, WriteError) else ""
+            self._say(f"{self._layout.pack(number)}: cannot be mended{now}: {told(error)}")
+            return False
+
+    def _pack(self, number: int, needs: Needs, lengths: Lengths) -> bool:
+        length, sealed = lengths.get(number, (0, False))
+        path = self._layout.pack(number)
+        if not length:
+            return False
+        if packfiles.resume(self._layout, number, length):
+            self._say(f"{path}: made whole with the copy that an earlier repair had made")
+            return True
+        if sealed and packfiles.heal(self._layout, number, length):
+            self._say(f"{path}: healed by its parity")
+            return True
+        if packfiles.double(self._layout, number, length):
+            self._say(f"{path}: made whole with the second copy of its dictionary")
+            return True
+        bad, source = needs.packs[number], self._source
+        same = source is not None and self._same_archive()
+        if same and source and packfiles.patch(self._layout, number, length, bad, source):
+            self._say(f"{path}: made whole with {source.pack(number)}")
+            return True
+        self._say(f"{path}: {unopened(path)}neither parity nor a second copy makes it whole")
+        return False
+
+    def parity(self, worn: set[int], lengths: Lengths, leave: set[int]) -> None:
+        """Make the parity of packs again that is worn or missing, but for packs to ``leave``."""
+        sealed = {number for number, (_, is_sealed) in lengths.items() if is_sealed}
+        wanted = worn | set(parity.missing(self._layout, sealed))
+        for number in sorted(wanted - leave):
+            try:
+                files.clear(self._layout.parity(number))
+                parity.make(self._layout, number)
+            except (OSError, StoreError) as error:
+                self._say(f"parity of pack {number}: {told(error)}")
+            else:
+                self._say(f"parity of pack {number} was made")
+
+    def remove_left_overs(self, broken: set[int], *, journal_too: bool) -> None:
+        """Remove what repairs that were cut have written and nobody needs: copies of packs that are there and
+        not ``broken``, and of the journal's files that are there."""
+        with contextlib.suppress(OSError, StoreError):  # The next repair does it.
+            packfiles.remove_left(self._layout, broken)
+            if journal_too:
+                journalfiles.remove_left(self._layout)
