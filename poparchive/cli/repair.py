@@ -31,22 +31,29 @@ def repair(
     root = settings.archive_dir()
     layout, _ = open_proved(root)
     other = _second(source) if source is not None else None
-    needs = Needs()
+
+    def look(counts: Counts, title: str) -> Iterator[Damage]:
+        with output.progress(title, unit="steps") as bars:
+            yield from verify(root, counts, show(bars), held=True)
+
     with Lock(layout.optimize_lock), Lock(layout.lock) as lock:
-        with output.progress("verify", unit="steps") as bars:
-            for damage in verify(root, Counts(), show(bars), held=True):
-                needs.add(damage)
+        needs = Needs.of(look(Counts(), "verify"))
         config = _config(settings)
         with tempfile.TemporaryDirectory(prefix="poparchive-") as directory:
 
             def fetch(lost: Sequence[Lost]) -> Iterator[Spooled]:
                 return _fetch(config, lost, Path(directory)) if config else iter(())
 
-            Repair(layout, lock, other, fetch, lambda text: output.note(output.visible(text))).run(
-                needs
+            mending = Repair(
+                layout,
+                lock,
+                other,
+                fetch,
+                lambda text: output.note(output.visible(text)),
+                lambda: look(Counts(), "verify with the mended journal"),
             )
-        with output.progress("verify again", unit="steps") as bars:
-            return list(verify(root, counts, show(bars), held=True))
+            mending.run(needs)
+        return [*look(counts, "verify again"), *mending.left]
 
 
 def _second(source: Path) -> Layout:

@@ -16,11 +16,13 @@ from poparchive.archive.read import Reader
 from poparchive.archive.rebuild import rebuild
 from poparchive.archive.repair import Lost, Needs, Repair
 from poparchive.archive.repair.restore import Restorer
+from poparchive.archive.verify import Damage
 from poparchive.archive.writer import Writer
 from poparchive.errors import PoparchiveError
 from poparchive.store import fsio, layout, parity
 from poparchive.store.digest import sha256
 from poparchive.store.fsio import Lock
+from poparchive.store.journal import JournalWriter
 from poparchive.store.pack import PACK_HEADER_BYTES
 from tests.archive.test_verify import change, frames
 from tests.store.escape_hatch import Archive
@@ -48,9 +50,13 @@ def copied(root: Path) -> Path:
 
 
 def repair(
-    root: Path, source: Path | None = None, has: Iterable[bytes] | None = None
+    root: Path,
+    source: Path | None = None,
+    has: Iterable[bytes] | None = None,
+    left: list[Damage] | None = None,
 ) -> tuple[list[str], list[Lost]]:
-    """Repair; ``has`` is what servers have. Return what was said, and what servers were asked for."""
+    """Repair; ``has`` is what servers have. Return what was said, and what servers were asked for. What is
+    left and only the second copy tells is put into ``left``."""
     said: list[str] = []
     asked: list[Lost] = []
 
@@ -58,13 +64,14 @@ def repair(
         asked.extend(lost)
         return has or ()
 
-    needs = Needs()
-    for damage in damages(root):
-        needs.add(damage)
+    needs = Needs.of(damages(root))
     there = layout.open_layout(root)
     other = layout.open_layout(source) if source else None
     with Lock(there.lock) as lock:
-        Repair(there, lock, other, fetch if has is not None else None, said.append).run(needs)
+        mending = Repair(there, lock, other, fetch if has is not None else None, said.append)
+        mending.run(needs)
+    if left is not None:
+        left += mending.left
     return said, asked
 
 
@@ -598,3 +605,174 @@ def test_a_journal_file_that_was_gone_is_told(root: Path) -> None:
     said, _ = repair(root, copy)
     assert f"{path}: made whole with {copy}; it was missing" in said
     assert "the journal is whole again" in said
+
+
+def emptied(root: Path, what: str) -> None:
+    """Lose all that an archive holds but its description, in one of the ways that it can be lost."""
+    for path in root.glob("*.sqlite*"):
+        if what != "but the catalog" or path.name.startswith("search"):
+            path.unlink()
+    shutil.rmtree(root / "packs")
+    first = layout.open_layout(root).journal(1)
+    if what == "an empty journal file":
+        first.write_bytes(b"")
+    elif what == "a header alone":
+        first.write_bytes(first.read_bytes()[:44])
+    elif what == "an empty directory":
+        first.unlink()
+    else:
+        shutil.rmtree(root / "journal")
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["all", "an empty directory", "an empty journal file", "a header alone", "but the catalog"],
+)
+def test_all_comes_from_a_second_copy(root: Path, what: str) -> None:
+    """Where nothing but the description is left, one repair gives all back, octet for octet."""
+    copy = copied(root)
+    before = sorted(octets_of(root))
+    files = [path.relative_to(root) for path in root.glob("*/**/*") if path.is_file()]
+    emptied(root, what)
+    said, _ = repair(root, copy)
+    assert f"{layout.open_layout(root).journal(1)}: made whole with {copy}" in " ".join(said)
+    assert damages(root) == []
+    assert sorted(octets_of(root)) == before
+    for path in files:
+        if path.suffix in (".pack", ".journal"):
+            assert (root / path).read_bytes() == (copy / path).read_bytes()
+
+
+@pytest.mark.parametrize("catalog", [True, False])
+@pytest.mark.parametrize("journal", ["changed", "missing"])
+def test_journal_and_pack_are_mended_at_once(root: Path, journal: str, *, catalog: bool) -> None:
+    """What the mended journal says of packs, and needs of them, is mended in the same run."""
+    copy = copied(root)
+    before = sorted(octets_of(root))
+    there = layout.open_layout(root)
+    spoilt(root, 1)
+    there.pack(2).unlink()
+    if journal == "changed":
+        change(there.journal(1), 200)
+    else:
+        there.journal(1).unlink()
+    if not catalog:
+        for path in root.glob("*.sqlite*"):
+            path.unlink()
+    repair(root, copy)
+    assert damages(root) == []
+    assert sorted(octets_of(root)) == before
+
+
+@pytest.fixture
+def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An archive whose journal has several files."""
+    monkeypatch.setitem(JournalWriter.__init__.__kwdefaults__, "file_bytes", 500)
+    path = tmp_path / "many"
+    for first in range(0, 12, 2):
+        fill(path, mails(first, first + 2))
+    assert len(layout.open_layout(path).journals()) > 3
+    return path
+
+
+@pytest.mark.parametrize("catalog", [True, False])
+@pytest.mark.parametrize("which", [slice(0, 1), slice(0, 2), slice(-1, None), slice(1, None)])
+def test_journal_files_that_were_gone(many: Path, which: slice, *, catalog: bool) -> None:
+    """At the front, where all say so; and at the end, where without a catalog only the second copy does."""
+    copy = copied(many)
+    there = layout.open_layout(many)
+    before = sorted(octets_of(many))
+    whole = {path: path.read_bytes() for path in map(there.journal, there.journals())}
+    for number in there.journals()[which]:
+        there.journal(number).unlink()
+    if not catalog:
+        for path in many.glob("*.sqlite*"):
+            path.unlink()
+    repair(many, copy)
+    assert {path: path.read_bytes() for path in whole} == whole
+    assert damages(many) == []
+    assert sorted(octets_of(many)) == before
+
+
+def older(root: Path) -> Path:
+    """Go on; return a copy of what was before, which is to become the archive."""
+    was = Path(shutil.copytree(root, root.with_name("was")))
+    fill(root, mails(30, 36))
+    return was
+
+
+def test_an_archive_that_came_back_older_catches_up(root: Path) -> None:
+    """It is whole by itself, and what a cut pull left behind its end is not taken for what the copy has."""
+    was = older(root)
+    there = layout.open_layout(was)
+    other = Path(shutil.copytree(was, root.with_name("other")))
+    fill(other, mails(50, 54))
+    pack = there.pack(there.packs()[-1])
+    ours = layout.open_layout(other).pack(there.packs()[-1]).read_bytes()
+    assert len(ours) > pack.stat().st_size
+    pack.write_bytes(ours)
+    left: list[Damage] = []
+    repair(was, root, left=left)
+    assert not left
+    assert damages(was) == []
+    # The mail behind the end is mail all the same.
+    assert sorted(octets_of(was)) == sorted([*octets_of(root), *mails(50, 54)])
+
+
+def test_a_damaged_copy_gives_the_end_of_the_journal(root: Path) -> None:
+    """Its beginning is damaged, and whole here."""
+    was = older(root)
+    before = sorted(octets_of(root))
+    path = layout.open_layout(root).journal(1)
+    whole = path.read_bytes()
+    change(path, 200)
+    repair(was, root)
+    assert layout.open_layout(was).journal(1).read_bytes() == whole
+    assert damages(was) == []
+    assert sorted(octets_of(was)) == before
+
+
+def test_a_journal_that_the_copy_cannot_give_is_told(root: Path) -> None:
+    """Nothing is left that says so but the copy, whose own journal is damaged: that is no success."""
+    copy = copied(root)
+    emptied(root, "all")
+    change(layout.open_layout(copy).journal(1), 200)
+    left: list[Damage] = []
+    repair(root, copy, left=left)
+    assert damages(root) == []
+    assert "has no entry" in left[0].what
+    assert str(copy) in left[0].what
+
+
+def test_a_copy_that_went_on_by_itself_takes_nothing_away(root: Path) -> None:
+    """Not where ours is damaged and no catalog is left to say where it had come to, and not where it is
+    whole."""
+    copy = copied(root)
+    fill(root, mails(30, 33))
+    for first in range(40, 46, 2):
+        fill(copy, mails(first, first + 2))
+    for path in root.glob("*.sqlite*"):
+        path.unlink()
+    path = layout.open_layout(root).journal(1)
+    whole = path.read_bytes()
+    left: list[Damage] = []
+    repair(root, copy, left=left)
+    assert path.read_bytes() == whole
+    assert not left
+    change(path, 200)
+    bad = path.read_bytes()
+    repair(root, copy)
+    assert path.read_bytes() == bad
+
+
+def test_a_journal_file_of_another_archive_is_replaced(root: Path, tmp_path: Path) -> None:
+    """Its entries are none of ours."""
+    copy = copied(root)
+    for first in range(0, 24, 2):
+        fill(tmp_path / "other", mails(first, first + 2))
+    path = layout.open_layout(root).journal(1)
+    whole = path.read_bytes()
+    shutil.copy(layout.open_layout(tmp_path / "other").journal(1), path)
+    repair(root, copy)
+    assert path.read_bytes() == whole
+    assert damages(root) == []

@@ -394,6 +394,30 @@ def test_repair_from_a_second_copy(made: Product, tmp_path: Path) -> None:
     assert len(list(pack.parent.glob("*.damaged-*"))) == 1
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_repair_where_all_is_lost(made: Product, tmp_path: Path, *, damaged: bool) -> None:
+    """Exit 0 when all of it came from the second copy, and 1 when the copy has what it cannot give."""
+    copy = copy_of(made, tmp_path)
+    (tmp_path / "second").mkdir()
+    source = copy_of(made, tmp_path / "second")
+    journal = layout.open_layout(source.archive).journal(1)
+    if damaged:
+        octets = bytearray(journal.read_bytes())
+        octets[200] ^= 1
+        journal.write_bytes(octets)
+    for path in copy.archive.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != "archive.toml":
+            path.unlink()
+    said = copy.said("verify", "--repair", "--from", str(source.archive), code=int(damaged))
+    if damaged:
+        assert f"{source.archive} has more, which could not be taken" in said
+        return
+    assert copy.json("verify") == []
+    assert sorted(octets_of(copy.archive)) == sorted(octets_of(made.archive))
+
+
 def test_repair_from_the_server(tmp_path: Path) -> None:
     """What the archive lost and the server still has is fetched and stored again; then all is whole."""
     mails = [b"Subject: %d\r\n\r\n%s\r\n" % (n, os.urandom(900).hex().encode()) for n in range(6)]

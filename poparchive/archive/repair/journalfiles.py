@@ -3,6 +3,7 @@
 Promise: no file is put in place before the chain of all of them proves it, and has all that ours still has.
 """
 
+import contextlib
 import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -31,12 +32,39 @@ def mend(layout: Layout, source: Layout, end: Position | None) -> list[Mended] |
     is not replaced, nor is one beside it.
     """
 
-    def made(number: int) -> bytes:
-        # Where both have octets the copy's are tried; behind its end, ours.
-        octets = _octets(source.journal(number))
-        return octets + _octets(layout.journal(number))[len(octets) :]
+    foreign = _foreign(layout)
+    for kept in {START, _whole_to(layout)}:
 
-    return _make(layout, {*layout.journals(), *source.journals()}, made, end)
+        def made(number: int, kept: Position = kept) -> bytes:
+            # Up to there ours stays. Then the copy's octets are tried, and ours behind its end.
+            ours = b"" if number in foreign else _octets(layout.journal(number))
+            first = kept.offset if number == kept.file else len(ours) if number < kept.file else 0
+            octets = ours[:first] + _octets(source.journal(number))[first:]
+            return octets + ours[len(octets) :]
+
+        mended = _make(layout, {*layout.journals(), *source.journals()}, made, end)
+        if mended is not None:
+            return mended
+    return None
+
+
+def goes_on(layout: Layout, source: Layout) -> Position | None:
+    """Return where our journal ends, if it is whole to there and a second copy of the same archive has an
+    entry that follows; else None. Without an entry of ours, any of the copy's follows."""
+    end = START
+    try:
+        with contextlib.suppress(TornEntryError):
+            for entry in journal.read(layout):
+                end = entry.after
+        # Also behind damage, where ours says nothing of where to begin.
+        entries = journal.read(source, end) if end.entry else journal.readable(source)
+        with contextlib.suppress(TornEntryError):
+            return end if next(entries, None) is not None else None
+    except StoreError:
+        # Whoever verifies ours says what is wrong with it; a copy that has another entry there is of
+        # another history, or damaged.
+        pass
+    return None
 
 
 def resume(layout: Layout, end: Position | None) -> list[Mended] | None:
@@ -116,23 +144,47 @@ def _octets(path: Path) -> bytes:
 
 
 def _leads(trial: Layout, layout: Layout, end: Position | None) -> bool:
-    """Whether the chain of ``trial`` is whole and has all that ours still has."""
-    last = START
-    met = end is None or not end.entry
+    """Whether the chain of ``trial`` is whole and has all that ours still has: where the catalog has come
+    to, and the last entry that can be read, whose hash is over all before it."""
+    last = _last_of(layout)
+    led = end is None or not end.entry
+    met = not last.entry
     try:
         for entry in journal.read(trial):
-            last = entry.after
-            met = met or last == end
+            after = entry.after
+            led = led or after == end
+            met = met or (after.entry, after.hash) == (last.entry, last.hash)
     except TornEntryError:
         pass
     except StoreError:
         return False
-    return met and last.entry >= _last_of(layout).entry
+    return led and met
+
+
+def _whole_to(layout: Layout) -> Position:
+    """Where the chain of a journal ends that is proved from its beginning."""
+    last = START
+    with contextlib.suppress(StoreError):
+        for entry in journal.read(layout):
+            last = entry.after
+    return last
+
+
+def _foreign(layout: Layout) -> set[int]:
+    """The journal files whose header is that of another archive: their entries are none of ours."""
+    return {
+        number
+        for number in layout.journals()
+        if (head := heads.of_file(layout.journal(number), heads.JOURNAL))
+        and head.archive != layout.id
+    }
 
 
 def _last_of(layout: Layout) -> Position:
     """The last entry of a journal that can be read, whatever is damaged before it."""
+    foreign = _foreign(layout)
     last = START
     for entry in journal.readable(layout):
-        last = entry.after
+        if entry.after.file not in foreign:
+            last = entry.after
     return last

@@ -15,7 +15,8 @@ from poparchive.archive.repair.restore import Restorer
 from poparchive.archive.repair.told import Say, told
 from poparchive.archive.repair.truth import Lengths, Truth
 from poparchive.archive.spool import Spooled
-from poparchive.archive.verify.findings import Kind
+from poparchive.archive.verify.check import verify
+from poparchive.archive.verify.findings import Counts, Damage, Kind
 from poparchive.archive.verify.unnamed import RECOVERED, refuse_without_journal
 from poparchive.errors import PoparchiveError
 from poparchive.index.damage import DATABASE_ERRORS
@@ -47,13 +48,21 @@ class Repair:
     """One repair. ``say`` is told what was done."""
 
     def __init__(
-        self, layout: Layout, lock: Lock, source: Layout | None, fetch: Fetch | None, say: Say
+        self,
+        layout: Layout,
+        lock: Lock,
+        source: Layout | None,
+        fetch: Fetch | None,
+        say: Say,
+        look: Callable[[], Iterable[Damage]] | None = None,
     ) -> None:
+        """``look`` verifies the archive again, where that is to be seen; else it is done unseen."""
         self._layout = layout
         self._lock = lock
         self._source = source
         self._fetch = fetch
         self._say = say
+        self._look = look or (lambda: verify(layout.root, Counts(), lambda *_: None, held=True))
         self._truth = Truth(layout, source, say)
         self._kept = False
         """Whether the catalog stayed, damaged as it is: a new one would lack messages that it names."""
@@ -61,15 +70,28 @@ class Repair:
         """Whether messages were stored again."""
         self._newer: set[int] = set()
 
+    @property
+    def left(self) -> list[Damage]:
+        """What could not be mended and no verification of this archive alone can find."""
+        return self._truth.left
+
     def run(self, needs: Needs) -> None:
         """Mend what can be. Verify again to learn what is left."""
         if Kind.DESCRIPTION in needs.kinds:
             self._truth.description()
         self._truth.directories()
+        whole = 0 not in needs.newer and self._truth.journal_is_whole(needs)
+        if self._truth.journal_changed:
+            # It names packs and messages at which nobody has looked.
+            needs = Needs.of(self._look())
+            whole = whole and Kind.JOURNAL not in needs.kinds
+        self._mend(needs, whole=whole)
+
+    def _mend(self, needs: Needs, *, whole: bool) -> None:
+        """Mend what the journal names, whose chain is ``whole`` now or not, and what is made of it."""
         for what in needs.newer.values():
             self._say(f"{what}. It stays as it is")
         self._newer = set(needs.newer)
-        whole = 0 not in needs.newer and self._truth.journal_is_whole(needs)
         try:
             refuse_without_journal(self._layout)
         except DamageError as error:

@@ -1,6 +1,8 @@
 """What a verification found, as far as a repair needs to know it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Self
 
 from poparchive.archive.verify.findings import Damage, Kind
 
@@ -18,6 +20,14 @@ class Needs:
 
     behind: bool = False
     """Whether the catalog lacks nothing but the end of the journal."""
+
+    @classmethod
+    def of(cls, damages: Iterable[Damage]) -> Self:
+        """Return what all of these need."""
+        needs = cls()
+        for damage in damages:
+            needs.add(damage)
+        return needs
 
     def add(self, damage: Damage) -> None:
         """Take in one damage."""

@@ -7,10 +7,10 @@ import contextlib
 
 from poparchive.archive import packlist
 from poparchive.archive.position import applied
-from poparchive.archive.repair import files, journalfiles, packfiles
+from poparchive.archive.repair import files, journalfiles, packfiles, strays
 from poparchive.archive.repair.needs import Needs
 from poparchive.archive.repair.told import Say, told, unopened
-from poparchive.archive.verify.findings import Kind
+from poparchive.archive.verify.findings import Damage, Kind
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.lookup import CatalogDamagedError, CatalogMissingError, Lookup
 from poparchive.store import identity, parity
@@ -30,6 +30,10 @@ class Truth:
         self._layout = layout
         self._source = source
         self._say = say
+        self.journal_changed = False
+        """Whether the journal says more than when the archive was verified."""
+        self.left: list[Damage] = []
+        """What stays damaged, and nobody who looks at this archive alone can tell."""
 
     def description(self) -> None:
         """Write the description that the headers prove; ours has the id that they prove."""
@@ -61,7 +65,11 @@ class Truth:
     def journal_is_whole(self, needs: Needs) -> bool:
         """Mend the journal if need be; whether it is whole now."""
         try:
-            return self._resumed(needs) or Kind.JOURNAL not in needs.kinds or self._journal()
+            if self._resumed(needs):
+                return True
+            if Kind.JOURNAL in needs.kinds:
+                return self._journal()
+            return self._all_of_the_journal()
         except (OSError, StoreError) as error:
             self._say(f"the journal cannot be mended: {told(error)}")
             return False
@@ -73,6 +81,7 @@ class Truth:
             return False
         if journalfiles.resume(self._layout, self._applied()) is None:
             return False
+        self.journal_changed = True
         self._say("the journal is whole again, with what an earlier repair had made")
         return True
 
@@ -87,8 +96,33 @@ class Truth:
         for path, kept in mended:
             was = f"{kept} is what it was" if kept else "it was missing"
             self._say(f"{path}: made whole with {self._source.root}; {was}")
+        self.journal_changed = True
         self._say("the journal is whole again")
         return True
+
+    def _all_of_the_journal(self) -> bool:
+        """Take the end of a journal that is whole, as far as it goes, from a second copy that has more.
+
+        Nothing here tells that it is cut where the catalog is lost too, or as old.
+        """
+        if self._source is None or not self._same_archive():
+            return True
+        end = journalfiles.goes_on(self._layout, self._source)
+        if end is None:
+            return True
+        # They are not those of the entries that are taken.
+        strays.cut_tails(self._layout, self._say)
+        if self._journal():
+            return True
+        what = f"ends with entry {end.entry}" if end.entry else "has no entry"
+        self.left.append(
+            Damage(
+                f"{self._layout.root / 'journal'}: {what}, and {self._source.root} has more, which could not"
+                " be taken",
+                kind=Kind.JOURNAL,
+            )
+        )
+        return False
 
     def _applied(self) -> Position | None:
         with contextlib.suppress(CatalogMissingError, CatalogDamagedError, *DATABASE_ERRORS):
