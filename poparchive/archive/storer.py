@@ -13,7 +13,7 @@ from poparchive.archive.framing import Framer
 from poparchive.archive.spool import Spooled
 from poparchive.archive.tally import Tally
 from poparchive.index.catalog import Catalog
-from poparchive.mime.split import Body, Literal, pieces
+from poparchive.mime.split import Body, Literal, halves, pieces
 from poparchive.mime.structure import Octets, Part, parse
 from poparchive.model import Location, MessageId
 from poparchive.store import codec, recipe
@@ -207,9 +207,7 @@ class Storer:
         elif end - start <= _SAMPLED_BYTES:
             builder.literal(message[start:end])
         else:
-            middle = (start + end) // 2
-            for some in (slice(start, middle), slice(middle, end)):
-                half = Body(some.start, some.stop, message[some])
+            for half in halves(message, piece):
                 self._large_piece(builder, message, half)
 
     def _blob(self, reference: Reference) -> bytes:

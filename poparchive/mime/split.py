@@ -71,6 +71,13 @@ def pieces(
     yield from _between(message, at, len(message), segment, room)
 
 
+def halves(message: Octets, piece: Body) -> tuple[Body, Body]:
+    """Return the two halves of what a body stands for, as they are: blobs of their own."""
+    start, end = piece.start, piece.end
+    middle = (start + end) // 2
+    return Body(start, middle, message[start:middle]), Body(middle, end, message[middle:end])
+
+
 def _between(
     message: Octets, start: int, end: int, segment: int, room: int
 ) -> Iterator[Literal | Body]:

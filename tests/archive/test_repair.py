@@ -1,9 +1,12 @@
 """Repair: what each source of truth gives back, and that nothing is dropped on the way."""
 
+import binascii
 import contextlib
 import errno
 import os
+import random
 import shutil
+import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from poparchive.archive.read import Reader
 from poparchive.archive.rebuild import rebuild
 from poparchive.archive.repair import Lost, Needs, Repair
 from poparchive.archive.repair.restore import Restorer
+from poparchive.archive.spool import Spooled, SpoolWriter
 from poparchive.archive.verify import Damage
 from poparchive.archive.writer import Writer
 from poparchive.errors import PoparchiveError
@@ -52,7 +56,7 @@ def copied(root: Path) -> Path:
 def repair(
     root: Path,
     source: Path | None = None,
-    has: Iterable[bytes] | None = None,
+    has: Iterable[bytes | Spooled] | None = None,
     left: list[Damage] | None = None,
 ) -> tuple[list[str], list[Lost]]:
     """Repair; ``has`` is what servers have. Return what was said, and what servers were asked for. What is
@@ -60,7 +64,7 @@ def repair(
     said: list[str] = []
     asked: list[Lost] = []
 
-    def fetch(lost: Sequence[Lost]) -> Iterable[bytes]:
+    def fetch(lost: Sequence[Lost]) -> Iterable[bytes | Spooled]:
         asked.extend(lost)
         return has or ()
 
@@ -667,7 +671,7 @@ def test_journal_and_pack_are_mended_at_once(root: Path, journal: str, *, catalo
 @pytest.fixture
 def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An archive whose journal has several files."""
-    monkeypatch.setitem(JournalWriter.__init__.__kwdefaults__, "file_bytes", 500)
+    monkeypatch.setitem(JournalWriter.__init__.__kwdefaults__ or {}, "file_bytes", 500)
     path = tmp_path / "many"
     for first in range(0, 12, 2):
         fill(path, mails(first, first + 2))
@@ -776,3 +780,55 @@ def test_a_journal_file_of_another_archive_is_replaced(root: Path, tmp_path: Pat
     repair(root, copy)
     assert path.read_bytes() == whole
     assert damages(root) == []
+
+
+def pictured(word: str) -> bytes:
+    """A mail with a picture, which is the same in all of them."""
+    picture = binascii.b2a_base64(random.Random(7).randbytes(3000), newline=False)
+    lines = b"\r\n".join(picture[at : at + 76] for at in range(0, len(picture), 76))
+    return (
+        (
+            f"Subject: {word}\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+            f"--b\r\nContent-Type: text/plain\r\n\r\n{word}\r\n--b\r\nContent-Type: image/png; name=p.png\r\n"
+            "Content-Transfer-Encoding: base64\r\n\r\n"
+        ).encode()
+        + lines
+        + b"\r\n--b--\r\n"
+    )
+
+
+def large(directory: Path, octets: bytes) -> Spooled:
+    """The same message as one that is too large for memory."""
+    spool = SpoolWriter(directory / f"large-{uuid.uuid4().hex}")
+    spool.write(octets)
+    return spool.finish()
+
+
+@pytest.mark.parametrize("spooled", [False, True])
+@pytest.mark.parametrize("also", ["nothing", "the recipe"])
+def test_a_mail_that_came_while_its_blob_was_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, also: str, *, spooled: bool
+) -> None:
+    """It was stored with the octets that came, or as other blobs, and stays so: its parts are those that the
+    catalog has, also when the other is stored again, and where it is itself."""
+    root = tmp_path / "archive"
+    first, second = pictured("first"), pictured("second")
+    fill(root, [first])
+    there = layout.open_layout(root)
+    (_, end), *_ = reversed(frames(root, 1))
+    change(there.pack(1), end - 5)
+    came = there.pack(1).stat().st_size
+    if spooled:
+        monkeypatch.setattr("poparchive.archive.objects.IN_MEMORY_BYTES", 1000)
+    with Writer(root) as writer:
+        number = writer.account("anna", "pop.example.com:995", "anna")
+        (ledger,) = writer.listed(number, [(b"second", len(second))])
+        writer.keep(ledger, large(tmp_path, second) if spooled else second)
+        writer.flush().result()
+    if also == "the recipe":
+        change(there.pack(1), came + 100)
+    assert damages(root)
+    has = [large(tmp_path, one) if spooled else one for one in (first, second)]
+    repair(root, has=has)
+    assert damages(root) == []
+    assert sorted(octets_of(root)) == [first, second]

@@ -5,7 +5,7 @@ applied.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from poparchive.archive.framing import Framer
 from poparchive.archive.opening import open_pack
@@ -13,7 +13,8 @@ from poparchive.archive.position import read_position
 from poparchive.archive.spool import Spooled
 from poparchive.archive.verify.unnamed import RECOVERED
 from poparchive.index.catalog import Catalog
-from poparchive.mime.split import Literal, pieces
+from poparchive.index.lookup import Lookup
+from poparchive.mime.split import Body, Literal, halves, pieces
 from poparchive.mime.structure import parse
 from poparchive.model import Location, MessageId
 from poparchive.store import codec, recipe
@@ -47,6 +48,7 @@ class Restorer:
         self._packs = PackWriter(layout, None if last and last.number in broken else last)
         self._journal = JournalWriter(layout, read_position(self._catalog.position()))
         self._reader = PackReader(layout)
+        self._lookup = Lookup(layout.catalog)
         self._frames = Framer(self._packs)
         self._blobs: dict[bytes, Location] = {}
         """Where those are that were stored; the catalog learns it from the entries later."""
@@ -64,17 +66,17 @@ class Restorer:
         self._packs.close()
         self._journal.close()
         self._reader.close()
+        self._lookup.close()
         self._catalog.close()
 
     def add(self, identity: bytes, message: bytes | Spooled, now: int) -> None:
         """Store a message whose octets have this hash, and those of its blobs that cannot be read."""
-        # Split as when it came: the catalog knows its parts, and the blobs that they are in.
         small = isinstance(message, bytes)
         builder = recipe.Builder()
         blobs: dict[bytes, bytes] = {}
         keep = blobs.__setitem__ if small else self._blob
         made = hashlib.sha256()
-        for piece in pieces(message, parse(message).leaves(), prove=not small):
+        for piece in self._cut(identity, message):
             if isinstance(piece, Literal):
                 octets = message[piece.start : piece.end]
                 builder.literal(octets)
@@ -99,6 +101,14 @@ class Restorer:
         self.restored += 1
         if self._pending >= _BATCH_BYTES:
             self.commit(now)
+
+    def _cut(self, identity: bytes, message: bytes | Spooled) -> Iterator[Literal | Body]:
+        """Split a message as when it came: the catalog knows its parts, and the blobs that they are in. One
+        that came while the blob of a part was damaged is without that."""
+        known = self._lookup.by_id(identity)
+        named = {row[2] for row in self._lookup.facts_of(known.key)[1] if row[2]} if known else None
+        for piece in pieces(message, parse(message).leaves(), prove=not isinstance(message, bytes)):
+            yield from _as_named(message, piece, named)
 
     def take_in(self, identity: bytes, message: bytes | Spooled, now: int) -> None:
         """Store a message that the journal does not know, as one of the account for such."""
@@ -204,3 +214,21 @@ class Restorer:
             return sha256(self._reader.read(place)) == identity
         except StoreError:
             return False
+
+
+def _as_named(
+    message: bytes | Spooled, piece: Literal | Body, named: Container[object] | None
+) -> Iterator[Literal | Body]:
+    """Yield a piece so that it needs no blob besides those ``named``, if they are known: as a literal, and of
+    a large message in halves, as far as they are named."""
+    if named is None or isinstance(piece, Literal) or sha256(piece.content) in named:
+        yield piece
+    elif isinstance(message, bytes):
+        yield Literal(piece.start, piece.end)
+    else:
+        both = halves(message, piece)
+        if not any(sha256(half.content) in named for half in both):
+            yield piece
+            return
+        for half in both:
+            yield from _as_named(message, half, named)
