@@ -2,13 +2,14 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poparchive.archive.repair import Lost, Needs, Repair
 from poparchive.archive.spool import Spooled
 from poparchive.archive.verify import Counts, Damage, Progress, verify
+from poparchive.archive.verify.unnamed import RECOVERED
 from poparchive.cli import output
 from poparchive.cli.paths import Settings
 from poparchive.errors import PoparchiveError, UsageError
@@ -90,6 +91,7 @@ def _fetch(config: "Config", lost: Sequence[Lost], directory: Path) -> Iterator[
     from poparchive.pop3 import Contexts
     from poparchive.sync.refetch import refetch
 
+    _tell_unasked(lost, {account.name for account in config.accounts})
     contexts = Contexts()
     for account in config.accounts:
         wanted = {one.uidl: one.size_bytes for one in lost if one.account == account.name}
@@ -101,3 +103,21 @@ def _fetch(config: "Config", lost: Sequence[Lost], directory: Path) -> Iterator[
             output.problem(output.visible(f"{account.name}: {error}"))
             continue
         yield from found
+
+
+def _tell_unasked(lost: Sequence[Lost], configured: Collection[str]) -> None:
+    """Name the accounts whose server is not asked, for the configuration does not have them."""
+    asked = {one.id for one in lost if one.account in configured}
+    others: dict[str, set[bytes]] = {}
+    for one in lost:
+        # Mail whose account nobody knows came from no server that does.
+        if one.id not in asked and one.account != RECOVERED:
+            others.setdefault(one.account, set()).add(one.id)
+    for name, messages in sorted(others.items()):
+        output.problem(
+            output.visible(
+                f"{name}: no server is asked for {output.counted(len(messages), 'lost message')} of this"
+                " account, which is not in the configuration: give the account this name there, at least for"
+                " now, and run the repair again"
+            )
+        )

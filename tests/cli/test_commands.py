@@ -437,6 +437,33 @@ def test_repair_from_the_server(tmp_path: Path) -> None:
     assert not pack.exists()
 
 
+@pytest.mark.parametrize("pulled", [False, True])
+def test_repair_names_the_account_that_nobody_asks_for(tmp_path: Path, *, pulled: bool) -> None:
+    """One that the configuration has no more, by its name and with what to do, unless another one gave the
+    same mail."""
+    mails = [b"Subject: %d\r\n\r\n%s\r\n" % (n, os.urandom(900).hex().encode()) for n in range(6)]
+    with running(Pop3Server({"anna": Mailbox(mails, password="secret")})) as server:
+        keys: dict[str, object] = {"host": "127.0.0.1", "port": server.port, "user": "anna"}
+        here = product(tmp_path, {"old": keys}, tls="none", allow_insecure=True)
+        here.run("pull")
+        text = here.config.read_text()
+        here.config.write_text(text.replace("[accounts.old]", "[accounts.new]"))
+        if pulled:
+            here.run("pull")
+        pack = layout.open_layout(here.archive).pack(1)
+        octets = bytearray(pack.read_bytes())
+        octets[len(octets) // 2] ^= 1
+        pack.write_bytes(octets)
+        told = "old: no server is asked for 6 lost messages of this account"
+        if pulled:
+            assert told not in here.said("verify", "--repair", code=0)
+        else:
+            assert told in here.said("verify", "--repair", code=1)
+            here.config.write_text(text)
+            here.run("verify", "--repair")
+    assert sorted(octets_of(here.archive)) == sorted(mails)
+
+
 def copy_of(made: Product, directory: Path) -> Product:
     """The same archive once more, to damage."""
     copy = Product(directory)
