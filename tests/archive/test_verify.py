@@ -1,9 +1,11 @@
 """Verification: what is found, how it is named, and how far a share comes."""
 
+import errno
 import hashlib
 import json
 import os
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -17,11 +19,12 @@ from poparchive.archive.rebuild import rebuild
 from poparchive.archive.scrub import DAY_S, Scrub
 from poparchive.archive.verify import Counts, Damage, Kind, Share, StoppedError, verify
 from poparchive.archive.writer import Writer
-from poparchive.errors import TryLaterError
+from poparchive.errors import PoparchiveError, TryLaterError
 from poparchive.index import failures, versions
 from poparchive.index.engine import CatalogError
 from poparchive.index.lookup import Lookup
 from poparchive.index.search import Searcher
+from poparchive.index.shadow import Shadow
 from poparchive.store import layout, parity
 from poparchive.store.frame import HEADER_BYTES
 from poparchive.store.pack import PACK_HEADER_BYTES
@@ -502,3 +505,48 @@ def test_what_optimize_made_is_proved_too(root: Path) -> None:
     change(there.pack(number), start + HEADER_BYTES + 40)
     found = damages(root)
     assert set(named(found)) == expected
+
+
+def _no_room_for(pages: int) -> Callable[[Shadow, Path], None]:
+    """How a shadow is opened whose database cannot grow, as on a full disk."""
+    real = Shadow.__init__
+
+    def opened(self: Shadow, path: Path) -> None:
+        real(self, path)
+        self._db.execute(f"PRAGMA max_page_count={pages}")
+
+    return opened
+
+
+@pytest.mark.parametrize("what", ["entries", "differences", "a large message", "nothing at all"])
+def test_a_full_temporary_directory_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Whatever is noted there: the error names the directory, and nothing is said of the archive."""
+    root = tmp_path / "archive"
+    fill(root, mails(0, 60))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", tempfile.gettempdir())
+
+    if what == "entries":
+        monkeypatch.setattr(Shadow, "__init__", _no_room_for(1))
+    elif what == "differences":
+
+        def refused(_: Shadow) -> None:
+            with closing(sqlite3.connect("", isolation_level=None)) as database:
+                database.execute("PRAGMA max_page_count=1")
+                database.execute("CREATE TABLE one(a)")
+
+        monkeypatch.setattr(Shadow, "note_lacking", refused)
+    elif what == "a large message":
+        monkeypatch.setattr("poparchive.archive.objects.IN_MEMORY_BYTES", 100)
+        monkeypatch.setattr("poparchive.archive.spool.write_all", full)
+    else:
+        monkeypatch.setattr(tempfile, "mkdtemp", full)
+    with pytest.raises(PoparchiveError, match=r"temporary directory.*no damage") as caught:
+        damages(root)
+    assert tempfile.gettempdir() in str(caught.value)
+    monkeypatch.undo()
+    assert damages(root) == []
+    assert scrub.read(root).damages == []

@@ -11,6 +11,7 @@ from poparchive.archive.indexer import changes_of
 from poparchive.archive.position import behind, read_position, told
 from poparchive.archive.verify.databases import REBUILD, unreadable
 from poparchive.archive.verify.findings import Counts, Damage, Kind
+from poparchive.archive.verify.room import refuse_full
 from poparchive.errors import PoparchiveError
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.lookup import Lookup
@@ -110,7 +111,8 @@ class ChainCheck:
         """Say so if the catalog lacks the end of the journal, and no writer is at work that brings it up."""
         try:
             self.behind = behind(self._layout, self.last, held=self._held)
-        except (*DATABASE_ERRORS, PoparchiveError):
+        except (*DATABASE_ERRORS, PoparchiveError) as error:
+            refuse_full(error)
             # What is wrong with it is found where it is looked at.
             return
         if self.behind:
@@ -139,7 +141,8 @@ class ChainCheck:
                     Kind.JOURNAL,
                     located.id,
                 )
-        except DATABASE_ERRORS:
+        except DATABASE_ERRORS as error:
+            refuse_full(error)
             # The catalog's own damage is found where it is looked at.
             return
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from poparchive.archive.heap import give_back, keep_large_blocks_apart
 from poparchive.archive.read import Reader
-from poparchive.archive.verify import databases, names, places, unnamed
+from poparchive.archive.verify import databases, names, places, room, unnamed
 from poparchive.archive.verify.chain import ChainCheck
 from poparchive.archive.verify.databases import REBUILD, REBUILD_SEARCH
 from poparchive.archive.verify.findings import Bad, Counts, Damage, Kind, Progress, StoppedError
@@ -65,7 +65,7 @@ def verify(
     keep_large_blocks_apart()
     layout, wrong = open_proved(root)
     notebook = Notebook(layout.root, shared=share is not None)
-    with contextlib.ExitStack() as stack:
+    with room.told(), contextlib.ExitStack() as stack:
         run = _Run(layout, counts, progress, share, notebook, stack, held=held)
         try:
             for damage in itertools.chain(places.check(layout, wrong, counts), run.all()):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from poparchive.archive.scrub import Scrub
 from poparchive.archive.verify.findings import Damage, Kind
+from poparchive.archive.verify.room import refuse_full
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.engine import open_catalog
 from poparchive.index.failures import refuse_busy
@@ -23,8 +24,10 @@ REBUILD_SEARCH = "`poparchive rebuild --search-only` makes it anew"
 
 def unreadable(path: Path, error: BaseException, kind: Kind) -> Damage:
     """Say what reading a database ended in, and how it is made anew. Raises ``DatabaseBusyError`` if another
-    program has it locked: nothing is known of what is in it then."""
+    program has it locked, and what ``room`` tells if the temporary directory is full: nothing is known of
+    what is in it then."""
     refuse_busy(path, error)
+    refuse_full(error)
     remedy = REBUILD_SEARCH if kind is Kind.SEARCH else REBUILD
     return Damage(f"{path}: {error}; {remedy}", kind=kind)
 

@@ -13,6 +13,7 @@ from poparchive.archive.read import Reader
 from poparchive.archive.spool import Spooled
 from poparchive.archive.verify.databases import REBUILD_SEARCH
 from poparchive.archive.verify.findings import Counts, Damage, Kind
+from poparchive.archive.verify.room import refuse_full
 from poparchive.errors import PoparchiveError
 from poparchive.index.contents import ContentsError
 from poparchive.index.damage import DATABASE_ERRORS
@@ -100,6 +101,7 @@ class MessageCheck:
             octets = gather(self._reader.octets(located), self._own)
         except PoparchiveError as error:
             refuse_busy(self._reader.layout.contents, error)
+            refuse_full(error)
             self._bad(located.key, str(error))
             return
         try:
@@ -112,6 +114,7 @@ class MessageCheck:
                 yield from self._expect(located, octets, document(located.key, facts, text))
         except PoparchiveError as error:
             refuse_busy(self._reader.layout.contents, error)
+            refuse_full(error)
             self._bad(located.key, str(error))
         finally:
             if isinstance(octets, Spooled):

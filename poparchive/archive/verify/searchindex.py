@@ -11,6 +11,7 @@ from poparchive.archive.verify.databases import REBUILD_SEARCH
 from poparchive.archive.verify.findings import Counts, Damage, Kind
 from poparchive.archive.verify.lost import Lost
 from poparchive.archive.verify.messages import Expectation
+from poparchive.archive.verify.room import refuse_full
 from poparchive.index.contents import ContentsError
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.failures import refuse_busy
@@ -48,6 +49,7 @@ class SearchCheck:
             self._made_of = self._stack.enter_context(contextlib.closing(made_of))
         except (ContentsError, *DATABASE_ERRORS) as error:
             refuse_busy(self._layout.contents, error)
+            refuse_full(error)
             # Without the texts of attachments that it is made of it is not compared.
             yield Damage(f"{error}; {REBUILD_SEARCH}", kind=Kind.SEARCH)
 
