@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from poparchive.archive import searches
 from poparchive.archive.opening import caring
 from poparchive.archive.optimize import optimize
 from poparchive.archive.pace import Limits
@@ -25,6 +26,7 @@ from poparchive.archive.writer import Writer
 from poparchive.errors import PoparchiveError
 from poparchive.store import fsio, layout, parity
 from poparchive.store.digest import sha256
+from poparchive.store.errors import WriteError
 from poparchive.store.fsio import Lock
 from poparchive.store.journal import JournalWriter
 from poparchive.store.pack import PACK_HEADER_BYTES
@@ -467,6 +469,10 @@ def test_a_full_disk_is_no_lack_of_parity(
     assert damages(root) == []
 
 
+def _full(path: Path) -> None:
+    raise WriteError(f"{path}: the disk is full")
+
+
 def _no_room(_: int) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -635,6 +641,7 @@ def emptied(root: Path, what: str) -> None:
 def test_all_comes_from_a_second_copy(root: Path, what: str) -> None:
     """Where nothing but the description is left, one repair gives all back, octet for octet."""
     copy = copied(root)
+    searches.save(copy, "all", "zebra", now=1)
     before = sorted(octets_of(root))
     files = [path.relative_to(root) for path in root.glob("*/**/*") if path.is_file()]
     emptied(root, what)
@@ -642,6 +649,7 @@ def test_all_comes_from_a_second_copy(root: Path, what: str) -> None:
     assert f"{layout.open_layout(root).journal(1)}: made whole with {copy}" in " ".join(said)
     assert damages(root) == []
     assert sorted(octets_of(root)) == before
+    assert searches.load(root) == {"all": "zebra"}
     for path in files:
         if path.suffix in (".pack", ".journal"):
             assert (root / path).read_bytes() == (copy / path).read_bytes()
@@ -736,13 +744,24 @@ def test_a_damaged_copy_gives_the_end_of_the_journal(root: Path) -> None:
     assert sorted(octets_of(was)) == before
 
 
-def test_a_journal_that_the_copy_cannot_give_is_told(root: Path) -> None:
-    """Nothing is left that says so but the copy, whose own journal is damaged: that is no success."""
+@pytest.mark.parametrize("how", ["damaged", "missing", "no room"])
+def test_a_journal_that_the_copy_cannot_give_is_told(
+    root: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Nothing is left that says so but the copy, whose own journal is damaged, or which cannot be taken: that
+    is no success."""
     copy = copied(root)
     emptied(root, "all")
-    change(layout.open_layout(copy).journal(1), 200)
+    if how == "damaged":
+        change(layout.open_layout(copy).journal(1), 200)
+    elif how == "missing":
+        layout.open_layout(copy).journal(1).unlink()
     left: list[Damage] = []
-    repair(root, copy, left=left)
+    with monkeypatch.context() as patch:
+        if how == "no room":
+            module = "poparchive.archive.repair.journalfiles"
+            patch.setattr(f"{module}.write_durably", lambda path, _: _full(path))
+        repair(root, copy, left=left)
     assert damages(root) == []
     assert "has no entry" in left[0].what
     assert str(copy) in left[0].what

@@ -1,4 +1,4 @@
-"""Whole files in the place of damaged ones, directories made again, and ``archive.toml`` written anew.
+"""Whole files in the place of damaged ones, directories made again, ``archive.toml`` and saved searches.
 
 Promise: a damaged file that a whole one replaces stays beside it under another name.
 """
@@ -7,6 +7,7 @@ import contextlib
 import os
 from pathlib import Path
 
+from poparchive.archive import searches
 from poparchive.store import identity
 from poparchive.store.fsio import (
     free_name,
@@ -80,3 +81,12 @@ def mend_description(layout: Layout, source: Layout | None) -> Path | None:
     new = healed(path)
     write_durably(new, octets)
     return put_in_place(new, path)
+
+
+def take_searches(layout: Layout, source: Layout) -> Path | None:
+    """Take the saved searches of a second copy where there are none, durably; return the file, if so."""
+    path, other = layout.root / searches.FILE, source.root / searches.FILE
+    if os.path.lexists(path) or not other.is_file():
+        return None
+    write_durably(path, other.read_bytes())
+    return path

@@ -50,21 +50,21 @@ def mend(layout: Layout, source: Layout, end: Position | None) -> list[Mended] |
 
 def goes_on(layout: Layout, source: Layout) -> Position | None:
     """Return where our journal ends, if it is whole to there and a second copy of the same archive has an
-    entry that follows; else None. Without an entry of ours, any of the copy's follows."""
+    entry that follows; else None. Without an entry of ours, whatever the copy holds was named by more."""
     end = START
     try:
         with contextlib.suppress(TornEntryError):
             for entry in journal.read(layout):
                 end = entry.after
-        # Also behind damage, where ours says nothing of where to begin.
-        entries = journal.read(source, end) if end.entry else journal.readable(source)
-        with contextlib.suppress(TornEntryError):
-            return end if next(entries, None) is not None else None
+        if not end.entry:
+            more = bool(source.packs()) or next(journal.readable(source), None) is not None
+        else:
+            more = journal.first_behind(source, end) is not None
     except StoreError:
         # Whoever verifies ours says what is wrong with it; a copy that has another entry there is of
         # another history, or damaged.
-        pass
-    return None
+        return None
+    return end if more else None
 
 
 def resume(layout: Layout, end: Position | None) -> list[Mended] | None:
@@ -144,11 +144,12 @@ def _octets(path: Path) -> bytes:
 
 
 def _leads(trial: Layout, layout: Layout, end: Position | None) -> bool:
-    """Whether the chain of ``trial`` is whole and has all that ours still has: where the catalog has come
-    to, and the last entry that can be read, whose hash is over all before it."""
+    """Whether the chain of ``trial`` is whole, has an entry, and has all that ours still has: where the
+    catalog has come to, and the last entry that can be read, whose hash is over all before it."""
     last = _last_of(layout)
     led = end is None or not end.entry
     met = not last.entry
+    after = START
     try:
         for entry in journal.read(trial):
             after = entry.after
@@ -158,7 +159,7 @@ def _leads(trial: Layout, layout: Layout, end: Position | None) -> bool:
         pass
     except StoreError:
         return False
-    return led and met
+    return led and met and after.entry > 0
 
 
 def _whole_to(layout: Layout) -> Position:

@@ -13,7 +13,7 @@ from poparchive.archive.repair.told import Say, told, unopened
 from poparchive.archive.verify.findings import Damage, Kind
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.lookup import CatalogDamagedError, CatalogMissingError, Lookup
-from poparchive.store import identity, parity
+from poparchive.store import identity, journal, parity
 from poparchive.store.errors import StoreError, WriteError
 from poparchive.store.journal import Position
 from poparchive.store.layout import DESCRIPTION, Layout
@@ -89,6 +89,7 @@ class Truth:
         if self._source is None or not self._same_archive():
             self._say("the journal: only a second copy of this archive (--from DIR) can mend it")
             return False
+        nothing = journal.next_whole(self._layout, 1, -1) is None
         mended = journalfiles.mend(self._layout, self._source, self._applied())
         if mended is None:
             self._say(f"the journal: {self._source.root} does not prove what is missing")
@@ -98,7 +99,19 @@ class Truth:
             self._say(f"{path}: made whole with {self._source.root}; {was}")
         self.journal_changed = True
         self._say("the journal is whole again")
+        # Without an entry all of the archive was lost. What people saved in it is not made of anything.
+        if nothing:
+            self._searches(self._source)
         return True
+
+    def _searches(self, source: Layout) -> None:
+        try:
+            taken = files.take_searches(self._layout, source)
+        except (OSError, StoreError) as error:
+            self._say(f"saved searches: {told(error)}")
+            return
+        if taken:
+            self._say(f"{taken}: was missing; it was taken from {source.root}")
 
     def _all_of_the_journal(self) -> bool:
         """Take the end of a journal that is whole, as far as it goes, from a second copy that has more.
@@ -110,10 +123,6 @@ class Truth:
         end = journalfiles.goes_on(self._layout, self._source)
         if end is None:
             return True
-        # They are not those of the entries that are taken.
-        strays.cut_tails(self._layout, self._say)
-        if self._journal():
-            return True
         what = f"ends with entry {end.entry}" if end.entry else "has no entry"
         self.left.append(
             Damage(
@@ -122,7 +131,12 @@ class Truth:
                 kind=Kind.JOURNAL,
             )
         )
-        return False
+        # Octets behind the end are not those of the entries that are taken.
+        strays.cut_tails(self._layout, self._say)
+        if not self._journal():
+            return False
+        self.left.clear()
+        return True
 
     def _applied(self) -> Position | None:
         with contextlib.suppress(CatalogMissingError, CatalogDamagedError, *DATABASE_ERRORS):
