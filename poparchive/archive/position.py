@@ -59,9 +59,13 @@ def unapplied(layout: Layout) -> int:
     """Return how many entries ``behind`` counts, of the journal as it is. Raises ``StoreError`` where the
     journal that is there has not what the catalog has applied, or is damaged behind that."""
     last = 0
+    position = applied(layout)
     with contextlib.suppress(TornEntryError):
-        for entry in journal.read(layout, applied(layout)):
+        for entry in journal.read(layout, position):
             last = entry.number
+    if not last:
+        # One that follows would have named it.
+        journal.prove(layout, position)
     return behind(layout, last)
 
 

@@ -75,6 +75,9 @@ class Writer:
             if not position.entry:
                 # Before the first pack: that there is a catalog says that no journal was lost.
                 sync_directory(self.layout.root)
+            # Before the open pack is cut: that may be done by what this journal says, and no other.
+            self._journal = JournalWriter(self.layout, position)
+            stack.callback(self._journal.close)
             self._sealed_before = self._sealed()
             self._packs = PackWriter(self.layout, open_pack(self._catalog), pack_bytes=pack_bytes)
             stack.callback(self._packs.close)
@@ -82,8 +85,6 @@ class Writer:
             with contextlib.suppress(StoreError, OSError):
                 remove_copies(self.layout, self._named())
             self._began = self._packs.number, self._packs.length
-            self._journal = JournalWriter(self.layout, position)
-            stack.callback(self._journal.close)
             reader = PackReader(self.layout)
             stack.callback(reader.close)
             self._accounts = self._catalog.accounts()

@@ -5,16 +5,22 @@ is after it was synced. ``read`` checks every hash and the chain as it goes.
 """
 
 import contextlib
-import hashlib
 import os
-import struct
-import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from poparchive.store import codec, frame, heads, records
-from poparchive.store.errors import DamageError, FormatError, StoreError, WriteError
+from poparchive.store import entries, heads
+from poparchive.store.entries import (
+    ENTRY_HEADER_BYTES,
+    ENTRY_MAGIC,
+    FILE_HEADER_BYTES,
+    HASH_BYTES,
+    START,
+    JournalEntry,
+    Position,
+    TornEntryError,
+)
+from poparchive.store.errors import DamageError, StoreError, WriteError
 from poparchive.store.fsio import (
     copy_durably,
     free_name,
@@ -27,51 +33,27 @@ from poparchive.store.fsio import (
 from poparchive.store.layout import Layout
 from poparchive.store.records import Record
 
-ENTRY_MAGIC = b"PAJE"
-VERSION = 1
-_ENTRY = struct.Struct("<4sBBHQQII32s")
-_CRC = struct.Struct("<I")
-_HASH_BYTES = 32
+__all__ = [
+    "FILE_BYTES",
+    "FILE_HEADER_BYTES",
+    "START",
+    "JournalEntry",
+    "JournalWriter",
+    "Position",
+    "TornEntryError",
+    "first_behind",
+    "next_whole",
+    "prove",
+    "read",
+    "readable",
+    "settle",
+]
+
 _MISSING = (
     "the journal file is missing. Put it back from a backup, or let `poparchive verify --repair --from DIR`"
     " take it from a second copy"
 )
-FILE_HEADER_BYTES = heads.HEADER_BYTES
-ENTRY_HEADER_BYTES = _ENTRY.size + _CRC.size
-NO_HASH = bytes(_HASH_BYTES)
-
 FILE_BYTES = 64 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place between two entries: which file, where in it, the last entry's number and hash."""
-
-    file: int
-    offset: int
-    entry: int
-    hash: bytes
-
-
-START = Position(0, 0, 0, NO_HASH)
-
-
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
-    """One batch as the journal has it. ``after`` is the position behind it."""
-
-    number: int
-    time: int
-    records: list[Record]
-    after: Position
-
-
-class TornEntryError(DamageError):
-    """The journal ends inside an entry, or its last entry does not check."""
-
-    def __init__(self, path: Path, offset: int, why: str) -> None:
-        super().__init__(f"{path}: at octet {offset}: {why}")
-        self.offset = offset
 
 
 class JournalWriter:
@@ -88,12 +70,12 @@ class JournalWriter:
         self._broken = False
         self._fd = -1
         self._refuse_unread()
+        prove(layout, position)
         if position.file:
             path = layout.journal(position.file)
             with writing(path):
                 self._fd = os.open(path, os.O_RDWR)
                 try:
-                    self._refuse_other(path)
                     self._keep_changed(path)
                     os.ftruncate(self._fd, position.offset)
                     os.lseek(self._fd, position.offset, os.SEEK_SET)
@@ -112,17 +94,6 @@ class JournalWriter:
                 f" {unread.entry + 1}, which was not read; nothing was written. `poparchive verify` says more"
             )
 
-    def _refuse_other(self, path: Path) -> None:
-        """The entry that the position is behind ends there, and no other: what is appended names its hash."""
-        at = self._position
-        if read_exactly(self._fd, _HASH_BYTES, at.offset - _HASH_BYTES, path) != at.hash:
-            raise DamageError(
-                f"{path}: at octet {at.offset}: ends another entry than the catalog knows: the catalog is of"
-                " another journal, or the entry is damaged; nothing was written. `poparchive verify` says"
-                " which. A damaged journal is mended from a second copy (`verify --repair --from DIR`):"
-                " a rebuild would make a catalog without that entry"
-            )
-
     def _keep_changed(self, path: Path) -> None:
         """Keep a copy of what is cut off if it is an entry of full length. A write that was cut is shorter,
         or ends in zeros."""
@@ -131,10 +102,10 @@ class JournalWriter:
         if length < ENTRY_HEADER_BYTES:
             return
         head = read_exactly(self._fd, ENTRY_HEADER_BYTES, at, path)
-        if length != ENTRY_HEADER_BYTES + _ENTRY.unpack_from(head)[7] + _HASH_BYTES:
+        if length != entries.full_length(head):
             return
         octets = read_exactly(self._fd, length, at, path)
-        if any(octets[-_HASH_BYTES:]):
+        if any(octets[-HASH_BYTES:]):
             write_durably(free_name(path), octets)
 
     def _refuse_entries(self, number: int) -> None:
@@ -163,18 +134,9 @@ class JournalWriter:
         """Write one entry and sync it: when this returns, what it says is kept."""
         if self._broken:
             raise WriteError(f"{self._layout.root}: an earlier write to the journal failed")
-        raw = records.encode(batch)
-        stored, coding = codec.compress(raw), frame.Codec.ZSTD
-        if len(stored) >= len(raw):
-            stored, coding = raw, frame.Codec.STORED
         before = self._position
         number = before.entry + 1
-        head = _ENTRY.pack(
-            ENTRY_MAGIC, VERSION, coding, 0, number, time, len(raw), len(stored), before.hash
-        )
-        octets = head + _CRC.pack(zlib.crc32(head)) + stored
-        digest = hashlib.sha256(octets).digest()
-        octets += digest
+        octets = entries.encode(batch, number, time, before.hash)
         self._broken = True
         if self._fd < 0 or before.offset + len(octets) > self._limit:
             before = self._begin(number)
@@ -182,7 +144,9 @@ class JournalWriter:
             write_all(self._fd, octets)
             os.fdatasync(self._fd)
         self._broken = False
-        self._position = Position(before.file, before.offset + len(octets), number, digest)
+        self._position = Position(
+            before.file, before.offset + len(octets), number, octets[-HASH_BYTES:]
+        )
         return JournalEntry(number, time, list(batch), self._position)
 
     def close(self) -> None:
@@ -233,13 +197,46 @@ def settle(layout: Layout, position: Position) -> None:
                 os.close(fd)
 
 
+def prove(layout: Layout, position: Position) -> None:
+    """Read the entry that a position is behind: it ends there, has the position's number, and its octets have
+    the position's hash. Raises ``StoreError`` otherwise.
+
+    Whoever appends names that hash, and whoever says that nothing is missing relies on it. The hash written
+    behind the entry says nothing of its octets, which may have changed. Costs one entry's reading.
+    """
+    if not position.file:
+        return
+    path = layout.journal(position.file)
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise DamageError(f"{path}: cannot open: {error.strerror}") from error
+    try:
+        if position.offset > (size := os.fstat(fd).st_size):
+            raise DamageError(f"{path}: has {size} octets, but {position.offset} were synced")
+        if entries.ends_at(fd, position, path):
+            return
+        why = "ends another entry than the catalog knows"
+    except TornEntryError as error:
+        why = f"ends an entry that is damaged ({error})"
+    finally:
+        os.close(fd)
+    raise DamageError(
+        f"{path}: at octet {position.offset}: {why}: the catalog is of another journal, or the entry is"
+        " damaged; nothing was written. `poparchive verify` says which. A damaged journal is mended from a"
+        " second copy (`verify --repair --from DIR`): a rebuild would make a catalog without that entry"
+    )
+
+
 def first_behind(layout: Layout, position: Position) -> JournalEntry | None:
     """Return the first whole entry behind ``position``; one that is torn was never acknowledged. Raises
-    ``StoreError`` where the journal that is there has never come by the position."""
-    try:
-        return next(read(layout, position), None)
-    except TornEntryError:
-        return None
+    ``StoreError`` where the journal that is there has never come by the position: an entry that follows
+    names the hash of the one before, and where none does that one is proved."""
+    with contextlib.suppress(TornEntryError):
+        if first := next(read(layout, position), None):
+            return first
+    prove(layout, position)
+    return None
 
 
 def read(
@@ -301,25 +298,13 @@ def next_whole(layout: Layout, file: int, offset: int) -> Position | None:
                 octets = read_exactly(fd, size - at, at, path) if at < size else b""
                 found = octets.find(ENTRY_MAGIC)
                 while found >= 0:
-                    before = _before(fd, number, at + found, size, path)
+                    before = entries.before(fd, number, at + found, size, path)
                     if before is not None:
                         return before
                     found = octets.find(ENTRY_MAGIC, found + 1)
         finally:
             os.close(fd)
     return None
-
-
-def _before(fd: int, file: int, at: int, size: int, path: Path) -> Position | None:
-    """The position before the entry at ``at``, if there is a whole one."""
-    try:
-        head = read_exactly(fd, _ENTRY.size, at, path)
-        fields = _ENTRY.unpack(head)
-        position = Position(file, at, fields[4] - 1, fields[8])
-        _read_entry(fd, position, size, path)
-    except StoreError:
-        return None
-    return position
 
 
 def _read_file(
@@ -335,14 +320,14 @@ def _read_file(
         if last and size < FILE_HEADER_BYTES and position.file < number:
             raise TornEntryError(path, 0, "the file ends inside its header")
         if header:
-            _check_header(layout, number, read_exactly(fd, FILE_HEADER_BYTES, 0, path))
+            entries.check_header(layout, number, read_exactly(fd, FILE_HEADER_BYTES, 0, path))
         if position.file < number:
             position = Position(number, FILE_HEADER_BYTES, position.entry, position.hash)
         while position.offset < size:
             try:
-                entry = _read_entry(fd, position, size, path)
+                entry = entries.read_entry(fd, position, size, path)
             except TornEntryError as error:
-                if last and _nothing_follows(fd, error.offset, size, path):
+                if last and entries.nothing_follows(fd, error.offset, size, path):
                     raise
                 raise DamageError(str(error)) from error
             yield entry
@@ -351,69 +336,3 @@ def _read_file(
             raise DamageError(f"{path}: has {size} octets, but {position.offset} were synced")
     finally:
         os.close(fd)
-
-
-def _read_entry(fd: int, position: Position, size: int, path: Path) -> JournalEntry:
-    at = position.offset
-    if size - at < ENTRY_HEADER_BYTES:
-        raise TornEntryError(path, at, "the journal ends inside an entry")
-    octets = read_exactly(fd, ENTRY_HEADER_BYTES, at, path)
-    head = octets[: _ENTRY.size]
-    magic, version, coding, flags, number, time, raw, stored, previous = _ENTRY.unpack(head)
-    if magic != ENTRY_MAGIC or zlib.crc32(head) != _CRC.unpack_from(octets, _ENTRY.size)[0]:
-        raise TornEntryError(path, at, "an entry's header is damaged")
-    if version != VERSION or flags:
-        raise FormatError(
-            f"{path}: entry {number} was written by a newer version of poparchive: found version {version},"
-            f" flags {flags}; this one reads up to version {VERSION}, without flags. Install a newer version"
-        )
-    if coding not in iter(frame.Codec):
-        raise FormatError(
-            f"{path}: entry {number} was written by a newer version of poparchive: found codec {coding};"
-            f" this one reads codecs up to {frame.Codec.ZSTD}. Install a newer version"
-        )
-    end = at + ENTRY_HEADER_BYTES + stored + _HASH_BYTES
-    if end > size:
-        raise TornEntryError(path, at, f"the journal ends inside entry {number}")
-    rest = read_exactly(fd, stored + _HASH_BYTES, at + ENTRY_HEADER_BYTES, path)
-    digest = hashlib.sha256(octets + rest[:stored]).digest()
-    if digest != rest[stored:]:
-        raise TornEntryError(path, at, f"entry {number} does not have the hash written with it")
-    if previous != position.hash or number != position.entry + 1:
-        raise DamageError(f"{path}: entry {number} does not follow the entry before it")
-    payload = rest[:stored]
-    if coding == frame.Codec.ZSTD:
-        payload = codec.decompress(payload, raw)
-    try:
-        batch = records.decode(payload)
-    except (DamageError, FormatError) as error:
-        raise type(error)(f"{path}: entry {number}: {error}") from error
-    return JournalEntry(number, time, batch, Position(position.file, end, number, digest))
-
-
-def _nothing_follows(fd: int, offset: int, size: int, path: Path) -> bool:
-    """Tell a torn tail from damage: behind a torn tail no whole entry begins."""
-    rest = read_exactly(fd, size - offset, offset, path)
-    at = rest.find(ENTRY_MAGIC, 1)
-    while at >= 0:
-        head = rest[at : at + _ENTRY.size]
-        crc = rest[at + _ENTRY.size : at + ENTRY_HEADER_BYTES]
-        if len(crc) == _CRC.size and zlib.crc32(head) == _CRC.unpack(crc)[0]:
-            return False
-        at = rest.find(ENTRY_MAGIC, at + 1)
-    return True
-
-
-def _check_header(layout: Layout, number: int, octets: bytes) -> None:
-    path = layout.journal(number)
-    head = heads.decode(octets, heads.JOURNAL)
-    if head is None:
-        raise DamageError(f"{path}: the journal file's header is damaged")
-    heads.refuse_newer(octets, heads.JOURNAL, path)
-    if head.archive != layout.id:
-        raise DamageError(f"{path}: belongs to another archive; it may be moved aside")
-    if head.number != number:
-        raise DamageError(
-            f"{path}: is journal file {head.number} of this archive under the name of another; it may be"
-            " moved aside"
-        )

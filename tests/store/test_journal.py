@@ -248,3 +248,58 @@ def test_nothing_is_appended_behind_an_entry_of_another_journal(archive: layout.
         JournalWriter(archive, other)
     assert path.read_bytes() == before
     JournalWriter(archive, last.after).close()
+
+
+def test_what_is_appended_to_is_proved_by_its_octets(archive: layout.Layout) -> None:
+    """The hash that stands behind an entry says nothing of what stands before it."""
+    fill(archive, 3)
+    *_, before, last = journal.read(archive)
+    path = archive.journal(1)
+    whole = path.read_bytes()
+    for at in range(before.after.offset, len(whole)):
+        changed = bytearray(whole)
+        changed[at] ^= 0x20
+        path.write_bytes(changed)
+        with pytest.raises(DamageError, match="damaged"):
+            JournalWriter(archive, last.after)
+        with pytest.raises(DamageError):
+            journal.prove(archive, last.after)
+        with pytest.raises(DamageError):
+            journal.first_behind(archive, last.after)
+        assert path.read_bytes() == changed
+    path.write_bytes(whole)
+    journal.prove(archive, last.after)
+    assert journal.first_behind(archive, last.after) is None
+    # An entry that follows names the one before it, and has to be read itself.
+    assert journal.first_behind(archive, before.after) == last
+
+
+@pytest.mark.parametrize("size", [1, 70_000, 300_000, 1_100_000])
+def test_an_entry_of_any_length_is_proved(archive: layout.Layout, size: int) -> None:
+    """Where it begins is found from its end, also where the magic stands within it."""
+    reasons = os.urandom(size // 2).hex() + "PAJE" * 3
+    with contextlib.closing(JournalWriter(archive, START)) as writer:
+        positions = [
+            writer.append([records.FateRecord(n, Fate.SKIPPED, reasons)], n).after for n in (1, 2)
+        ]
+    for position in positions:
+        journal.prove(archive, position)
+        for other in (
+            replace(position, entry=position.entry + 1),
+            replace(position, offset=position.offset - 1),
+            replace(position, hash=bytes(32)),
+        ):
+            with pytest.raises(DamageError, match="another entry than the catalog knows"):
+                journal.prove(archive, other)
+    journal.prove(archive, START)
+
+
+def test_a_catalog_ahead_of_the_journal_proves_nothing(archive: layout.Layout) -> None:
+    fill(archive, 3)
+    *_, last = journal.read(archive)
+    os.truncate(archive.journal(1), last.after.offset - 1)
+    with pytest.raises(DamageError, match="were synced"):
+        journal.prove(archive, last.after)
+    archive.journal(1).unlink()
+    with pytest.raises(DamageError, match="cannot open"):
+        journal.prove(archive, last.after)
