@@ -42,6 +42,11 @@ def refuse_newer_catalog(connection: sqlite3.Connection, path: Path, schema: str
         )
 
 
+def migrations_of(connection: sqlite3.Connection) -> list[object]:
+    """Return what stands where a catalog names the migration that made it: one text, if it is whole."""
+    return [row[0] for row in connection.execute("SELECT version_num FROM alembic_version")]
+
+
 def facts_version(connection: sqlite3.Connection) -> int:
     """Return the version that described the messages of a catalog, which stands in its header; 0 before there
     was one. Only a catalog that is made anew gets another."""

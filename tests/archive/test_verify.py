@@ -280,6 +280,28 @@ def test_a_catalog_whose_version_is_forgotten(root: Path) -> None:
     assert damages(root) == []
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM alembic_version",
+        "UPDATE alembic_version SET version_num = '0000'",
+        "UPDATE alembic_version SET version_num = x'ff'",
+        "INSERT INTO alembic_version VALUES ('0001')",
+    ],
+)
+def test_a_catalog_of_no_version_is_damage(root: Path, statement: str) -> None:
+    """A pull refuses what no migration leads on from, and so verify must not call it whole."""
+    with closing(sqlite3.connect(root / "catalog.sqlite")) as catalog, catalog:
+        catalog.execute(statement)
+    (found,) = damages(root)
+    assert found.kind is Kind.CATALOG
+    assert "does not say that it has version" in found.what
+    assert "`poparchive rebuild`" in found.what
+    rebuild(layout.open_layout(root))
+    assert damages(root) == []
+    Writer(root).close()
+
+
 @pytest.mark.parametrize("statement", CHANGES, ids=range(len(CHANGES)))
 def test_every_column_of_the_catalog_is_compared(root: Path, statement: str) -> None:
     """A row that SQLite finds nothing wrong with, and that is not what journal and packs say, is damage."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from poparchive.archive.scrub import Scrub
 from poparchive.archive.verify.findings import Damage, Kind
 from poparchive.archive.verify.room import refuse_full
+from poparchive.index import versions
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.engine import open_catalog
 from poparchive.index.failures import refuse_busy
@@ -90,6 +91,13 @@ def catalog_structure(layout: Layout, lookup: Lookup, scratch: Path) -> Iterator
                 if schema_of(made) != schema_of(lookup.connection):
                     yield Damage(
                         f"{path}: has other tables than it should; {REBUILD}", kind=Kind.CATALOG
+                    )
+                elif versions.migrations_of(lookup.connection) != [versions.CATALOG]:
+                    # No writer could go on from there.
+                    yield Damage(
+                        f"{path}: does not say that it has version {versions.CATALOG}, whose tables it has;"
+                        f" {REBUILD}",
+                        kind=Kind.CATALOG,
                     )
     except DATABASE_ERRORS as error:
         yield unreadable(path, error, Kind.CATALOG)
