@@ -12,7 +12,7 @@ from poparchive.archive.indexer import changes_of
 from poparchive.archive.position import read_position
 from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.failures import refuse_busy
-from poparchive.index.lookup import open_read_only
+from poparchive.index.lookup import is_foreign, open_read_only
 from poparchive.index.shadow import Shadow
 from poparchive.index.terms import structure
 from poparchive.store import journal
@@ -61,6 +61,8 @@ def behind(layout: Layout) -> str:
         return ""
     try:
         with closing(open_read_only(layout.catalog)) as catalog:
+            if is_foreign(catalog, layout.id):
+                return ""
             position = _position(catalog)
             try:
                 journal.first_behind(layout, position)
@@ -87,7 +89,7 @@ def _named(layout: Layout, old: Path, ids: Iterator[bytes]) -> int:
     try:
         # Whichever version made it.
         with closing(open_read_only(old)) as catalog:
-            if not _is_of(layout, _position(catalog)):
+            if is_foreign(catalog, layout.id) or not _is_of(layout, _position(catalog)):
                 return 0
             query = "SELECT 1 FROM messages WHERE sha256 = ?"
             named = sum(catalog.execute(query, (one,)).fetchone() is not None for one in ids)

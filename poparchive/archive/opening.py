@@ -130,7 +130,7 @@ def _rebuild(layout: Layout) -> None:
 
 def _open(layout: Layout, lock: Lock) -> tuple[Catalog, Texts, Position]:
     with contextlib.ExitStack() as stack:
-        catalog = Catalog(layout.catalog)
+        catalog = Catalog(layout.catalog, archive=layout.id)
         stack.callback(catalog.close)
         fulltext = _open_fulltext(layout, read_position(catalog.position()))
         mark = fulltext.watermark

@@ -34,7 +34,7 @@ def read_position(text: str | None) -> Position:
 
 def applied(layout: Layout) -> Position:
     """Where the catalog that has the name now has come to. Raises what opening and asking it raise."""
-    with contextlib.closing(Lookup(layout.catalog)) as lookup:
+    with contextlib.closing(Lookup(layout.catalog, layout.id)) as lookup:
         text = lookup.position()
     try:
         return read_position(text)

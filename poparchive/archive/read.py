@@ -45,7 +45,7 @@ class Reader:
     def __init__(self, root: Path, layout: Layout | None = None, *, whole: bool = False) -> None:
         """``whole`` is for whoever reads most of what there is."""
         self.layout = layout or open_layout(root)
-        self.lookup = Lookup(self.layout.catalog)
+        self.lookup = Lookup(self.layout.catalog, self.layout.id)
         self._lookups: list[Lookup] = []  # earlier ones, of which somebody may still take rows
         self.packs = PackReader(self.layout, whole=whole)
         """What the octets are read with. Whoever reads much of the same shares what is decoded."""
@@ -153,7 +153,7 @@ class Reader:
         """Return where ``optimize`` has put a message since its place was looked up."""
         # Anew, for the catalog may have been made anew.
         self._lookups.append(self.lookup)
-        self.lookup = Lookup(self.layout.catalog)
+        self.lookup = Lookup(self.layout.catalog, self.layout.id)
         now = self.lookup.by_id(message.id)
         place = Location(now.pack, now.frame, now.offset, now.length) if now else before
         if place == before:

@@ -84,7 +84,7 @@ def _rebuild_search(
     with contextlib.ExitStack() as stack:
         texts = Texts(FulltextWriter.open(search, layout.catalog), search, layout.catalog)
         stack.callback(texts.close)
-        catalog = Catalog(layout.catalog)
+        catalog = Catalog(layout.catalog, archive=layout.id)
         stack.callback(catalog.close)
         replay = Replay(layout, catalog, Indexer(catalog, texts), salvage=salvage)
         replay.catch_up(Mark(0, None), done)
@@ -110,7 +110,7 @@ def _rebuild(
     with contextlib.ExitStack() as stack:
         texts = Texts(FulltextWriter.open(search, catalog), search, catalog)
         stack.callback(texts.close)
-        opened = Catalog(catalog, draft=True)
+        opened = Catalog(catalog, archive=layout.id, draft=True)
         stack.callback(opened.close)
         # All tables may be read, and what is missing still be an error.
         elsewhere = Elsewhere(layout, salvage=thorough)

@@ -15,6 +15,8 @@ from poparchive.index.failures import DatabaseBusyError
 from poparchive.index.lookup import (
     CatalogDamagedError,
     CatalogMissingError,
+    foreign,
+    is_foreign,
     lacking_uidls,
     open_read_only,
 )
@@ -98,6 +100,8 @@ def status(root: Path) -> ArchiveStatus:
         return ArchiveStatus(0, 0, stored, 0, 0, 0, (), is_locked(layout.lock), Scrub())
     try:
         refuse_newer_catalog(connection, layout.catalog)
+        if is_foreign(connection, layout.id):
+            raise foreign(layout.catalog)
         query = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM messages"
         messages, raw = connection.execute(query).fetchone()
         accounts = connection.execute('SELECT id, name, host, "user" FROM accounts ORDER BY name')

@@ -65,7 +65,7 @@ def find(
     }
     _refuse([name for name, given in instead.items() if given], query, as_json=as_json, ids=ids)
     root = settings.archive_dir()
-    check_format(root)
+    archive = check_format(root)
     text = " ".join(query)
     remark(text)
     if save is not None or forget is not None or saved:
@@ -73,7 +73,10 @@ def find(
         return
     catalog, index = root / "catalog.sqlite", root / "search.sqlite"
     saved_as = partial(searches.load, root)
-    with _ended_at_once(), Searcher(catalog, index, saved=saved_as) as searcher:
+    with (
+        _ended_at_once(),
+        Searcher(catalog, index, archive=archive, saved=saved_as) as searcher,
+    ):
         if unknown := searcher.missing(text):
             output.note(
                 f"the index cannot tell {', '.join(unknown)} yet, which finds nothing until it is made"

@@ -34,6 +34,7 @@ from poparchive.index.engine import (
 from poparchive.index.facts import MessageFacts
 from poparchive.index.freeids import FreeIds
 from poparchive.index.keys import hash_of, rowid_of
+from poparchive.index.lookup import OWNER, foreign
 from poparchive.index.moves import NOTHING_MOVED, Moved, Moves
 from poparchive.model import Fate, LedgerRow, Location, MessageId
 
@@ -101,12 +102,19 @@ def text_of(uidl: bytes) -> str:
 class Catalog:
     """The catalog's one writer."""
 
-    def __init__(self, path: Path, *, draft: bool = False) -> None:
+    def __init__(self, path: Path, *, archive: bytes | None = None, draft: bool = False) -> None:
+        """``archive`` is the id of the archive whose catalog it has to be: the next entry writes it into one
+        that does not say, for it goes on from what the journal proves. Raises ``ForeignCatalogError``."""
         self._path = path
+        self._archive = None if archive is None else archive.hex()
         self._engine = engine = open_catalog(path, draft=draft)
         with engine.connect() as connection:
+            self._owner = connection.scalar(_state(OWNER))
             self._next_blob = _next(connection, schema.blobs.c.id)
         self._ids = FreeIds()
+        if self._archive and self._owner not in (None, self._archive):
+            engine.dispose()
+            raise foreign(path)
 
     def close(self) -> None:
         """Move what the write-ahead log holds into the file, and close it. Safe to call twice."""
@@ -117,8 +125,8 @@ class Catalog:
     def position(self) -> str | None:
         """Return the journal position after the last applied entry, as ``apply`` was given it."""
         with self._engine.connect() as connection:
-            query = select(schema.state.c.value).where(schema.state.c.key == "position")
-            return connection.scalar(query)
+            found: str | None = connection.scalar(_state("position"))
+        return found
 
     def next_numbers(self) -> tuple[int, int, int]:
         """Return the first free account, ledger and run numbers."""
@@ -239,6 +247,10 @@ class Catalog:
             connection.execute(
                 schema.state.insert(), [{"key": "position", "value": changes.position}]
             )
+            if self._archive and self._owner is None:
+                owner = {"key": OWNER, "value": self._archive}
+                connection.execute(schema.state.insert(), [owner])
+        self._owner = self._owner or self._archive
         return ids
 
     def _messages(self, connection: Connection, changes: Changes) -> list[int]:
@@ -337,6 +349,10 @@ class Catalog:
             ("fate", "settled", "reason"),
             [(ledger, int(fate), changes.time, reason) for ledger, fate, reason in changes.fates],
         )
+
+
+def _state(key: str) -> Select[Any]:
+    return select(schema.state.c.value).where(schema.state.c.key == key)
 
 
 def _next(connection: Connection, column: Any) -> int:

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from poparchive.errors import PoparchiveError
 from poparchive.index import bulk, failures
+from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.keys import hash_of
 from poparchive.index.readonly import uri
-from poparchive.index.versions import NewerDatabaseError, refuse_newer_catalog
+from poparchive.index.versions import refuse_newer_catalog
 from poparchive.model import Fate
 
 
@@ -29,6 +30,14 @@ class CatalogMissingError(PoparchiveError):
 class CatalogDamagedError(PoparchiveError):
     """A row of the catalog is not what was written."""
 
+
+class ForeignCatalogError(CatalogMissingError):
+    """The catalog that lies here is that of another archive; this one's is not there."""
+
+
+OWNER = "archive"
+"""Under this key of ``state`` stands the id of the archive whose catalog it is, in hexadecimal. In one that
+an older version made it may be missing."""
 
 _LISTED = 10
 """So many of the messages with one Message-ID are named."""
@@ -82,6 +91,26 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def is_foreign(connection: sqlite3.Connection, archive: bytes, schema: str = "main") -> bool:
+    """Whether a catalog says that it belongs to another archive than the one with this id. One that does not
+    say is not asked further, nor one that is damaged: whoever reads on says so."""
+    query = f"SELECT value FROM {schema}.state WHERE key = '{OWNER}'"  # noqa: S608
+    try:
+        row = connection.execute(query).fetchone()
+    except DATABASE_ERRORS:
+        return False
+    return row is not None and row[0] != archive.hex()
+
+
+def foreign(path: Path) -> ForeignCatalogError:
+    """Return the error of a catalog that belongs to another archive."""
+    return ForeignCatalogError(
+        f"{path}: is the catalog of another archive, by the archive's id that stands in it. Put this"
+        " archive's own there, or run `poparchive rebuild`, which makes it anew from packs and journal. If"
+        " archive.toml is what was exchanged, `poparchive verify` says so"
+    )
+
+
 def several(name: str, rows: Sequence[Located]) -> NotFoundError:
     """Return the error of a Message-ID that several messages have; it names them, the newest first."""
     bare = name.removeprefix("<").removesuffix(">")
@@ -108,11 +137,14 @@ def lacking_uidls(connection: sqlite3.Connection) -> dict[str, int]:
 class Lookup:
     """Finds rows of the catalog by what people and recipes name them by."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, archive: bytes | None = None) -> None:
+        """``archive`` is the id of the archive whose catalog it has to be; without, that is not asked."""
         self.connection = open_read_only(path)
         try:
             refuse_newer_catalog(self.connection, path)
-        except NewerDatabaseError:
+            if archive is not None and is_foreign(self.connection, archive):
+                raise foreign(path)
+        except BaseException:
             self.connection.close()
             raise
 

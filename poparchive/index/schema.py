@@ -169,4 +169,5 @@ state = Table(
     Column("key", String, primary_key=True),
     Column("value", Text, nullable=False),
 )
-"""How far the catalog has come: ``position`` is the place in the journal behind the last entry applied."""
+"""How far the catalog has come, and whose it is: ``position`` is the place in the journal behind the last
+entry applied, ``archive`` the archive's id in hexadecimal."""

@@ -20,7 +20,7 @@ from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.index.failures import DatabaseBusyError, busy, refuse_busy
 from poparchive.index.keys import GRANULE_S
 from poparchive.index.known import FEW_WORDS, Known
-from poparchive.index.lookup import open_read_only
+from poparchive.index.lookup import foreign, is_foreign, open_read_only
 from poparchive.index.matching import Matcher
 from poparchive.index.plan import Statement, at_most, languages_of, plan
 from poparchive.index.readonly import uri
@@ -57,8 +57,12 @@ SORTS = ("newest", "relevance", "size")
 class Searcher:
     """Catalog and search index, opened for questions."""
 
-    def __init__(self, catalog: Path, search: Path, *, saved: Saved = dict) -> None:
-        """``saved`` gives the searches that a query may name with ``@``."""
+    def __init__(
+        self, catalog: Path, search: Path, *, archive: bytes | None = None, saved: Saved = dict
+    ) -> None:
+        """``archive`` is the id of the archive whose catalog it has to be; without, that is not asked.
+        ``saved`` gives the searches that a query may name with ``@``."""
+        self._archive = archive
         self._saved = saved
         self._planned: Known | None = None
         self._files = {"main": search, "cat": catalog}
@@ -81,6 +85,8 @@ class Searcher:
         with contextlib.suppress(*DATABASE_ERRORS):
             self._look("cat")
         refuse_newer_catalog(self._connection, catalog, "cat")
+        if self._archive is not None and is_foreign(self._connection, self._archive, "cat"):
+            raise foreign(catalog)
 
     def __enter__(self) -> Self:
         return self

@@ -4,10 +4,12 @@ import re
 from pathlib import Path
 
 FORMAT = 1
+_ID_DIGITS = 32
 
 
-def check_format(root: Path) -> None:
-    """Raise ``FormatError`` for what is no archive, or one of a newer format.
+def check_format(root: Path) -> bytes | None:
+    """Return the archive's id, where it stands as it is written. Raise ``FormatError`` for what is no
+    archive, or one of a newer format.
 
     Without the cost of a TOML parser, for commands that people wait for and that read databases only.
     """
@@ -20,3 +22,6 @@ def check_format(root: Path) -> None:
         from poparchive.store.layout import open_layout
 
         open_layout(root)
+    found = re.search(r'^id *= *"([0-9a-f-]{36})"', text, re.MULTILINE)
+    octets = found[1].replace("-", "") if found else ""
+    return bytes.fromhex(octets) if len(octets) == _ID_DIGITS else None

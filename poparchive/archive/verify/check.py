@@ -22,7 +22,7 @@ from poparchive.archive.verify.packs import PackWalk, replaced
 from poparchive.archive.verify.searchindex import SearchCheck
 from poparchive.errors import PoparchiveError
 from poparchive.index.damage import DATABASE_ERRORS
-from poparchive.index.lookup import CatalogMissingError, Lookup
+from poparchive.index.lookup import CatalogMissingError, ForeignCatalogError, Lookup
 from poparchive.index.versions import NewerDatabaseError
 from poparchive.store import parity
 from poparchive.store.errors import FormatError, StoreError
@@ -112,6 +112,7 @@ class _Run:
         self._bad: list[Bad] = []
         self._messages_seen = 0
         self._moving = False
+        self._foreign = False
 
     def all(self) -> Iterator[Damage]:
         missing = list(self._open())
@@ -120,7 +121,7 @@ class _Run:
         self._stack.callback(chain.close)
         yield from chain.check()
         self._lacking = chain.behind > 0 or next(chain.shadow.lacking_ids(), None) is not None
-        if chain.last:
+        if chain.last or self._foreign:
             yield from missing
         if self._reader is not None:
             for damage in databases.catalog_structure(
@@ -160,7 +161,8 @@ class _Run:
             reader = Reader(self._layout.root, self._layout, whole=True)
             self._reader = self._stack.enter_context(reader)
             self._reader.lookup.position()
-        except (CatalogMissingError, NewerDatabaseError) as error:
+        except (CatalogMissingError, ForeignCatalogError, NewerDatabaseError) as error:
+            self._foreign = isinstance(error, ForeignCatalogError)
             self._reader = None
             self._sound = False
             yield Damage(str(error), kind=Kind.CATALOG)
