@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from poparchive.store.errors import FormatError
+from poparchive.store.format import check_format
 from poparchive.store.layout import create, open_layout
 
 
@@ -38,3 +39,15 @@ def test_what_is_not_right_is_refused(tmp_path: Path, before: str, after: str) -
     path.write_text(path.read_text().replace(before, after))
     with pytest.raises(FormatError, match=str(tmp_path)):
         open_layout(made.root)
+
+
+def test_the_look_at_the_format_gives_the_id(tmp_path: Path) -> None:
+    """As it is written; where it stands otherwise, or is none, there is none to compare with."""
+    there = create(tmp_path / "archive")
+    path = there.root / "archive.toml"
+    text = path.read_text()
+    assert check_format(there.root) == there.id
+    at = text.index('id = "') + 6
+    for other in (text[:at] + "x" + text[at + 1 :], text[:at] + text[at + 1 :], "format = 1\n"):
+        path.write_text(other)
+        assert check_format(there.root) is None
