@@ -139,9 +139,10 @@ def remark(query: str) -> None:
     from poparchive.query.tokens import straight
 
     text = straight(query)
-    words = text.lower().replace("(", " ").split()
+    words = text.lower().replace("(", " ").replace("{", " ").split()
     operators = any(sign in text for sign in "({:") and not _SMALL.isdisjoint(words)
-    if not operators and '"*' not in text and all("*" not in word.rstrip("*") for word in words):
+    odd = any("*" in word.rstrip("*") or word.startswith("@") for word in words)
+    if not operators and not odd and '"*' not in text:
         return
     from poparchive.query.errors import QuerySyntaxError
     from poparchive.query.remarks import remarks

@@ -59,16 +59,19 @@ def _word(query: str, token: Token) -> Token:
     if token.text.startswith("~") and not token.quoted and token.text.strip("~"):
         repair = Repair(token.start, token.start + 1, "")
         raise QuerySyntaxError(query, token.start, "NEAR takes no ~", repair=repair)
-    no_search(query, token, "beside words that are near each other")
     return token
 
 
-def no_search(query: str, token: Token, place: str) -> None:
-    """Raise ``QuerySyntaxError`` for a saved search where only words can stand."""
-    if saved_name(token) is not None:
-        what = f"a saved search cannot stand {place}; in quotes it is looked for as text"
-        repair = Repair(token.start, token.end, f'"{token.text}"')
-        raise QuerySyntaxError(query, token.start, what, repair=repair)
+def no_search(query: str, found: Sequence[Token]) -> None:
+    """Raise ``QuerySyntaxError`` for a saved search among words that are near each other."""
+    for token in found:
+        if saved_name(token) is not None:
+            what = (
+                "a saved search cannot stand beside words that are near each other;"
+                " in quotes it is looked for as text"
+            )
+            repair = Repair(token.start, token.end, f'"{token.text}"')
+            raise QuerySyntaxError(query, token.start, what, repair=repair)
 
 
 def around(found: Sequence[Token], at: int) -> tuple[int, int] | None:

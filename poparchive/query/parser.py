@@ -132,8 +132,8 @@ class _Parser:
         distance, self._at = found
         middle, after = self._at, self._peek()
         right = None if after is None or after.kind in _ENDS else self._atom()
-        for one in self._tokens[begin : self._at]:
-            near.no_search(self._query, one, "beside words that are near each other")
+        if not self._field:
+            near.no_search(self._query, self._tokens[begin : self._at])
         if (
             not (isinstance(left, Words) and isinstance(right, Words))
             or left.field != right.field
@@ -177,7 +177,6 @@ class _Parser:
             if found := foreign.operator(before, token, self._peek(), self._query):
                 raise self._error(found[0], token.start, repair=found[1])
         if self._field:
-            near.no_search(self._query, token, f"inside the parentheses of {self._field}:")
             return self._value(self._field, token)
         if saved := saved_name(token):
             return self._saved(saved, token)
@@ -267,6 +266,8 @@ class _Parser:
         if self._field and self._field not in fields.TEXT:
             raise self._error(f"NEAR means nothing for {self._field}:", token.start)
         each, distance = near.parted(self._query, token)
+        if not self._field:
+            near.no_search(self._query, each)
         found: list[Words] = []
         end = token.at
         for one in each:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from poparchive.errors import quoted
 from poparchive.query import fields
-from poparchive.query.tokens import Token, straight, tokens
+from poparchive.query.tokens import Token, saved_name, straight, tokens
 
 _OPERATORS = ("and", "or", "not")
 _WITHIN = re.compile(r"\*(?=[^\W_])")
@@ -20,9 +20,19 @@ def remarks(query: str) -> list[str]:
 
 
 def _remarks(found: list[Token]) -> Iterator[str]:
-    depth = 0
+    fielded: list[bool] = []
+    """Of each parenthesis that is open, whether it is one of a field's that holds words."""
     for at, token in enumerate(found):
-        depth += (token.kind in _OPENING) - (token.kind in _CLOSING)
+        if token.kind in _OPENING:
+            holds = token.kind == "group" and fields.canonical(token.name) in fields.TEXT
+            fielded.append(holds or fielded[-1:] == [True])
+        elif token.kind in _CLOSING:
+            del fielded[-1:]
+        elif fielded[-1:] == [True] and saved_name(token):
+            yield (
+                f"{token.text} is looked for as a word; a saved search stands outside of a field's"
+                " parentheses"
+            )
         if token.quoted and (star := _star_behind(token, found[at + 1 : at + 2])):
             name = f"{token.name}:" if token.name else ""
             taken = f'{name}"{token.text}"'
@@ -42,7 +52,7 @@ def _remarks(found: list[Token]) -> Iterator[str]:
         elif token.kind == "word" and token.text.lower() in _OPERATORS and not token.text.isupper():
             before = found[at - 1] if at else None
             after = found[at + 1] if at + 1 < len(found) else None
-            if _operates(token.text.lower(), before, after, depth > 0):
+            if _operates(token.text.lower(), before, after, bool(fielded)):
                 yield (
                     f"{token.text} is looked for as a word; the operator is {token.text.upper()}, in"
                     " capitals"
