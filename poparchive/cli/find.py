@@ -141,7 +141,7 @@ def remark(query: str) -> None:
     text = straight(query)
     words = text.lower().replace("(", " ").replace("{", " ").split()
     operators = any(sign in text for sign in "({:") and not _SMALL.isdisjoint(words)
-    odd = any("*" in word.rstrip("*") or word.startswith("@") for word in words)
+    odd = any("*" in word.rstrip("*") or word[0] == "@" or word == "near" for word in words)
     if not operators and not odd and '"*' not in text:
         return
     from poparchive.query.errors import QuerySyntaxError

@@ -26,7 +26,7 @@ def operator(
             return what, Repair(token.end, after.start, "")
     if text == "!" and joined and after and after.kind in ("(", "{", "quoted"):
         return _NEGATED, Repair(token.start, token.end, "-")
-    if text == "NEAR" or text.startswith(("NEAR/", "ADJ/")):
+    if text.startswith(("NEAR/", "ADJ/")):
         repair = _between(before, token, after, query)
         return ("this is written NEAR(a b, 5)", repair) if repair else None
     return None
@@ -59,7 +59,7 @@ def around(found: Sequence[Token], begin: int, middle: int, query: str) -> Repai
 
 
 def _between(before: Token | None, token: Token, after: Token | None, query: str) -> Repair | None:
-    """Write NEAR for what notmuch and Xapian have between two words: a NEAR b, a NEAR/5 b, a ADJ/5 b. It is
+    """Write NEAR for what notmuch and Xapian have between two words: a NEAR/5 b, a ADJ/5 b. It is
     left out between what are no words."""
     number = token.text.partition("/")[2] or str(DISTANCE)
     if before is None or after is None or not number.isdecimal():

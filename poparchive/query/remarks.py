@@ -9,6 +9,7 @@ from poparchive.query.tokens import Token, saved_name, straight, tokens
 
 _OPERATORS = ("and", "or", "not")
 _WITHIN = re.compile(r"\*(?=[^\W_])")
+_BOOLEAN = ("AND", "OR", "NOT")
 _OPENING = ("(", "{", "group")
 _CLOSING = (")", "}")
 
@@ -33,7 +34,12 @@ def _remarks(found: list[Token]) -> Iterator[str]:
                 f"{token.text} is looked for as a word; a saved search stands outside of a field's"
                 " parentheses"
             )
-        if token.quoted and (star := _star_behind(token, found[at + 1 : at + 2])):
+        before = found[at - 1] if at else None
+        after = found[at + 1] if at + 1 < len(found) else None
+        if token.kind == "word" and token.text == "NEAR":
+            if _is_word(before) and _is_word(after):
+                yield "NEAR is looked for as a word; words near each other are NEAR(a b, 5)"
+        elif token.quoted and (star := _star_behind(token, after)):
             name = f"{token.name}:" if token.name else ""
             taken = f'{name}"{token.text}"'
             yield (
@@ -49,14 +55,17 @@ def _remarks(found: list[Token]) -> Iterator[str]:
                 "a star stands for the rest of a word at its end alone, as in inv*:"
                 f" {quoted(token.text)} is looked for as {quoted(taken)}"
             )
-        elif token.kind == "word" and token.text.lower() in _OPERATORS and not token.text.isupper():
-            before = found[at - 1] if at else None
-            after = found[at + 1] if at + 1 < len(found) else None
-            if _operates(token.text.lower(), before, after, bool(fielded)):
-                yield (
-                    f"{token.text} is looked for as a word; the operator is {token.text.upper()}, in"
-                    " capitals"
-                )
+        elif _operates(token, before, after, bool(fielded)):
+            yield (
+                f"{token.text} is looked for as a word; the operator is {token.text.upper()}, in"
+                " capitals"
+            )
+
+
+def _is_word(token: Token | None) -> bool:
+    if token is None or token.kind not in ("word", "quoted", "field"):
+        return False
+    return token.kind != "word" or token.text not in _BOOLEAN
 
 
 def _has_star(token: Token) -> bool:
@@ -67,15 +76,19 @@ def _has_star(token: Token) -> bool:
     return "://" not in token.text and _WITHIN.search(token.text) is not None
 
 
-def _star_behind(token: Token, after: list[Token]) -> str:
+def _star_behind(token: Token, after: Token | None) -> str:
     """Return the stars that stand right behind a token."""
-    stars = after and after[0].kind == "word" and after[0].start == token.end
-    return after[0].text if stars and not after[0].text.strip("*") else ""
+    if after is None or after.kind != "word" or after.start != token.end:
+        return ""
+    return after.text if not after.text.strip("*") else ""
 
 
-def _operates(word: str, before: Token | None, after: Token | None, enclosed: bool) -> bool:
-    """Whether a word stands where only an operator makes sense: beside parentheses or a field, or between
-    two words in parentheses."""
+def _operates(token: Token, before: Token | None, after: Token | None, enclosed: bool) -> bool:
+    """Whether a word in small letters stands where only an operator makes sense: beside parentheses or a
+    field, or between two words in parentheses."""
+    word = token.text.lower()
+    if token.kind != "word" or word not in _OPERATORS or token.text.isupper():
+        return False
     if after is None or after.kind in _CLOSING:
         return False
     following = after.kind in ("field", *_OPENING)

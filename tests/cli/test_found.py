@@ -302,7 +302,10 @@ def test_a_message_id_where_the_index_knows_no_conversations(
     assert run(root, "thread", ids[0], "--ids") == f"{ids[0]}\n"
 
 
-@pytest.mark.parametrize("query", ["*lan", "(plan or words)", '"plan"*', "from:“anna”*"])
+@pytest.mark.parametrize(
+    "query",
+    ["*lan", "(plan or words)", '"plan"*', "from:“anna”*", "from:{@anna}", "plan NEAR words"],
+)
 def test_what_is_taken_otherwise_is_said(
     archive: Path, query: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
