@@ -41,6 +41,16 @@ def negated(query: str, token: Token) -> tuple[str, Repair]:
     return _NEGATED, Repair(start, token.at + 1, "-" + query[start : token.at])
 
 
+def negated_behind(query: str, before: Token | None, token: Token) -> tuple[str, Repair]:
+    """Return what is wrong with field:-word, and a repair. Behind a minus there is one already."""
+    what = f"what should not be there is written -{token.name}:, and in quotes - is a sign like any other"
+    already = before is not None and (
+        before.kind == "-" or (before.kind, before.text) == ("word", "NOT")
+    )
+    minus = "" if already else "-"
+    return what, Repair(token.start, token.at + 1, minus + query[token.start : token.at])
+
+
 _BEFORE = ("word", "quoted", "field", "near", ")", "}")
 _BEHIND = ("word", "quoted", "field", "near", "group", "(", "{")
 

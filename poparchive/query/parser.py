@@ -4,7 +4,7 @@ from poparchive.query import fields, near
 from poparchive.query.errors import QuerySyntaxError, Repair
 from poparchive.query.letters import ONE_WORD, has_word, words_in
 from poparchive.query.reading import Accounts, Reading, Saved
-from poparchive.query.tokens import Token, saved_name, straight, tokens
+from poparchive.query.tokens import Token, is_dash, is_negated, saved_name, straight, tokens
 from poparchive.query.tree import EVERYTHING, And, Near, Node, Not, Or, Stem, Words
 from poparchive.query.values import BadValueError, is_parted, value
 
@@ -19,6 +19,8 @@ MAX_SAVED = 20
 """Saved searches within each other."""
 
 _ENDS = (")", "}")
+_WORDLIKE = (*fields.TEXT, "has", "is", "filetype", "lang")
+"""Fields whose values do not begin with a dash: those of others are numbers, dates and names."""
 _FOREIGN = ("NEAR/", "ADJ/", "!", "||", "&&")
 """How words begin that are operators elsewhere."""
 _NEARS = ("near", "Near", "NEAR")
@@ -114,12 +116,22 @@ class _Parser:
         if token is None or not (token.kind == "-" or self._keyword("NOT")):
             return self._near_by()
         self._at += 1
+        self._over_dashes()
         if self._peek() is None:
             raise self._error("what should not be there was expected here", repair=_without(token))
         self._deeper(token)
         inner = self._not()
         self._depth -= 1
         return None if inner is None else Not(inner)
+
+    def _over_dashes(self) -> None:
+        """Behind ``NOT`` and ``-`` dashes are signs: ``NOT –a`` is no double negation."""
+        while (token := self._peek()) is not None and is_dash(self._query, token):
+            self._at += 1
+            token = self._peek()
+            if token is None or token.kind in _ENDS or self._keyword("OR") or self._keyword("AND"):
+                self._at -= 1
+                return
 
     def _near_by(self) -> Node | None:
         """An atom, or two with Gmail's AROUND and a number between them."""
@@ -217,6 +229,12 @@ class _Parser:
             what = f"a value was expected after {field}:, as in {field}:{fields.EXAMPLES[field]}"
             mended = meant.missing(field, self._tokens, self._at)
             raise self._error(what, token.at, repair=mended)
+        if field in _WORDLIKE and is_negated(token, self._peek()):
+            from poparchive.query import foreign
+
+            before = self._tokens[self._at - 2] if self._at > 1 else None
+            what, repair = foreign.negated_behind(self._query, before, token)
+            raise self._error(what, token.at, repair=repair)
         if field in fields.TEXT:
             return self._words(token, field)
         self._count(token)

@@ -33,6 +33,23 @@ _DASHES = "‐‑‒–—―−﹘﹣－"
 text: what they join is not negated."""
 
 
+def is_negated(token: Token, after: Token | None) -> bool:
+    """Whether a field's value begins with what negates a word, which it does not behind the colon."""
+    text = token.text
+    if token.kind != "field" or token.quoted or text[0] not in f"-{_DASHES}":
+        return False
+    if len(text) > 1:
+        return text[1] not in f"-{_DASHES}"
+    return after is not None and after.start == token.end and after.kind in ("quoted", "(", "{")
+
+
+def is_dash(query: str, token: Token) -> bool:
+    """Whether a token is dashes alone, or one of another kind than ``-`` in front of a word."""
+    if token.kind == "word":
+        return not token.text.strip(f"-{_DASHES}")
+    return token.kind == "-" and query[token.start] != "-"
+
+
 def straight(query: str) -> str:
     """Return a query of the same length with quotes, parentheses and stars as the language has them."""
     return query if query.isascii() else _pairs().sub(_quotes, query.translate(_TYPOGRAPHIC))
