@@ -87,7 +87,7 @@ _MAGIC: Final = (
 
 _ENDINGS: Final = {
     "htm": Kind.HTML, "html": Kind.HTML, "xhtml": Kind.HTML, "mht": Kind.MAIL, "mhtml": Kind.MAIL,
-    "eml": Kind.MAIL, "ics": Kind.CALENDAR, "ical": Kind.CALENDAR, "ifb": Kind.CALENDAR,
+    "eml": Kind.MAIL, "mbox": Kind.MAIL, "ics": Kind.CALENDAR, "ical": Kind.CALENDAR, "ifb": Kind.CALENDAR,
     "vcs": Kind.CALENDAR, "xml": Kind.XML, "svg": Kind.XML, "rdf": Kind.XML, "rss": Kind.XML,
     "docx": Kind.DOCX, "docm": Kind.DOCX, "dotx": Kind.DOCX, "xlsx": Kind.XLSX, "xlsm": Kind.XLSX,
     "xltx": Kind.XLSX, "pptx": Kind.PPTX, "pptm": Kind.PPTX, "ppsx": Kind.PPTX, "odt": Kind.ODT,
@@ -101,7 +101,7 @@ _ENDINGS: Final = {
 _TYPES: Final = {
     "text/html": Kind.HTML, "application/xhtml+xml": Kind.HTML, "text/xml": Kind.XML,
     "application/xml": Kind.XML, "text/calendar": Kind.CALENDAR, "message/rfc822": Kind.MAIL,
-    "message/global": Kind.MAIL, "multipart/related": Kind.MAIL,
+    "message/global": Kind.MAIL, "multipart/related": Kind.MAIL, "application/mbox": Kind.MAIL,
     "application/pkcs7-mime": Kind.PKCS7, "application/x-pkcs7-mime": Kind.PKCS7,
     "application/pkcs7-signature": Kind.PKCS7, "application/x-pkcs7-signature": Kind.PKCS7,
 }  # fmt: skip

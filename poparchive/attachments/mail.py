@@ -1,8 +1,9 @@
-"""Readers of mail in mail: attached messages with their own attachments, winmail.dat, S/MIME."""
+"""Readers of mail in mail: attached messages with their own attachments, mbox, winmail.dat, S/MIME."""
 
 import binascii
 import contextlib
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from poparchive.attachments.outcome import Status
@@ -14,8 +15,40 @@ from poparchive.mime.text import extract
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/=\s]+")
 
 
+_SEPARATOR: Final = re.compile(
+    rb"^From [^\r\n]{1,400}?\d:\d\d[^\r\n]{0,60}\r?\n(?=[!-9;-~]{1,76}:)", re.MULTILINE
+)
+"""Between the messages of an mbox (RFC 4155): it has a time of day, and a header comes behind it. What else
+begins so is a line of a text."""
+_QUOTED: Final = re.compile(rb"^>(>*From )", re.MULTILINE)
+
+
 def mail(content: bytes, within: Within) -> None:
-    """What a message says, and what its attachments hold."""
+    """What a message says, and what its attachments hold; of an mbox all its messages."""
+    if _SEPARATOR.match(content) is None:
+        _message(content, within)
+        return
+    for message in _messages(content):
+        if within.found.full:
+            return
+        within.budget.enter()
+        try:
+            _message(message, within)
+        finally:
+            within.budget.leave()
+
+
+def _messages(content: bytes) -> Iterator[bytes]:
+    """Yield the messages of an mbox, without what quotes lines that begin as a separator does."""
+    begin = 0
+    for separator in _SEPARATOR.finditer(content):
+        if separator.start():
+            yield _QUOTED.sub(rb"\1", content[begin : separator.start()])
+        begin = separator.end()
+    yield _QUOTED.sub(rb"\1", content[begin:])
+
+
+def _message(content: bytes, within: Within) -> None:
     root = parse(content)
     said = extract(content, root, details=False)
     fields = [said.subject, said.sender, said.recipients, said.copies]

@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Raised when the same content would give another text: what an older version read is read again."""
 
 TEXT_CHARS: Final = 4 << 20

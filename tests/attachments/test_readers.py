@@ -252,3 +252,57 @@ def test_measured_data_is_left_out_of_long_texts() -> None:
     assert f"{1 / 7}\n" in found.text
     assert f"{19_999 / 7}" not in found.text
     assert len(found.text) < 80_000
+
+
+_SEPARATOR = b"From anna@example.org Mon Jan  1 00:00:00 2024\n"
+
+
+def _mbox(*texts: bytes, end: bytes = b"\n") -> bytes:
+    messages = [
+        _SEPARATOR + b"From: Anna <anna@example.org>\nSubject: A bird\n\n%s\n\n" % text
+        for text in texts
+    ]
+    return b"".join(messages).replace(b"\n", end)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize(
+    ("name", "media_type"), [("a.mbox", "text/plain"), ("", "application/mbox")]
+)
+def test_every_message_of_an_mbox_is_read(name: str, media_type: str, end: bytes) -> None:
+    """With its attachments; a line of a text that begins with From separates nothing."""
+    first = b"one bilby\n>From here on\nFrom there\nSubject: to change at 10:30\n\nFrom 10:30 on\n quiet"
+    found = read(
+        _mbox(first, b"two quolls", end=end) + _SEPARATOR + MAIL + _mbox(b"a wombat"),
+        name,
+        media_type,
+    )
+    assert found.status is Status.DONE
+    lines = found.text.splitlines()
+    assert [line for line in lines if "From" in line] == [
+        "From here on",
+        "From there",
+        "From 10:30 on",
+    ]
+    for words in ("one bilby", "Subject: to change at 10:30", "two quolls", WORDS, "a wombat"):
+        assert words in lines
+    assert found.text.count("A bird") == 4
+
+
+def test_an_mbox_is_read_up_to_a_limit() -> None:
+    """Its messages count as the members of an archive do; those before the limit are found."""
+    found = read(_mbox(*[b"bilby %d" % n for n in range(parts.MAX_MEMBERS + 1)]), "a.mbox")
+    assert found.status is Status.BOMB
+    assert f"bilby {parts.MAX_MEMBERS - 1}" in found.text
+    assert f"bilby {parts.MAX_MEMBERS}" not in found.text
+
+
+def test_one_message_with_a_separator_is_no_deeper() -> None:
+    """Programs save a single mail so."""
+    assert WORDS in read(_SEPARATOR + MAIL, "a.mbox").text
+
+
+def test_separators_take_linear_time() -> None:
+    """Lines that are nearly one."""
+    for line in (b"From " + b"1:11" * 500_000, b"From a 1:11\n" * 200_000, b"From " * 400_000):
+        read(_SEPARATOR + b"A: b\n\n" + line, "a.mbox")
