@@ -233,8 +233,8 @@ class _Parser:
             from poparchive.query import foreign
 
             before = self._tokens[self._at - 2] if self._at > 1 else None
-            what, repair = foreign.negated_behind(self._query, before, token)
-            raise self._error(what, token.at, repair=repair)
+            what, mended = foreign.negated_behind(self._query, before, token)
+            raise self._error(what, token.at, repair=mended)
         if field in fields.TEXT:
             return self._words(token, field)
         self._count(token)
