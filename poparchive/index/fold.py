@@ -75,6 +75,17 @@ def _run() -> re.Pattern[str]:
     return re.compile(f"[{_JOINED}]+")
 
 
+_VIRAMA = "\u094d"
+
+
+@functools.cache
+def _nasal() -> re.Pattern[str]:
+    """In Devanagari, a nasal consonant without its vowel before a consonant of its class: where others write
+    an anusvara."""
+    classes = ("ङ[क-घ]", "ञ[च-झ]", "ण[ट-ढ]", "न[त-ध]", "म[प-भ]")
+    return re.compile("|".join(f"{one[0]}{_VIRAMA}(?={one[1:]})" for one in classes))
+
+
 @functools.cache
 def _unstable() -> re.Pattern[str]:
     return re.compile(f"[{_UNSTABLE}]")
@@ -147,6 +158,8 @@ def fold(text: str) -> str:
         text = re.sub(
             "([lL])·(?=[lL])", r"\1", text
         )  # Catalan; behind the rest, which makes l of ŀ and Ĺ
+    if _VIRAMA in text:
+        text = _nasal().sub("\u0902", text)  # behind the rest, which leaves out nukta and joiners
     if joined or _run().search("".join([plain for _, plain in changed])):
         text = _run().sub(_pairs, text)
     return text

@@ -19,7 +19,7 @@ CATALOG = "0002"
 FACTS = 3
 """Raised when a message would be described otherwise in the catalog: its date, subject, sender, parts."""
 
-SEARCH = 6
+SEARCH = 7
 """Raised when the same text would be indexed otherwise."""
 
 

@@ -42,6 +42,9 @@ def words(text: str) -> list[str]:
         ("𝔊𝐀", "ga"),
         ("nul\0l", "nul l"),
         ("żnul\0l", "znul l"),
+        ("हिन्दी हिंदी अङ्क अञ्चल अण्डा सम्बन्ध", "हिंदी हिंदी अंक अंचल अंडा संबंध"),
+        ("हिन्\u200dदी खण्ड़ सन्\u093cत", "हिंदी खंड संत"),
+        ("अन्न जन्म पुण्य अम्ल उन्ही तान् दान", "अन्न जन्म पुण्य अम्ल उन्ही तान् दान"),
         ("ｶﾞｷﾞ\u3000々", "ガギ ギ 々"),
         ("\u1112\u1161\u11ab ㅋㅋ \uffbb", "한 ㅋㅋ ㅋ ㅋ"),
         ("日a本", "日 a 本"),
@@ -116,7 +119,7 @@ def test_queries(query: str, folded: str) -> None:
 
 samples = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=40)
 odd = st.text(
-    alphabet=st.sampled_from(list("aż\u0301\u0327ｶﾞᄒ\u1161\u11ab日ा\u093c™ﷲ·lŀ\ue000\0 ")),
+    alphabet=st.sampled_from(list("aż\u0301\u0327ｶﾞᄒ\u1161\u11ab日ा\u093cनद\u094d™ﷲ·lŀ\ue000\0 ")),
     max_size=30,
 )
 

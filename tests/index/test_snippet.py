@@ -47,6 +47,8 @@ def marked(text: str, *terms: str, width: int = 160) -> list[str]:
         ("我们明天开 \n会，请准时", ["开会"], ["开 会"]),
         ("a\n> お問い合\n> わせくだ\n>さい。", ["問い合わせ", "さい"], ["問い合 > わせ", "さい"]),
         ("開\n\n会 하나\n둘 語\nы会", ["開会", "하나둘", "會"], []),
+        ("वे हिन्दी, हिंदी", ["हिंदी"], ["हिन्दी", "हिंदी"]),
+        ("वे हिन्\u200dदी, हिंदीभाषी", ["हिन्दी*"], ["हिन्\u200dदी", "हिंदी"]),
         ("nothing of that kind", ["absent"], []),
     ],
 )
@@ -159,7 +161,7 @@ _ANY = st.characters(exclude_categories=["Cs"]).filter(
     lambda c: c not in "\u3099\u309a\uff9e\uff9f" and not "\u1160" <= c <= "\u11ff"
 )
 _RARE = st.sampled_from(
-    "abLŀĹ \u0301\u0306\u00ad\u200bиИйьⲀꭰᎠՀ१कषि्\u093cมาก็ดี日本語ｶがか한국㌔™½ŉ₽🙂🚀👍🏽ـعَرَביְ˙ʼꞋﳲﬁ"
+    "abLŀĹ \u0301\u0306\u00ad\u200bиИйьⲀꭰᎠՀ१कषनदंि्\u093cมาก็ดี日本語ｶがか한국㌔™½ŉ₽🙂🚀👍🏽ـعَرَביְ˙ʼꞋﳲﬁ"
 )
 _TEXTS = st.lists(_RARE | st.sampled_from(["l·l", "日\n本", "語 \n> か"]), max_size=20).map("".join)
 
