@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from poparchive.attachments import forms
 from poparchive.attachments.kinds import Kind
 from poparchive.attachments.outcome import Abilities, Lacking, Limits, Status
 from poparchive.attachments.parts import ReadError, Within
@@ -100,6 +101,8 @@ def document(content: bytes, kind: Kind, within: Within) -> None:
     within.found.add(text)
     # Notes on a picture of a page are no text of it.
     within.found.add("\n".join(_notes(result)))
+    if kind is Kind.PDF:
+        within.found.add(forms.values(content))
     if kind is not Kind.PDF or len(text.strip()) >= _OCR_TEXT_CHARS:
         return
     if within.limits.ocr:

@@ -6,7 +6,6 @@ loaded before it shuts itself in; from then on it can open nothing and reach nob
 
 import codecs
 import contextlib
-import ctypes
 import encodings
 import gc
 import importlib
@@ -15,17 +14,13 @@ import pkgutil
 import resource
 import signal
 import sys
-import tempfile
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from poparchive import mime
-from poparchive.attachments import confine, office, reading
+from poparchive.attachments import confine, forms, office, reading
 from poparchive.attachments.outcome import Abilities, Job, Limits, Outcome, Status
 from poparchive.attachments.wire import JOB, pack_answer, pack_hello
-
-_PDFIUM: Final = "kreuzberg-pdfium/libpdfium.so"
-"""Below the directory for temporary files, which is private: where kreuzberg unpacks what reads PDFs."""
 
 _LAZY: Final = (  # and all of ``mime``, which imports parts of itself for the first mail that needs them
     "html.entities",
@@ -77,16 +72,15 @@ def _prepare(limits: Limits) -> list[Path]:
 def _load_pdfium() -> None:
     """Have the library unpack its PDF reader, in a process that ends then, and load it from there: it takes
     one by that name that is loaded already for the one that it would open."""
-    path = Path(tempfile.gettempdir()) / _PDFIUM
-    if not path.exists():
+    if not forms.path().exists():
         child = os.fork()
         if not child:
             with contextlib.suppress(BaseException):
                 office.warm()
             os._exit(0)
         os.waitpid(child, 0)
-    with contextlib.suppress(OSError):
-        ctypes.CDLL(str(path))
+    with contextlib.suppress(OSError, AttributeError):
+        forms.load()
 
 
 def _next(commands: BinaryIO) -> Job | None:

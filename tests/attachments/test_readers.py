@@ -225,6 +225,49 @@ def test_notes_on_the_pages_of_a_pdf() -> None:
     assert (found.text.split(), found.lacking) == (["boxed", "sticky"], Lacking.OCR)
 
 
+@needs_library
+def test_what_is_filled_into_the_form_of_a_pdf() -> None:
+    """What was typed or chosen, also where the value is that of a field of several boxes; no ticks, and no
+    value twice."""
+    box = b"/Type/Annot/Subtype/Widget/Rect[0 0 9 9]"
+    found = read(
+        documents.pdf_form(
+            WORDS,
+            box + b"/FT/Tx/T(a)/V(a quoll)",
+            b"/FT/Tx/T(b)/V<FEFF017C00F3014202750020>/Kids[100002 0 R 100003 0 R]",
+            box + b"/Parent 100001 0 R",
+            box + b"/Parent 100001 0 R",
+            box + b"/FT/Ch/Ff 131072/T(c)/V(wombat)/Opt[(wombat)(bilby)]",
+            box + b"/FT/Btn/T(d)/V/Ticked/AS/Ticked",
+            box + b"/FT/Tx/T(e)/V(a quoll)",
+            box + b"/FT/Tx/T(f)",
+        ),
+        "a.pdf",
+    )
+    assert found.text.split("\n")[-3:] == ["a quoll", "żółɵ ", "wombat"]
+    assert WORDS in found.text
+    assert "Ticked" not in found.text
+
+
+@needs_library
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"/Parent 100000 0 R",
+        b"/FT/Tx/V 100000 0 R",
+        b"/FT/Ch/V[(a)(b)]/Opt 7",
+        b"/FT/Tx/V<</A 1>>/Kids[100000 0 R]",
+    ],
+)
+def test_odd_forms_cost_nothing_of_the_text(field: bytes) -> None:
+    """Fields that are their own parents, and values of other kinds."""
+    found = read(
+        documents.pdf_form(WORDS, b"/Type/Annot/Subtype/Widget/Rect[0 0 9 9]/T(a)" + field), "a.pdf"
+    )
+    assert found.status is Status.DONE
+    assert WORDS in found.text
+
+
 def test_an_odd_member_costs_the_others_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A ZIP member that this Python cannot unpack is named and left out; those behind it are read."""
     out = BytesIO()

@@ -158,6 +158,18 @@ def pdf(words: str = "", *, pages: int = 1, objects: Mapping[int, bytes] | None 
     return pdf_of(held)
 
 
+def pdf_form(words: str, *fields: bytes, pages: int = 1) -> bytes:
+    """A PDF with a form, whose fields are objects from 100,000 on; those on pages are on the first one."""
+    numbers = b" ".join(b"%d 0 R" % (100_000 + at) for at in range(len(fields)))
+    objects = {100_000 + at: b"<<" + field + b">>" for at, field in enumerate(fields)}
+    objects[1] = b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[" + numbers + b"]>>>>"
+    objects[5] = (
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 3 0 R>>>>"
+        b"/Annots[" + numbers + b"]>>"
+    )
+    return pdf(words, pages=pages, objects=objects)
+
+
 def pdf_of(objects: Mapping[int, bytes], *, trailer: bytes = b"") -> bytes:
     out = bytearray(b"%PDF-1.7\n")
     places = {}

@@ -19,7 +19,7 @@ from tests.hostile.attachments.files import (
     same,
 )
 from tests.support import documents
-from tests.support.documents import pdf, pdf_of, stream
+from tests.support.documents import pdf, pdf_form, pdf_of, stream
 
 _PAGE = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 3 0 R>>%s>>>>"
 _FORM = b"<</Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</XObject<</X %d 0 R>>>>"
@@ -43,6 +43,32 @@ def _png(width: int, height: int) -> bytes:
 
 
 # ---- PDF -------------------------------------------------------------------------------------------------
+
+
+def _filled_in() -> Iterator[Hostile]:
+    """Forms whose fields are not what they should be."""
+
+    def one(name: str, *fields: bytes, pages: int = 1) -> Hostile:
+        return Hostile(
+            f"pdf/{name}.pdf", lambda: pdf_form("kangaroo", *fields, pages=pages), READ | SPENT
+        )
+
+    box = b"/Type/Annot/Subtype/Widget/Rect[0 0 9 9]/FT/Tx"
+    yield one("fields-100000", *[box + b"/T(%d)/V(emu %d)" % (n, n) for n in range(100_000)])
+    yield one("fields-on-10000-pages", box + b"/T(a)/V(emu)", pages=10_000)
+    yield one("field-its-own-parent", box + b"/T(a)/Parent 100000 0 R/Kids[100000 0 R]")
+    yield one("field-its-own-value", box + b"/T(a)/V 100000 0 R/Opt[100000 0 R]")
+    yield one(
+        "fields-in-a-line-of-10000",
+        *[
+            b"/T(a)/FT/Tx/V(emu)/Kids[%d 0 R]/Parent %d 0 R" % (n + 1, n - 1)
+            for n in range(100_000, 110_000)
+        ],
+        box + b"/Parent 109999 0 R",
+    )
+    yield one("fields-of-one-name", *[box + b"/T(a.b.c)/V(emu)"] * 20_000)
+    yield one("name-of-many-parts", box + b"/V(emu)/T(" + b"a." * 200_000 + b")")
+    yield one("value-of-8-million", box + b"/T(a)/V(" + b"emu " * 2_000_000 + b")")
 
 
 def pdfs(secret: str, address: str) -> Iterator[Hostile]:
@@ -109,6 +135,7 @@ def pdfs(secret: str, address: str) -> Iterator[Hostile]:
         "forms-10-to-the-14",
         {5: _PAGE % b"/XObject<</X 6 0 R>>", 4: b"<</Length 5>>stream\n/X Do\nendstream", **forms},
     )
+    yield from _filled_in()
     yield one(
         "font-of-noise",
         font(

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -262,6 +263,15 @@ def test_a_worker_has_loaded_every_codec(codec: str, said: str) -> None:
 
 
 # ---- limits ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(find_spec("kreuzberg") is None, reason="needs the extra `attachments`")
+def test_a_worker_has_loaded_what_reads_forms() -> None:
+    """What is filled into a PDF is read where no file can be opened."""
+    field = b"/Type/Annot/Subtype/Widget/Rect[0 0 9 9]/FT/Tx/T(a)/V(a quoll)"
+    with Pool[str](Limits(), 1) as pool:
+        found = words(pool, form=Job(documents.pdf_form("kangaroo", field), "a.pdf", ""))
+    assert found["form"] == (Status.DONE, "kangaroo\na quoll")
 
 
 def test_each_limit_has_its_status() -> None:
