@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from poparchive.archive import packlist
+from poparchive.archive import clearing, packlist
 from poparchive.archive.heap import keep_large_blocks_apart
 from poparchive.archive.objects import SMALL_PACK_BYTES
 from poparchive.archive.opening import caring, open_of, open_pack, states_of
 from poparchive.archive.pace import Limits, Pace
-from poparchive.archive.read import Reader
 from poparchive.archive.source import Source
 from poparchive.archive.tightpack import TightPack
 from poparchive.archive.training import dictionary_for
@@ -83,7 +82,7 @@ def optimize(
     with Lock(layout.optimize_lock):
         unnamed.refuse_without_journal(layout)
         run = _Run(layout, limits, progress, pack_bytes, frame_bytes)
-        run.clean()
+        run.clear()
         run.outcome.before_bytes = layout.stored_bytes()
         run.outcome.index_before_bytes = layout.search.stat().st_size
         run.outcome.packs_before = len(layout.packs())
@@ -121,42 +120,9 @@ class _Run:
         as long as we hold our lock."""
         self.outcome = Outcome()
 
-    def clean(self) -> None:
-        """Remove what a run that was cut has left: unfinished packs, and packs that nobody would miss."""
-        with caring(self._layout, wait_s=_LOCK_WAIT_S) as care:
-            alive = {number for number, _, _ in care.catalog.packs()}
-            told = list(packlist.told(self._layout))
-            named = set(packlist.fold(told))
-            if alive != named:
-                raise DamageError(
-                    f"{self._layout.catalog}: does not name the packs that the journal names; run"
-                    " `poparchive verify`, then `poparchive rebuild`"
-                )
-            packlist.remove_unfinished(self._layout, named)
-            retired = {one.number for one in told if isinstance(one, RetiredRecord)}
-            left = set(self._layout.packs()) - named
-            self._remove_left(left - retired)
-            self._given = max((one.number for one in told), default=0)
-        # Nobody else touches these, and to read them may take long.
-        self._remove_left(left & retired, retired=True)
-
-    def _remove_left(self, numbers: set[int], *, retired: bool = False) -> None:
-        """Remove what a run that was cut has left, made or retired, if nothing is in it that cannot be read
-        from elsewhere; tell of the others."""
-        if not numbers:
-            return
-        missed = []
-        with Reader(self._layout.root, self._layout) as archive:
-            for number in sorted(numbers):
-                if one := unnamed.look_or_tell(
-                    self._layout, number, archive, self._tell, retired=retired
-                ):
-                    if one.may_go:
-                        packlist.remove(self._layout, number)
-                    else:
-                        missed.append(one)
-        for one in unnamed.told(missed)[1]:
-            self._tell(DamageError(unnamed.kept(self._layout, one)))
+    def clear(self) -> None:
+        """Remove what a run that was cut has left."""
+        self._given = clearing.clear(self._layout, self._tell, wait_s=_LOCK_WAIT_S)
 
     def end_open_pack(self) -> None:
         """End the pack that pulls append to, so that it can be gathered too."""

@@ -92,11 +92,10 @@ def look(
     *,
     start: int = 0,
     briefly: bool = False,
-    retired: bool = False,
 ) -> Unnamed:
     """Read all of such a pack, or what lies behind ``start``, and the same objects from where ``archive`` has
     them; ``briefly``, no more than it takes to know that something would be missed."""
-    found = Unnamed(number, start, has_parity=layout.parity(number).exists(), retired=retired)
+    found = Unnamed(number, start, has_parity=layout.parity(number).exists())
     found.newer = packlist.newer(layout, number)
     size = layout.pack(number).stat().st_size
     with closing(PackReader(layout)) as reader:
@@ -135,10 +134,12 @@ def look_or_tell(
 ) -> Unnamed | None:
     """Look at such a pack, as ``look`` does; if the file cannot be got at, tell that and return None."""
     try:
-        return look(layout, number, archive, retired=retired)
+        one = look(layout, number, archive)
     except OSError as error:
         tell(UnreadableError(_unread(layout, number, error)))
         return None
+    one.retired = retired
+    return one
 
 
 def _unread(layout: Layout, number: int, error: OSError) -> str:
@@ -308,12 +309,13 @@ def report(
     for number in there:
         with suppress(FileNotFoundError):
             try:
-                one = look(layout, number, archive, retired=number in retired)
+                one = look(layout, number, archive)
             except FileNotFoundError:
                 raise
             except OSError as error:
                 yield Damage(_unread(layout, number, error), kind=Kind.PACK)
                 continue
+            one.retired = number in retired
             if one.may_go:
                 counts.notes.append(
                     f"{layout.pack(number)}: no entry of the journal names it; a command that was cut left"
