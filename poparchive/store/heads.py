@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
-from poparchive.store.errors import FormatError
+from poparchive.store.errors import DamageError, FormatError, MisplacedError
 
 PACK = b"POPAPACK"
 JOURNAL = b"POPAJRNL"
@@ -91,3 +91,19 @@ def refuse_newer_file(path: Path, magic: bytes) -> None:
     head = of_file(path, magic)
     if head is not None and head.newer:
         raise FormatError(newer(path, head.version, head.flags))
+
+
+def check_pack(octets: bytes, archive: bytes, number: int, path: Path) -> None:
+    """Refuse a file that does not begin as this archive's pack of this number."""
+    if len(octets) < HEADER_BYTES or not octets.startswith(PACK):
+        raise DamageError(f"{path}: does not begin as a pack")
+    head = decode(octets, PACK)
+    if head is None:
+        raise DamageError(f"{path}: the pack's header is damaged")
+    refuse_newer(octets, PACK, path)
+    if head.archive != archive or head.number != number:
+        whose = "of this archive" if head.archive == archive else "of another archive"
+        raise MisplacedError(
+            f"{path}: is pack {head.number} {whose}, by its header. Files were renamed or copied over each"
+            " other: give each its name back, or put the right one there from a backup"
+        )

@@ -16,14 +16,8 @@ from pathlib import Path
 from poparchive.errors import PoparchiveError
 from poparchive.model import Location
 from poparchive.store import frame, heads, journal, tail, twin
-from poparchive.store.errors import (
-    CrossedError,
-    DamageError,
-    MisplacedError,
-    UnreadableError,
-    WriteError,
-)
-from poparchive.store.frame import HEADER_BYTES, Kind, Object
+from poparchive.store.errors import CrossedError, DamageError, UnreadableError, WriteError
+from poparchive.store.frame import HEADER_BYTES, Object
 from poparchive.store.fsio import Lock, read_exactly, sync_directory, write_all, writing
 from poparchive.store.layout import Layout
 from poparchive.store.records import PackRecord, RetiredRecord, Sealed
@@ -180,8 +174,10 @@ class PackWriter:
         head = read_exactly(self._fd, PACK_HEADER_BYTES, 0, path)
         self._number, self._length = last.number, last.length
         try:
-            check_header(self._layout, last.number, head, path)
-            self.dictionary, self._begin_of_objects = _first_dictionary(self._fd, path)
+            heads.check_pack(head, self._layout.id, last.number, path)
+            self.dictionary, self._begin_of_objects = twin.begins_with(
+                self._fd, PACK_HEADER_BYTES, path
+            )
             if size > last.length:
                 with writing(path):
                     cut_tail(self._layout, last)
@@ -353,25 +349,9 @@ def _create(layout: Layout, path: Callable[[int], Path], given: int) -> tuple[in
 def _dictionary_of(path: Path) -> bytes | None:
     fd = os.open(path, os.O_RDONLY)
     try:
-        return _first_dictionary(fd, path)[0]
+        return twin.begins_with(fd, PACK_HEADER_BYTES, path)[0]
     finally:
         os.close(fd)
-
-
-def _first_dictionary(fd: int, path: Path) -> tuple[bytes | None, int]:
-    """Return what the first frame of a pack holds if it is a dictionary, and where objects begin."""
-    none = None, PACK_HEADER_BYTES
-    try:
-        header = frame.decode_header(read_exactly(fd, HEADER_BYTES, PACK_HEADER_BYTES, path))
-        if header.kind is not Kind.DICTIONARY:
-            return none
-        start = PACK_HEADER_BYTES + HEADER_BYTES
-        body = read_exactly(fd, header.body_bytes, start, path)
-        octets = frame.decode(header, frame.check(header, body)[1])
-        return octets, twin.end(fd, PACK_HEADER_BYTES, HEADER_BYTES + header.body_bytes, path)
-    except DamageError:
-        # New frames do without; what is there is for ``verify`` to tell.
-        return none
 
 
 class _Dying:
@@ -388,19 +368,3 @@ class _Dying:
         if about[0] is not None:
             self._writer._broken = True
         self._context.__exit__(*about)  # type: ignore[arg-type]  # passed through as it came
-
-
-def check_header(layout: Layout, number: int, octets: bytes, path: Path) -> None:
-    """Refuse a file that is not this archive's pack of this number."""
-    if len(octets) < PACK_HEADER_BYTES or not octets.startswith(heads.PACK):
-        raise DamageError(f"{path}: does not begin as a pack")
-    head = heads.decode(octets, heads.PACK)
-    if head is None:
-        raise DamageError(f"{path}: the pack's header is damaged")
-    heads.refuse_newer(octets, heads.PACK, path)
-    if head.archive != layout.id or head.number != number:
-        whose = "of this archive" if head.archive == layout.id else "of another archive"
-        raise MisplacedError(
-            f"{path}: is pack {head.number} {whose}, by its header. Files were renamed or copied over each"
-            " other: give each its name back, or put the right one there from a backup"
-        )

@@ -125,13 +125,10 @@ class PackReader:
 
     def frames(self, pack: int, start: int, end: int, *, decoded: bool = True) -> Iterator[Frame]:
         """Yield the frames of a pack between two octet offsets, which must be frame boundaries."""
-        # Here, because who shows a message waits for what it imports, and needs none of it.
-        from poparchive.store.pack import PACK_HEADER_BYTES, check_header
-
-        if start < PACK_HEADER_BYTES:
-            head = read_exactly(self._fd(pack), PACK_HEADER_BYTES, 0, self._path(pack))
-            check_header(self._layout, pack, head, self._path(pack))
-            start = PACK_HEADER_BYTES
+        if start < heads.HEADER_BYTES:
+            head = read_exactly(self._fd(pack), heads.HEADER_BYTES, 0, self._path(pack))
+            heads.check_pack(head, self._layout.id, pack, self._path(pack))
+            start = heads.HEADER_BYTES
         while start < end:
             one = self.frame(pack, start, decoded=decoded)
             yield one
@@ -141,9 +138,7 @@ class PackReader:
 
     def count(self, pack: int, end: int) -> int:
         """Return how many frames a pack has up to ``end``, by their headers alone."""
-        from poparchive.store.pack import PACK_HEADER_BYTES
-
-        at, found = PACK_HEADER_BYTES, 0
+        at, found = heads.HEADER_BYTES, 0
         while at < end:
             octets = read_exactly(self._fd(pack), HEADER_BYTES, at, self._path(pack))
             with self._telling(pack, at):
@@ -154,12 +149,10 @@ class PackReader:
     def misplaced(self, pack: int) -> str:
         """Say so if the file that has a pack's name is another, whole one; empty where its header does not
         tell. A damaged header costs no object."""
-        from poparchive.store.pack import PACK_HEADER_BYTES, check_header
-
         path = self._path(pack)
         try:
-            head = read_exactly(self._fd(pack), PACK_HEADER_BYTES, 0, path)
-            check_header(self._layout, pack, head, path)
+            head = read_exactly(self._fd(pack), heads.HEADER_BYTES, 0, path)
+            heads.check_pack(head, self._layout.id, pack, path)
         except MisplacedError as error:
             return str(error)
         except (DamageError, FormatError):

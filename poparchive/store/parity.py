@@ -18,11 +18,11 @@ from typing import NamedTuple
 
 import zfec  # type: ignore[import-untyped]  # it comes without types
 
-from poparchive.store import frame
+from poparchive.store import frame, heads
 from poparchive.store.errors import DamageError, FormatError
 from poparchive.store.fsio import read_exactly, sync_directory, write_all, writing
 from poparchive.store.layout import Layout
-from poparchive.store.pack import PACK_HEADER_BYTES, check_header
+from poparchive.store.pack import PACK_HEADER_BYTES
 from poparchive.store.sidecar import (
     BLOCK_BYTES,
     PERCENT,
@@ -187,7 +187,7 @@ def _prove(
     seal_at = length - _SEAL_BYTES
     if seal_at < PACK_HEADER_BYTES:
         raise DamageError(f"{path}: is too short for a sealed pack")
-    check_header(layout, number, read_exactly(fd, PACK_HEADER_BYTES, 0, path), path)
+    heads.check_pack(read_exactly(fd, PACK_HEADER_BYTES, 0, path), layout.id, number, path)
     whole = hashlib.sha256()
     before = b""
     sums = bytearray()

@@ -26,6 +26,21 @@ def encode(dictionary: bytes) -> bytes:
     return 2 * frame.encode_dictionary(dictionary)
 
 
+def begins_with(fd: int, start: int, path: Path) -> tuple[bytes | None, int]:
+    """Return what the first frame of a pack, at ``start``, holds if it is a dictionary, and where objects
+    begin."""
+    try:
+        header = frame.decode_header(read_exactly(fd, HEADER_BYTES, start, path))
+        if header.kind is not Kind.DICTIONARY:
+            return None, start
+        body = read_exactly(fd, header.body_bytes, start + HEADER_BYTES, path)
+        held = frame.decode(header, frame.check(header, body)[1])
+        return held, end(fd, start, HEADER_BYTES + header.body_bytes, path)
+    except DamageError:
+        # New frames do without; what is there is for ``verify`` to tell.
+        return None, start
+
+
 def end(fd: int, start: int, length: int, path: Path) -> int:
     """Return where what follows a whole dictionary's frame begins: behind its copy, if it has one."""
     behind = start + length

@@ -15,7 +15,7 @@ from poparchive.store.errors import DamageError, FormatError, StoreError
 from poparchive.store.frame import HEADER_BYTES, Kind, ObjectKind
 from poparchive.store.fsio import read_exactly
 from poparchive.store.layout import DESCRIPTION, Layout
-from poparchive.store.pack import PACK_HEADER_BYTES, check_header
+from poparchive.store.pack import PACK_HEADER_BYTES
 from poparchive.store.packread import Frame, PackReader
 
 _WINDOW_BYTES = 1 << 20
@@ -114,7 +114,7 @@ class PackWalk:
                 return
             try:
                 head = read_exactly(fd, at, 0, self._path)
-                check_header(self._layout, self._number, head, self._path)
+                heads.check_pack(head, self._layout.id, self._number, self._path)
             except StoreError as error:
                 yield Bad(self._number, 0, at, str(error))
             else:
