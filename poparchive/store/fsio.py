@@ -204,6 +204,8 @@ class Lock:
         import socket
 
         self._directory = -1
+        self._at_directory = False
+        """Whether it was the directory's lock that another held."""
         with writing(path):
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
             if path.name == ARCHIVE_LOCK:
@@ -213,12 +215,13 @@ class Lock:
         except BlockingIOError:
             held = os.pread(self._fd, 4096, 0)
             self._close()
-            raise LockedError(f"{path.parent}: the archive is locked by {_holder(held)}") from None
-        who = {"pid": os.getpid(), "host": socket.gethostname(), "since": int(time.time())}
-        who["briefly"] = briefly
+            who = _holder_of(path.parent) if self._at_directory else _holder(held)
+            raise LockedError(f"{path.parent}: the archive is locked by {who}") from None
+        me = {"pid": os.getpid(), "host": socket.gethostname(), "since": int(time.time())}
+        me["briefly"] = briefly
         with writing(path):
             os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, json.dumps(who).encode() + b"\n", 0)
+            os.pwrite(self._fd, json.dumps(me).encode() + b"\n", 0)
 
     def _take(self) -> None:
         began = time.monotonic()
@@ -235,6 +238,7 @@ class Lock:
 
     def _take_both(self) -> None:
         """Take the file's lock and the directory's, or neither."""
+        self._at_directory = False
         fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if self._directory < 0:
             return
@@ -242,6 +246,7 @@ class Lock:
             fcntl.flock(self._directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
+            self._at_directory = True
             raise
         except OSError:
             # Network file systems lock only what is open for writing.
@@ -342,3 +347,12 @@ def _holder(held: bytes) -> str:
         return f"process {int(who['pid'])} on {who['host']} since {since}; try again later"
     except (ValueError, KeyError, TypeError):
         return "another process; try again later"
+
+
+def _holder_of(directory: Path) -> str:
+    """Say who may hold the lock on the archive's directory while nobody holds that on the file in it."""
+    return (
+        "another process, which holds the lock on the directory itself: a program around this one, as in"
+        f" `flock {directory} poparchive ...`, or a poparchive whose file `lock` was removed. Let other"
+        " programs lock a file elsewhere; else try again later"
+    )

@@ -1,7 +1,9 @@
 """Packs: what was committed is found again, and what was damaged is named."""
 
 import errno
+import fcntl
 import hashlib
+import os
 import random
 import tracemalloc
 from collections import Counter
@@ -228,6 +230,18 @@ def test_one_writer_at_a_time(archive: layout.Layout) -> None:
     """The second writer learns who holds the archive, and gets it once it is free."""
     with Lock(archive.lock), pytest.raises(LockedError, match="process"):
         Lock(archive.lock)
+    Lock(archive.lock).release()
+
+
+def test_another_program_holds_the_directory(archive: layout.Layout) -> None:
+    """As ``flock ARCHIVE poparchive pull`` does: the refusal says so, and the file's lock stays free."""
+    fd = os.open(archive.root, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        with pytest.raises(LockedError, match=r"locked by another process.*on the directory itself"):
+            Lock(archive.lock)
+    finally:
+        os.close(fd)
     Lock(archive.lock).release()
 
 
