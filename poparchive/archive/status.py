@@ -128,12 +128,9 @@ def status(root: Path) -> ArchiveStatus:
         problems = list(_short_packs(layout, connection))
     finally:
         connection.close()
-    behind = 0
-    try:
-        if behind := unapplied(layout):
-            problems.append(told(layout, behind))
-    except (CatalogDamagedError, StoreError) as error:
-        problems.append(f"{error}; {_VERIFY}")
+    behind, problem = lag(layout)
+    if problem:
+        problems.append(problem)
     return ArchiveStatus(
         messages,
         raw,
@@ -149,6 +146,16 @@ def status(root: Path) -> ArchiveStatus:
         behind,
         tuple(problems),
     )
+
+
+def lag(layout: Layout) -> tuple[int, str]:
+    """Return by how many entries the catalog is behind the journal, and a sentence that says so, or that
+    nothing tells; no sentence where it has all."""
+    try:
+        entries = unapplied(layout)
+    except (CatalogDamagedError, StoreError) as error:
+        return 0, f"whether the catalog has all that was kept cannot be told: {error}; {_VERIFY}"
+    return entries, told(layout, entries) if entries else ""
 
 
 def without_parity(root: Path) -> tuple[int, ...]:

@@ -17,7 +17,6 @@ from poparchive.errors import UsageError
 if TYPE_CHECKING:
     from poparchive.archive.read import Reader
     from poparchive.index.lookup import Located
-    from poparchive.store.layout import Layout
 
 _BUFFER_BYTES = 1 << 20
 
@@ -42,6 +41,7 @@ def export(
     """Export messages. Each one's octets are proved by their hash first; a damaged one is named and
     left out, and the exit code is then 1."""
     from poparchive.archive.read import Reader
+    from poparchive.archive.status import lag
     from poparchive.cli.find import remark
     from poparchive.index.lookup import lacking_uidls
     from poparchive.store.errors import DamageError, FormatError
@@ -77,7 +77,8 @@ def export(
                 if account in (None, name):
                     lacking += uidls
                     output.problem(output.lacking(name, uidls))
-            if behind := _behind(reader.layout):
+            behind = lag(reader.layout)[1]
+            if behind:
                 output.problem(behind)
         for message, pieces in chosen:
             try:
@@ -91,19 +92,6 @@ def export(
         output.counted(done, "message") + " exported" + (f", {damaged} damaged" if damaged else "")
     )
     return int(damaged > 0 or lacking > 0 or bool(behind) or (done == 0 and bool(text)))
-
-
-def _behind(layout: "Layout") -> str:
-    """Say so if the journal names messages that the catalog does not know yet, or if nothing tells."""
-    from poparchive.archive.position import told, unapplied
-    from poparchive.index.lookup import CatalogDamagedError
-    from poparchive.store.errors import StoreError
-
-    try:
-        entries = unapplied(layout)
-    except (CatalogDamagedError, StoreError) as error:
-        return f"whether the catalog has all that was kept cannot be told: {error}"
-    return told(layout, entries) if entries else ""
 
 
 def _told(reader: "Reader", message: "Located", error: Exception) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from poparchive.archive.opening import caring
+from poparchive.archive.status import status
 from poparchive.archive.verify import Counts, verify
 from poparchive.archive.writer import Writer
 from poparchive.cli.main import main
@@ -134,10 +135,11 @@ def test_export_of_an_old_catalog(root: Path, tmp_path: Path) -> None:
 
 
 def test_export_beside_a_journal_that_is_lost(root: Path) -> None:
-    """All that can be read comes out, and that there may be more is said."""
+    """All that can be read comes out, and that there may be more is said, as ``status`` says it."""
     layout.open_layout(root).journal(1).unlink()
     said, last = export(root)
     assert "cannot be told" in said
+    assert status(root).problems[0] in said
     assert last.startswith(f"{len(FIRST) + len(LATER)} messages exported")
 
 

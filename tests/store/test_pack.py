@@ -238,7 +238,9 @@ def test_another_program_holds_the_directory(archive: layout.Layout) -> None:
     fd = os.open(archive.root, os.O_RDONLY)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
-        with pytest.raises(LockedError, match=r"locked by another process.*on the directory itself"):
+        with pytest.raises(
+            LockedError, match=r"locked by another process.*on the directory itself"
+        ):
             Lock(archive.lock)
     finally:
         os.close(fd)
