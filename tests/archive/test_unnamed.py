@@ -15,7 +15,8 @@ from poparchive.store import layout
 from poparchive.store.errors import DamageError
 from poparchive.store.journal import JournalEntry, JournalWriter
 from poparchive.store.records import PackRecord, Record
-from tests.archive.test_repair import repair
+from tests.archive.test_repair import learned, repair
+from tests.archive.test_verify import change, frames
 from tests.support.archives import damages, fill, octets_of, put
 from tests.support.damage import mails
 
@@ -66,9 +67,9 @@ def test_neither_journal_nor_databases(root: Path, *, emptied: bool) -> None:
     path = layout.open_layout(root).journal(1)
     path.write_bytes(b"") if emptied else path.unlink()
     assert Kind.JOURNAL in {one.kind for one in damages(root)}
-    for change in (lambda: pull(root, mails(30, 31)), lambda: run(root)):
+    for begin in (lambda: pull(root, mails(30, 31)), lambda: run(root)):
         with pytest.raises(DamageError, match="no entry of a journal"):
-            change()
+            begin()
     repair(root)
     assert packs(root) == held
     assert not (root / "catalog.sqlite").exists()
@@ -174,6 +175,42 @@ def test_a_retired_pack_that_holds_what_was_lost_since(root: Path) -> None:
     assert sorted(octets_of(root)) == before
     run(root)
     assert not packs(root).keys() & held.keys()
+    assert sorted(octets_of(root)) == before
+    assert damages(root) == []
+
+
+@pytest.mark.parametrize("parity", [True, False])
+def test_a_retired_pack_with_a_damaged_dictionary(root: Path, *, parity: bool) -> None:
+    """What its closed frames hold cannot be compared, so it stays, and each command says why and what to do:
+    once no message lacks it, it may be removed by hand. A whole copy goes by itself."""
+    there = layout.open_layout(root)
+    pack = learned(root)
+    number = int(pack.stem)
+    begins = [at for at, _ in frames(root, number)]
+    octets = pack.read_bytes()
+    before = sorted(octets_of(root))
+    run(root)
+    assert number not in there.packs()
+    pack.parent.mkdir(exist_ok=True)
+    pack.write_bytes(octets)
+    for at in begins[:2]:
+        change(pack, at + 100)
+    if parity:
+        there.parity(number).write_bytes(b"none that heals")
+    damaged = pack.read_bytes()
+    for told in (run(root).damages, [one.what for one in damages(root)]):
+        (said,) = (one for one in told if str(pack) in one)
+        assert "the journal has retired it" in said
+        assert "dictionary" in said
+        assert "may be removed by hand" in said
+        assert "pull that was cut" not in said
+    said = " ".join(repair(root)[0])
+    assert "stays as it is: " in said
+    assert "may be removed by hand" in said
+    assert pack.read_bytes() == damaged
+    pack.write_bytes(octets)
+    assert run(root).damages == []
+    assert not pack.exists()
     assert sorted(octets_of(root)) == before
     assert damages(root) == []
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from poparchive.archive.heap import give_back, keep_large_blocks_apart
 from poparchive.archive.read import Reader
-from poparchive.archive.verify import databases, names, places, room, unnamed
+from poparchive.archive.verify import databases, names, outside, places, room
 from poparchive.archive.verify.chain import ChainCheck
 from poparchive.archive.verify.databases import REBUILD, REBUILD_SEARCH
 from poparchive.archive.verify.findings import Bad, Counts, Damage, Kind, Progress, StoppedError
@@ -182,7 +182,7 @@ class _Run:
             with contextlib.suppress(*_UNUSABLE):
                 for number, state_of in self._reader.lookup.packs().items():
                     packs[number] = max(state_of, packs.get(number, (0, False)))
-        yield from unnamed.report(self._layout, packs, self._reader, self._counts)
+        yield from outside.report(self._layout, packs, self._reader, self._counts)
         self._counts.notes += replaced(self._layout)
         total = sum(length for length, _ in packs.values())
         state = self._state

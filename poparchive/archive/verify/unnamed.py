@@ -7,7 +7,7 @@ as somebody appends to that (``store.pack.keep_tail``).
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
@@ -15,14 +15,12 @@ from poparchive.archive import packlist
 from poparchive.archive.ingest import GROUP_MESSAGES
 from poparchive.archive.read import Reader
 from poparchive.archive.storer import BATCH_MESSAGES
-from poparchive.archive.verify.findings import Bad, Counts, Damage, Kind
+from poparchive.archive.verify.findings import Bad, Counts
 from poparchive.archive.verify.intake import is_elsewhere, shares
 from poparchive.archive.verify.packs import PackWalk
-from poparchive.index.damage import DATABASE_ERRORS
 from poparchive.store import journal, tail
 from poparchive.store.errors import DamageError, FormatError, StoreError, UnreadableError
 from poparchive.store.frame import SHORT_PREFIX_BYTES, ObjectKind
-from poparchive.store.fsio import is_locked
 from poparchive.store.layout import Layout
 from poparchive.store.packread import Frame, PackReader
 
@@ -65,6 +63,15 @@ class Unnamed:
     """Why nothing of it is to be touched, if its header, or that of its parity, is of a newer version."""
 
     @property
+    def is_closed(self) -> bool:
+        """Whether it was retired, and nothing keeps it but frames that are whole and cannot be read.
+
+        Their tables name what they hold by no more than the first octets of its hash, which is no proof that
+        the same stands elsewhere.
+        """
+        return self.retired and not self.unreadable and 0 < self.unknown == self.closed
+
+    @property
     def may_go(self) -> bool:
         damaged = self.damaged and not self.retired
         return not (self.unknown or damaged or self.unreadable or self.newer)
@@ -74,13 +81,13 @@ def told(packs: Iterable[Unnamed]) -> tuple[list[Unnamed], list[Unnamed]]:
     """Return those that are worth a note, and those that are damage.
 
     A pull that was cut leaves no more than one batch, which was not kept yet, and no parity: that is made of
-    what an entry names, and by ``optimize``.
+    what an entry names, and by ``optimize``. Nor is what was retired of that kind.
     """
     missed = list(packs)
     many = [one for one in missed if one.unknown]
     # A pull that was cut again has left the same mail again.
     some = set[bytes]().union(*(one.some for one in many))
-    if len(some) <= _AT_MOST and not any(one.has_parity for one in many):
+    if len(some) <= _AT_MOST and not any(one.has_parity or one.retired for one in many):
         return missed, []
     return [one for one in missed if not one.unknown], many
 
@@ -136,13 +143,14 @@ def look_or_tell(
     try:
         one = look(layout, number, archive)
     except OSError as error:
-        tell(UnreadableError(_unread(layout, number, error)))
+        tell(UnreadableError(unread(layout, number, error)))
         return None
     one.retired = retired
     return one
 
 
-def _unread(layout: Layout, number: int, error: OSError) -> str:
+def unread(layout: Layout, number: int, error: OSError) -> str:
+    """Say of such a pack that the file cannot be got at."""
     return (
         f"{layout.pack(number)}: no entry of the journal names it, and it cannot be looked at:"
         f" {error.strerror or error}. It stays as it is; look at the disk and the file's rights,"
@@ -187,6 +195,8 @@ def kept(layout: Layout, one: Unnamed) -> str:
             f"{where}no entry of the journal names it, and the device does not give all of it back, so what"
             " it holds is not known; it was kept. Look at the disk"
         )
+    if one.is_closed:
+        return f"{where}{_closed(one)} `poparchive verify --repair` heals it if it can; else: {_BY_HAND}"
     if not one.unknown and one.start:
         return (
             f"{where}some of the octets are no frame; all else there stands elsewhere too. The next pull puts"
@@ -218,6 +228,22 @@ _NEXT = (
 )
 
 
+_BY_HAND = (
+    "put a whole copy of it from a backup in its place, and run `poparchive optimize`; or, if"
+    " `poparchive verify` finds no other damage, each message that the journal names is whole without it, and"
+    " it may be removed by hand"
+)
+
+
+def _closed(one: Unnamed) -> str:
+    """Say why a pack ``is_closed``."""
+    return (
+        "the journal has retired it, for no message needs it any more; but at least"
+        f" {one.closed} objects in it are in frames whose dictionary is damaged, or which a newer version"
+        " wrote, so nothing proves that these stand elsewhere too, and it was kept."
+    )
+
+
 def stuck(one: Unnamed) -> str:
     """Say how much of such a pack cannot be stored again, why, and what to do."""
     reasons, ways = [], []
@@ -244,6 +270,8 @@ def stays(one: Unnamed) -> str:
         return one.newer
     if one.unreadable:
         return "the device does not give all of it back, so what it holds is not known. Look at the disk"
+    if one.is_closed:
+        return f"{_closed(one)} To be rid of it: {_BY_HAND}"
     if one.stores:
         return f"{one.stores} messages in it are not elsewhere yet; run `poparchive verify --repair` again"
     if one.unknown:
@@ -290,92 +318,25 @@ def remove_left(layout: Layout, named: Iterable[int], archive: Callable[[], Read
                     packlist.remove(layout, number)
 
 
-def report(
-    layout: Layout,
-    named: Mapping[int, tuple[int, bool]],
-    archive: Reader | None,
-    counts: Counts,
-) -> Iterator[Damage]:
-    """Yield the packs that hold what the archive lacks and that no cut pull can have left, and note the
-    others that are not ``named``. The same for what lies behind the lengths of those that are."""
-    there = [number for number in layout.packs() if number not in named]
-    # Without a catalog no pull has begun either.
-    nothing = bool(there) and archive is None and not _has_entries(layout)
-    if nothing and any(_holds_mail(layout, number) for number in there):
-        yield Damage(_no_journal(layout), kind=Kind.JOURNAL)
-        return
-    retired = packlist.retired(layout) if there else set()
-    missed = []
-    for number in there:
-        with suppress(FileNotFoundError):
-            try:
-                one = look(layout, number, archive)
-            except FileNotFoundError:
-                raise
-            except OSError as error:
-                yield Damage(_unread(layout, number, error), kind=Kind.PACK)
-                continue
-            one.retired = number in retired
-            if one.may_go:
-                counts.notes.append(
-                    f"{layout.pack(number)}: no entry of the journal names it; a command that was cut left"
-                    " it, and `poparchive optimize` removes it"
-                )
-            elif archive is None or not _is_named_since(archive, number):
-                missed.append(one)
-    missed += _tails(layout, named, archive)
-    if archive is not None:
-        judge(layout, missed, archive)
-    few, many = told(missed)
-    counts.notes += (kept(layout, one) for one in (missed if archive is None else few))
-    if archive is not None:
-        yield from (Damage(kept(layout, one), kind=Kind.PACK) for one in many)
-
-
-def _tails(
-    layout: Layout, named: Mapping[int, tuple[int, bool]], archive: Reader | None
-) -> Iterator[Unnamed]:
-    """Yield what lies behind the committed lengths of packs that are not sealed, and would be missed."""
-    for number, (length, sealed) in named.items():
-        # What cannot be looked at is told where the pack is read.
-        with suppress(OSError):
-            path = layout.pack(number)
-            if sealed or not path.is_file() or path.stat().st_size <= length:
-                continue
-            one = look(layout, number, archive, start=length)
-            if not one.objects:
-                # Nothing that anybody could read: it is cut off.
-                continue
-            # A pull that runs beside appends before it names, and the catalog follows later.
-            if one.may_go or is_locked(layout.lock) or _length(archive, number) > length:
-                continue
-            yield one
-
-
-def _length(archive: Reader | None, number: int) -> int:
-    """How far a pack counts, as the catalog says now."""
-    if archive is not None:
-        with suppress(*DATABASE_ERRORS):
-            return archive.lookup.packs().get(number, (0, False))[0]
-    return 0
-
-
-def _is_named_since(archive: Reader, number: int) -> bool:
-    """Whether a command that runs beside has named a pack since we looked."""
-    with suppress(*DATABASE_ERRORS):
-        return number in archive.lookup.packs()
-    return False
-
-
 def refuse_without_journal(layout: Layout) -> None:
     """Raise ``DamageError`` if there is mail, and neither a journal nor a catalog that say of what account.
 
     An archive whose first pull was cut before its first entry has a catalog: an empty one.
     """
-    if layout.catalog.exists() or _has_entries(layout):
-        return
-    if any(_holds_mail(layout, number) for number in layout.packs()):
-        raise DamageError(_no_journal(layout))
+    if not layout.catalog.exists() and (lost := lost_journal(layout, layout.packs())):
+        raise DamageError(lost)
+
+
+def lost_journal(layout: Layout, packs: Iterable[int]) -> str:
+    """Say so if there is no entry of a journal, and any of these packs holds mail; else nothing."""
+    if _has_entries(layout) or not any(_holds_mail(layout, number) for number in packs):
+        return ""
+    return (
+        f"{layout.root / 'journal'}: there is no entry of a journal, but packs hold mail, so what account"
+        " it is of and which of it counts is not known; nothing was changed. Put the journal back from a"
+        " backup, or let `poparchive verify --repair --from DIR` take it from a second copy. Without any:"
+        " `poparchive rebuild` lets pulls begin anew, beside these packs, which stay"
+    )
 
 
 def _holds_mail(layout: Layout, number: int) -> bool:
@@ -395,12 +356,3 @@ def _has_entries(layout: Layout) -> bool:
     except StoreError:
         pass
     return next(journal.readable(layout), None) is not None
-
-
-def _no_journal(layout: Layout) -> str:
-    return (
-        f"{layout.root / 'journal'}: there is no entry of a journal, but packs hold mail, so what account"
-        " it is of and which of it counts is not known; nothing was changed. Put the journal back from a"
-        " backup, or let `poparchive verify --repair --from DIR` take it from a second copy. Without any:"
-        " `poparchive rebuild` lets pulls begin anew, beside these packs, which stay"
-    )
