@@ -43,11 +43,13 @@ _MOST_PROVED = 100_000
 
 
 class Received(NamedTuple):
-    """A message on its way in, for the UIDL with this ledger number."""
+    """A message on its way in, for the UIDL with this ledger number. One that is kept already is read if that
+    is to be proved."""
 
     ledger: int
     octets: bytes | Spooled
     tally: Tally
+    prove: bool = False
 
 
 @dataclass(slots=True)
@@ -128,6 +130,8 @@ class Storer:
                 self._open.octets += len(one.octets)
                 self.note(DuplicateRecord(one.ledger, identity))
                 one.tally.duplicates += 1
+                if one.prove and identity not in self._pending_messages:
+                    one.tally.unreadable += not self._comes_out(identity)
                 if isinstance(one.octets, Spooled):
                     one.octets.discard()
                 continue
@@ -144,6 +148,23 @@ class Storer:
             self.note(ArchivedRecord(one.ledger, identity))
             one.tally.archived += 1
         self._small(fresh)
+
+    def _comes_out(self, identity: MessageId) -> bool:
+        """Whether the packs give back a message that the catalog knows."""
+        found = self._catalog.message_places([identity]).get(identity)
+        if found is None:
+            return False
+        place = found[1]
+
+        def blob(reference: Reference) -> bytes:
+            if reference.id:
+                return self._blob(reference)
+            return self._reader.read(place._replace(offset=reference.at, length=reference.length))
+
+        try:
+            return sha256_of(recipe.join(self._reader.read(place), blob)) == identity
+        except (DamageError, FormatError):
+            return False
 
     def _small(self, fresh: list[tuple[MessageId, bytes, Part, list[Literal | Body]]]) -> None:
         contents = {}

@@ -9,3 +9,5 @@ class Tally:
 
     archived: int = 0
     duplicates: int = 0
+    unreadable: int = 0
+    """Those of the duplicates that were to be proved, and that the packs did not give back."""

@@ -208,9 +208,17 @@ class Writer:
         """Return the rows with these ledger numbers."""
         return self._catalog.ledger_rows(numbers)
 
-    def keep(self, ledger: int, octets: bytes | Spooled, tally: Tally | None = None) -> None:
-        """Queue a message for its UIDL. It is kept once a ``flush`` that follows is done."""
-        self._ingest.keep(Received(ledger, octets, tally or Tally()))
+    def keep(
+        self,
+        ledger: int,
+        octets: bytes | Spooled,
+        tally: Tally | None = None,
+        *,
+        prove: bool = False,
+    ) -> None:
+        """Queue a message for its UIDL. It is kept once a ``flush`` that follows is done. With ``prove`` one
+        that was kept before is read, and counted if that cannot be."""
+        self._ingest.keep(Received(ledger, octets, tally or Tally(), prove))
 
     def settle(self, ledger: int, fate: Fate, reason: str) -> None:
         """Queue any other fate of a UIDL."""

@@ -23,7 +23,10 @@ def pull(
         int | None, typer.Option("--jobs", min=1, metavar="N", help="Accounts at a time.")
     ] = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Ask for every message again, known or not.")
+        bool,
+        typer.Option(
+            "--full", help="Ask for every message again, known or not; read those that were kept."
+        ),
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object for each account.")
@@ -50,7 +53,7 @@ def pull(
             named = result.error.startswith(f"account {result.name}")
             start = "" if named else f"{result.name}: "
             output.problem(f"{start}{output.visible(result.error)}")
-        for note in result.notes:
+        for note in _notes(result):
             output.problem(f"{result.name}: {output.visible(note)}")
     return running.exit_code(results)
 
@@ -59,11 +62,23 @@ def _sentence(result: "Result", *, dry_run: bool) -> str:
     if dry_run:
         return f"{result.listed} listed, {result.wanted} would be fetched"
     text = f"{result.tally.archived} new"
-    if result.tally.duplicates:
-        text += f", {result.tally.duplicates} kept already"
+    if readable := result.tally.duplicates - result.tally.unreadable:
+        text += f", {readable} kept already"
     if result.deleted:
         text += f", {result.deleted} deleted from the server"
     return f"{text}, {result.listed} on the server, {output.human_size(result.octets)} fetched"
+
+
+def _notes(result: "Result") -> list[str]:
+    """What a person should know although nothing failed."""
+    if not result.tally.unreadable:
+        return result.notes
+    what = output.counted(result.tally.unreadable, "message")
+    return [
+        *result.notes,
+        f"{what} that the archive has kept could not be read from it: run `poparchive verify --repair` while"
+        " the server still has them",
+    ]
 
 
 def _fields(result: "Result") -> dict[str, object]:
@@ -74,11 +89,12 @@ def _fields(result: "Result") -> dict[str, object]:
         "wanted": result.wanted,
         "archived": result.tally.archived,
         "duplicates": result.tally.duplicates,
+        "unreadable": result.tally.unreadable,
         "failed": result.failed,
         "deleted": result.deleted,
         "octets": result.octets,
         "seconds": result.ended - result.started,
         "error": result.error or None,
         "retry_after_s": result.retry_after_s,
-        "notes": result.notes,
+        "notes": _notes(result),
     }

@@ -240,7 +240,8 @@ class Puller:
             result.wanted += len(wanted)
             self._observer.planned(job.name, len(wanted), sum(wanted.entries.sizes))
             unnamed = Unnamed(writer, number, todo.refused)
-            sink = Sink(writer, wanted, result, self._observer, unnamed)
+            full = self._options.full
+            sink = Sink(writer, wanted, result, self._observer, unnamed, prove=full)
             try:
                 most = job.policy.max_message_bytes
                 many = len(wanted) - alone
@@ -264,7 +265,7 @@ class Puller:
             if gone:
                 await settle_deleted(writer, gone)
             result.sessions += 1
-            return session.profile.drain and sink.named > 0 and not self._options.full
+            return session.profile.drain and sink.named > 0 and not full
 
     async def _planned(
         self, job: Job, session: Session, result: Result

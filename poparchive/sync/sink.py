@@ -67,12 +67,16 @@ class Sink:
         result: Result,
         observer: Observer,
         unnamed: Unnamed,
+        *,
+        prove: bool = False,
     ) -> None:
+        """With ``prove`` the archive reads what it has kept before."""
         self._writer = writer
         self._wanted = wanted
         self._unnamed = unnamed
         self._result = result
         self._observer = observer
+        self._prove = prove
         self._large: Large | None = None
         self.done = 0
         """Messages that came or were refused; they do so in the order in which they were asked for."""
@@ -87,7 +91,7 @@ class Sink:
         else:
             self.named += 1
         if ledger is not None:
-            self._writer.keep(ledger, octets, self._result.tally)
+            self._writer.keep(ledger, octets, self._result.tally, prove=self._prove)
         self.count(len(octets))
 
     def begin(self, number: int) -> "Large":
@@ -141,7 +145,7 @@ class Sink:
         if ledger is None:
             spooled.discard()
         else:
-            self._writer.keep(ledger, spooled, self._result.tally)
+            self._writer.keep(ledger, spooled, self._result.tally, prove=self._prove)
         self.count(spool.size_bytes)
 
 
