@@ -325,7 +325,7 @@ class _Run:
             return
         pairs = []
         made_of: list[Carried] = []
-        with contextlib.closing(Lookup(self._layout.catalog)) as lookup:
+        with contextlib.closing(Lookup(self._layout.catalog, self._layout.id)) as lookup:
             for message in ready:
                 key = message.located.key
                 if not _is_still(lookup, message.located):

@@ -302,7 +302,7 @@ class Repair:
             yield "servers", self._fetch(self._asked(wanted))
 
     def _asked(self, wanted: set[bytes]) -> list[Lost]:
-        lookup = Lookup(self._layout.catalog)
+        lookup = Lookup(self._layout.catalog, self._layout.id)
         try:
             return [Lost(identity, *row) for identity in wanted for row in lookup.sources(identity)]
         finally:

@@ -43,12 +43,13 @@ class Restorer:
         """``broken`` are packs that cannot be gone on with, and of which nothing is to be needed."""
         self._layout = layout
         self._broken = broken
-        self._catalog = Catalog(layout.catalog)
+        self._catalog = Catalog(layout.catalog, archive=layout.id)
         last = open_pack(self._catalog)
-        self._packs = PackWriter(layout, None if last and last.number in broken else last)
+        # Before the open pack is cut, as in ``Writer``.
         self._journal = JournalWriter(layout, read_position(self._catalog.position()))
+        self._packs = PackWriter(layout, None if last and last.number in broken else last)
         self._reader = PackReader(layout)
-        self._lookup = Lookup(layout.catalog)
+        self._lookup = Lookup(layout.catalog, layout.id)
         self._frames = Framer(self._packs)
         self._blobs: dict[bytes, Location] = {}
         """Where those are that were stored; the catalog learns it from the entries later."""

@@ -61,7 +61,7 @@ def move_out(layout: Layout, packs: Iterable[int]) -> int:
 def unknown(layout: Layout) -> set[bytes]:
     """Return the messages that the journal names and the catalog does not have."""
     missing: set[bytes] = set()
-    with closing(Catalog(layout.catalog)) as catalog:
+    with closing(Catalog(layout.catalog, archive=layout.id)) as catalog:
         named = _named(layout)
         while some := list(islice(named, _AT_A_TIME)):
             missing |= set(some) - catalog.known_messages(some)

@@ -151,7 +151,7 @@ class Truth:
                 found[number] = state.length, state.sealed is not Sealed.NO
         except StoreError:
             with contextlib.suppress(CatalogMissingError, *DATABASE_ERRORS):
-                lookup = Lookup(self._layout.catalog)
+                lookup = Lookup(self._layout.catalog, self._layout.id)
                 found |= lookup.packs()
                 lookup.close()
         return found
