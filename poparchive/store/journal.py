@@ -246,22 +246,29 @@ def read(
     at before: who reads on behind damage is not to meet it with each entry again.
 
     Raises ``TornEntryError`` where the last file ends in something that is no whole entry (a crash
-    leaves that), and ``DamageError`` for anything wrong before the end.
+    leaves that), and ``DamageError`` for anything wrong before the end. A missing file ends the reading
+    where it should follow: what stands before it is yielded first.
     """
-    numbers = layout.journals()
-    if numbers and numbers != list(range(1, len(numbers) + 1)):
-        gone = min(set(range(1, max(numbers))) - set(numbers))
-        raise DamageError(f"{layout.journal(gone)}: {_MISSING}")
-    if position.file > len(numbers):
+    numbers = set(layout.journals())
+    end = max(numbers, default=0)
+    if position.file > end:
         raise DamageError(f"{layout.journal(position.file)}: {_MISSING}")
-    for number in numbers:
+    # Who begins at a position relies on all before it; who reads on behind damage was told of that.
+    for number in range(1 if header else position.file, end + 1):
+        if number not in numbers:
+            raise _gap(layout, number, min(one for one in numbers if one > number))
         if number < position.file:
             continue
         known = not header and number == position.file
-        last = number == numbers[-1]
-        for entry in _read_file(layout, number, position, last=last, header=not known):
+        for entry in _read_file(layout, number, position, last=number == end, header=not known):
             yield entry
             position = entry.after
+
+
+def _gap(layout: Layout, first: int, behind: int) -> DamageError:
+    """The error of the journal files from ``first`` on that are missing before the file ``behind``."""
+    more = f" (and those up to {layout.journal(behind - 1).name})" if behind - first > 1 else ""
+    return DamageError(f"{layout.journal(first)}{more}: {_MISSING}")
 
 
 def readable(layout: Layout) -> Iterator[JournalEntry]:

@@ -21,15 +21,15 @@ from poparchive.archive.rebuild import rebuild
 from poparchive.archive.repair import Lost, Needs, Repair
 from poparchive.archive.repair.restore import Restorer
 from poparchive.archive.spool import Spooled, SpoolWriter
-from poparchive.archive.verify import Damage
+from poparchive.archive.verify import Counts, Damage, verify
 from poparchive.archive.writer import Writer
 from poparchive.errors import PoparchiveError
-from poparchive.store import fsio, layout, parity
+from poparchive.store import fsio, journal, layout, parity
 from poparchive.store.digest import sha256
-from poparchive.store.errors import WriteError
+from poparchive.store.errors import DamageError, WriteError
 from poparchive.store.fsio import Lock
 from poparchive.store.journal import JournalWriter
-from poparchive.store.pack import PACK_HEADER_BYTES
+from poparchive.store.pack import PACK_HEADER_BYTES, highest_given
 from tests.archive.test_verify import change, frames
 from tests.store.escape_hatch import Archive
 from tests.support.archives import damages, fill, octets_of, put, rows
@@ -704,6 +704,46 @@ def test_journal_files_that_were_gone(many: Path, which: slice, *, catalog: bool
     assert {path: path.read_bytes() for path in whole} == whole
     assert damages(many) == []
     assert sorted(octets_of(many)) == before
+
+
+def lost(root: Path, *, catalog: bool) -> None:
+    """Lose the first journal file, and the databases too if need be."""
+    layout.open_layout(root).journal(1).unlink()
+    if not catalog:
+        for path in root.glob("*.sqlite*"):
+            path.unlink()
+
+
+def test_a_copy_without_our_last_entry_takes_nothing_away(many: Path) -> None:
+    """Neither it nor what is left here proves a whole journal: all stays as it is."""
+    copy = copied(many)
+    there, other = layout.open_layout(many), layout.open_layout(copy)
+    change(other.journal(1), other.journal(1).stat().st_size - 10)
+    change(
+        other.journal(there.journals()[-1]), other.journal(there.journals()[-1]).stat().st_size - 10
+    )
+    lost(many, catalog=False)
+    left = {path: path.read_bytes() for path in map(there.journal, there.journals())}
+    repair(many, copy)
+    assert {path: path.read_bytes() for path in map(there.journal, there.journals())} == left
+
+
+@pytest.mark.parametrize("catalog", [True, False])
+def test_a_missing_journal_file_is_told_once(many: Path, *, catalog: bool) -> None:
+    """The entries in the others are counted, and say which packs there are."""
+    there = layout.open_layout(many)
+    entries = [entry.after.file for entry in journal.read(there)]
+    highest = highest_given(there)
+    lost(many, catalog=catalog)
+    counts = Counts()
+    found = [one.what for one in verify(many, counts, lambda *_: None)]
+    assert sum("journal file is missing" in what for what in found) == 1
+    assert counts.entries == len([file for file in entries if file > 1])
+    assert not any("no entry of a journal" in what for what in found)
+    assert highest_given(there) == highest
+    if not catalog:
+        with pytest.raises(DamageError, match="journal file is missing"):
+            fill(many, mails(40, 41))
 
 
 def older(root: Path) -> Path:

@@ -70,6 +70,26 @@ def test_entries_come_back_across_files(archive: layout.Layout) -> None:
         assert [r.number for r in rest] == list(range(e.number + 1, 21))
 
 
+@pytest.mark.parametrize("which", [slice(0, 1), slice(0, 2), slice(1, 2), slice(1, 3)])
+def test_what_a_missing_file_leaves_is_read(archive: layout.Layout, which: slice) -> None:
+    """All that stands in the others comes out, and one look is enough to go on behind the gap."""
+    fill(archive, 20, file_bytes=600)
+    entries = list(journal.read(archive))
+    gone = archive.journals()[which]
+    left = [e.number for e in entries if e.after.file not in gone]
+    for number in gone:
+        archive.journal(number).unlink()
+    found: list[int] = []
+    with pytest.raises(DamageError, match=archive.journal(gone[0]).name):
+        # What came before the error stays in the list.
+        found.extend(entry.number for entry in journal.read(archive))
+    assert found == [e.number for e in entries if e.after.file < gone[0]]
+    assert [e.number for e in journal.readable(archive)] == left
+    # Who goes on from a place relies on all before it.
+    with pytest.raises(DamageError, match="is missing"):
+        next(journal.read(archive, entries[-2].after))
+
+
 def test_writing_goes_on_where_it_stopped(archive: layout.Layout) -> None:
     """A new writer continues the chain."""
     fill(archive, 3)
