@@ -7,7 +7,7 @@ read counts only with its hash, and names the entry before it.
 import hashlib
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +28,7 @@ ENTRY_HEADER_BYTES = _ENTRY.size + _CRC.size
 NO_HASH = bytes(HASH_BYTES)
 
 _CODECS = frozenset(map(int, frame.Codec))
+_WINDOW_BYTES = 1 << 20
 _LOOKED_BACK_BYTES = 64 << 10
 """Nearly every entry is shorter; four times as much is read each time that it was not enough."""
 
@@ -189,13 +190,23 @@ def before(fd: int, file: int, at: int, size: int, path: Path) -> Position | Non
 
 def nothing_follows(fd: int, offset: int, size: int, path: Path) -> bool:
     """Tell a torn tail from damage: behind a torn tail no whole entry begins."""
-    rest = read_exactly(fd, size - offset, offset, path)
-    at = rest.find(ENTRY_MAGIC, 1)
-    while at >= 0:
-        if _head(rest[at : at + ENTRY_HEADER_BYTES]):
-            return False
-        at = rest.find(ENTRY_MAGIC, at + 1)
-    return True
+    return not any(
+        _head(read_exactly(fd, min(ENTRY_HEADER_BYTES, size - at), at, path))
+        for at in places(fd, offset + 1, size, path)
+    )
+
+
+def places(fd: int, at: int, size: int, path: Path) -> Iterator[int]:
+    """Yield where entries seem to begin from an octet on. Reads a window at a time: a file may be large."""
+    overlap = len(ENTRY_MAGIC) - 1
+    while at < size:
+        length = min(_WINDOW_BYTES, size - at)
+        window = read_exactly(fd, length, at, path)
+        found = window.find(ENTRY_MAGIC)
+        while found >= 0:
+            yield at + found
+            found = window.find(ENTRY_MAGIC, found + 1)
+        at += length if at + length >= size else length - overlap
 
 
 def check_header(layout: Layout, number: int, octets: bytes) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from poparchive.store import entries, heads
 from poparchive.store.entries import (
     ENTRY_HEADER_BYTES,
-    ENTRY_MAGIC,
     FILE_HEADER_BYTES,
     HASH_BYTES,
     START,
@@ -300,15 +299,11 @@ def next_whole(layout: Layout, file: int, offset: int) -> Position | None:
             continue
         try:
             size = os.fstat(fd).st_size
-            at = offset + 1 if number == file else 0
             with contextlib.suppress(DamageError):
-                octets = read_exactly(fd, size - at, at, path) if at < size else b""
-                found = octets.find(ENTRY_MAGIC)
-                while found >= 0:
-                    before = entries.before(fd, number, at + found, size, path)
+                for at in entries.places(fd, offset + 1 if number == file else 0, size, path):
+                    before = entries.before(fd, number, at, size, path)
                     if before is not None:
                         return before
-                    found = octets.find(ENTRY_MAGIC, found + 1)
         finally:
             os.close(fd)
     return None

@@ -90,6 +90,21 @@ def test_what_a_missing_file_leaves_is_read(archive: layout.Layout, which: slice
         next(journal.read(archive, entries[-2].after))
 
 
+@pytest.mark.parametrize("window", [*range(4, 12), 100, 1 << 20])
+def test_entries_are_found_across_windows(
+    archive: layout.Layout, monkeypatch: pytest.MonkeyPatch, window: int
+) -> None:
+    """Wherever a window ends, the next whole entry behind damage is found."""
+    fill(archive, 4)
+    first, second, *_ = journal.read(archive)
+    monkeypatch.setattr("poparchive.store.entries._WINDOW_BYTES", window)
+    for offset in range(first.after.offset):
+        found = journal.next_whole(archive, 1, offset)
+        assert found is not None
+        assert found.entry == (0 if offset < 44 else 1)
+    assert journal.next_whole(archive, 1, second.after.offset - 1) == second.after
+
+
 def test_writing_goes_on_where_it_stopped(archive: layout.Layout) -> None:
     """A new writer continues the chain."""
     fill(archive, 3)
