@@ -81,11 +81,13 @@ def write_durably(path: Path, octets: bytes, *, mode: int = 0o600) -> None:
         sync_directory(path.parent)
 
 
-def copy_durably(path: Path) -> None:
-    """Write a file once more, and put the copy in its place: whatever happens, one of them is whole."""
+def copy_durably(source: Path, path: Path | None = None) -> None:
+    """Write a file once more, and put the copy in its place, or under another name: whatever happens, one of
+    them is whole."""
+    path = path or source
     new = path.with_name(path.name + ".new")
     try:
-        with writing(path), path.open("rb") as old, new.open("wb") as copy:
+        with writing(path), source.open("rb") as old, new.open("wb") as copy:
             os.fchmod(copy.fileno(), stat.S_IMODE(os.fstat(old.fileno()).st_mode))
             shutil.copyfileobj(old, copy, _COPIED_BYTES)
             copy.flush()

@@ -6,6 +6,7 @@ import errno
 import os
 import random
 import shutil
+import tracemalloc
 import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from poparchive.archive.optimize import optimize
 from poparchive.archive.pace import Limits
 from poparchive.archive.read import Reader
 from poparchive.archive.rebuild import rebuild
-from poparchive.archive.repair import Lost, Needs, Repair
+from poparchive.archive.repair import Lost, Needs, Repair, journalfiles
 from poparchive.archive.repair.restore import Restorer
 from poparchive.archive.spool import Spooled, SpoolWriter
 from poparchive.archive.verify import Counts, Damage, verify
@@ -30,6 +31,7 @@ from poparchive.store.errors import DamageError, WriteError
 from poparchive.store.fsio import Lock
 from poparchive.store.journal import JournalWriter
 from poparchive.store.pack import PACK_HEADER_BYTES, highest_given
+from poparchive.store.records import ListedRecord
 from tests.archive.test_verify import change, frames
 from tests.store.escape_hatch import Archive
 from tests.support.archives import damages, fill, octets_of, put, rows
@@ -714,6 +716,24 @@ def lost(root: Path, *, catalog: bool) -> None:
             path.unlink()
 
 
+@pytest.mark.parametrize("catalog", [True, False])
+def test_a_copy_gives_only_what_is_missing(many: Path, *, catalog: bool) -> None:
+    """The last entry of the copy is damaged and whole here: the file that is missing comes from the copy, and
+    no octet of the others is changed."""
+    copy = copied(many)
+    there = layout.open_layout(many)
+    before = sorted(octets_of(many))
+    whole = {path: path.read_bytes() for path in map(there.journal, there.journals())}
+    last = layout.open_layout(copy).journal(there.journals()[-1])
+    change(last, last.stat().st_size - 10)
+    lost(many, catalog=catalog)
+    repair(many, copy)
+    assert {path: path.read_bytes() for path in whole} == whole
+    assert damages(many) == []
+    assert not aside(many)
+    assert sorted(octets_of(many)) == before
+
+
 def test_a_copy_without_our_last_entry_takes_nothing_away(many: Path) -> None:
     """Neither it nor what is left here proves a whole journal: all stays as it is."""
     copy = copied(many)
@@ -726,6 +746,27 @@ def test_a_copy_without_our_last_entry_takes_nothing_away(many: Path) -> None:
     left = {path: path.read_bytes() for path in map(there.journal, there.journals())}
     repair(many, copy)
     assert {path: path.read_bytes() for path in map(there.journal, there.journals())} == left
+
+
+def test_a_large_journal_file_is_mended_in_pieces(tmp_path: Path) -> None:
+    """However large it is, and though the damage is at its beginning."""
+    there = layout.create(tmp_path / "large")
+    writer = JournalWriter(there, journal.START)
+    for n in range(160):
+        writer.append([ListedRecord(1, n, ((random.Random(n).randbytes(100_000), n),))], n)
+    writer.close()
+    other = layout.open_layout(copied(there.root))
+    whole = there.journal(1).read_bytes()
+    change(there.journal(1), 200)
+    tracemalloc.start()
+    try:
+        mended = journalfiles.mend(there, other, None)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert mended
+    assert there.journal(1).read_bytes() == whole
+    assert peak_bytes < len(whole) / 2
 
 
 @pytest.mark.parametrize("catalog", [True, False])
@@ -800,7 +841,7 @@ def test_a_journal_that_the_copy_cannot_give_is_told(
     with monkeypatch.context() as patch:
         if how == "no room":
             module = "poparchive.archive.repair.journalfiles"
-            patch.setattr(f"{module}.write_durably", lambda path, _: _full(path))
+            patch.setattr(f"{module}.copy_durably", lambda _, path: _full(path))
         repair(root, copy, left=left)
     assert damages(root) == []
     assert "has no entry" in left[0].what

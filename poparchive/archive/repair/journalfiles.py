@@ -5,16 +5,20 @@ Promise: no file is put in place before the chain of all of them proves it, and 
 
 import contextlib
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
 from poparchive.archive.repair import files
 from poparchive.store import heads, journal
 from poparchive.store.errors import StoreError
-from poparchive.store.fsio import write_durably, writing
+from poparchive.store.fsio import copy_durably, writing
 from poparchive.store.journal import START, Position, TornEntryError
 from poparchive.store.layout import Layout, number_of
+
+_PIECE_BYTES = 1 << 20
 
 
 class Mended(NamedTuple):
@@ -24,6 +28,16 @@ class Mended(NamedTuple):
     kept: Path | None
 
 
+class _Part(NamedTuple):
+    """What a journal file is made of: the octets of another up to ``end``, or all that it has."""
+
+    path: Path
+    end: int | None = None
+
+
+_Making = Callable[[int], Sequence[_Part]]
+
+
 def mend(layout: Layout, source: Layout, end: Position | None) -> list[Mended] | None:
     """Make the journal whole with what a second copy of the same archive has; return the files that were put
     in place, or None if the chain does not prove what comes out.
@@ -31,18 +45,26 @@ def mend(layout: Layout, source: Layout, end: Position | None) -> list[Mended] |
     ``end`` is where the catalog has come to: the chain has to lead there. A file that a newer version wrote
     is not replaced, nor is one beside it.
     """
-
+    numbers = {*layout.journals(), *source.journals()}
     foreign = _foreign(layout)
-    for kept in {START, _whole_to(layout)}:
 
-        def made(number: int, kept: Position = kept) -> bytes:
-            # Up to there ours stays. Then the copy's octets are tried, and ours behind its end.
-            ours = b"" if number in foreign else _octets(layout.journal(number))
-            first = kept.offset if number == kept.file else len(ours) if number < kept.file else 0
-            octets = ours[:first] + _octets(source.journal(number))[first:]
-            return octets + ours[len(octets) :]
+    def made(number: int, kept: Position) -> list[_Part]:
+        # Up to there ours stays. Then the copy's octets are tried, and ours behind its end.
+        if number in foreign:
+            return [_Part(source.journal(number))]
+        ours, copy = layout.journal(number), source.journal(number)
+        first = kept.offset if number == kept.file else None if number < kept.file else 0
+        return [_Part(ours, first), _Part(copy), _Part(ours)]
 
-        mended = _make(layout, {*layout.journals(), *source.journals()}, made, end)
+    def lacking(number: int) -> list[_Part]:
+        # Of a file that is ours nothing is to come from the copy, which may be damaged there.
+        ours = number in layout.journals() and number not in foreign
+        return [_Part((layout if ours else source).journal(number))]
+
+    wholes = dict.fromkeys((START, _whole_to(layout)))
+    tried: list[_Making] = [*(partial(made, kept=kept) for kept in wholes), lacking]
+    for one in tried:
+        mended = _make(layout, numbers, one, end)
         if mended is not None:
             return mended
     return None
@@ -77,8 +99,8 @@ def resume(layout: Layout, end: Position | None) -> list[Mended] | None:
     if not copies:
         return None
 
-    def made(number: int) -> bytes:
-        return _octets(copies.get(number, layout.journal(number)))
+    def made(number: int) -> list[_Part]:
+        return [_Part(copies.get(number, layout.journal(number)))]
 
     return _make(layout, {*layout.journals(), *copies}, made, end)
 
@@ -103,7 +125,7 @@ def remove_left(layout: Layout) -> None:
 def _make(
     layout: Layout,
     numbers: Collection[int],
-    made: Callable[[int], bytes],
+    made: _Making,
     end: Position | None,
 ) -> list[Mended] | None:
     """Put journal files that are ``made`` in place, if the chain proves them."""
@@ -116,7 +138,7 @@ def _make(
         trial.journal(1).parent.mkdir(mode=0o700, parents=True)
         try:
             for number in sorted(numbers):
-                trial.journal(number).write_bytes(made(number))
+                _write(trial.journal(number), made(number))
             return _switch(trial, layout) if _leads(trial, layout, end) else None
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -126,21 +148,36 @@ def _switch(trial: Layout, layout: Layout) -> list[Mended]:
     """Put those files of a journal that was proved in place that are others."""
     mended = []
     for number in trial.journals():
-        octets = trial.journal(number).read_bytes()
         path = layout.journal(number)
-        if octets == _octets(path):
+        if _same(trial.journal(number), path):
             continue
         new = files.healed(path)
-        write_durably(new, octets)
+        copy_durably(trial.journal(number), new)
         mended.append(Mended(path, files.put_in_place(new, path)))
     return mended
 
 
-def _octets(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
+def _write(path: Path, parts: Sequence[_Part]) -> None:
+    """Make a file of these: each goes on at the octet where the one before it ended."""
+    with path.open("wb") as out:
+        path.chmod(0o600)
+        for part in parts:
+            for piece in _pieces(part.path, out.tell(), part.end):
+                out.write(piece)
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two files have the same octets; one that is missing has none."""
+    return all(a == b for a, b in zip_longest(_pieces(one), _pieces(other)))
+
+
+def _pieces(path: Path, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+    """Yield the octets of a file, as far as it is there and can be read."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        file.seek(start)
+        while piece := file.read(_PIECE_BYTES if end is None else min(_PIECE_BYTES, end - start)):
+            yield piece
+            start += len(piece)
 
 
 def _leads(trial: Layout, layout: Layout, end: Position | None) -> bool:
