@@ -242,16 +242,19 @@ def highest_given(layout: Layout) -> int:
     )
 
 
-def cut_tail(layout: Layout, last: PackRecord) -> None:
-    """Cut a pack back to its committed length, and keep what is whole behind it, as ``keep_tail`` does."""
+def cut_tail(layout: Layout, last: PackRecord, *, given: int = 0) -> None:
+    """Cut a pack back to its committed length, and keep what is whole behind it, as ``keep_tail`` does.
+    Numbers up to ``given`` are taken, whatever the journal says."""
     path = layout.pack(last.number)
     heads.refuse_newer_file(path, heads.PACK)
-    keep_tail(layout, last, path, path)
+    keep_tail(layout, last, path, path, given=given)
     with writing(path):
         os.truncate(path, last.length)
 
 
-def keep_tail(layout: Layout, last: PackRecord, source: Path, whole: Path) -> int:
+def keep_tail(
+    layout: Layout, last: PackRecord, source: Path, whole: Path, *, given: int = 0
+) -> int:
     """Copy what ``source`` holds behind the committed length of a pack into a pack of its own, which no entry
     names, if a frame in it is whole. Return its number, else 0. Durable when it returns.
 
@@ -285,7 +288,8 @@ def keep_tail(layout: Layout, last: PackRecord, source: Path, whole: Path) -> in
                 " mends it"
             )
         _remove_unfinished(layout)
-        writer = PackWriter(layout, None, pack_bytes=_NO_LIMIT, path=layout.new_pack)
+        given = max(given, highest_given(layout))
+        writer = PackWriter(layout, None, pack_bytes=_NO_LIMIT, path=layout.new_pack, given=given)
         stack.callback(writer.close)
         try:
             writer.begin(dictionary)

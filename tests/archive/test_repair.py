@@ -812,6 +812,31 @@ def test_an_archive_that_came_back_older_catches_up(root: Path) -> None:
     assert sorted(octets_of(was)) == sorted([*octets_of(root), *mails(50, 54)])
 
 
+def test_what_lay_behind_the_end_has_no_number_that_the_copy_gave(root: Path) -> None:
+    """Our journal is older than our packs, and the copy has gone on to further packs."""
+    copy = copied(root)
+    before = sorted(octets_of(root))
+    there, other = layout.open_layout(root), layout.open_layout(copy)
+    fill(root, mails(30, 33))
+    assert there.packs() == other.packs()
+    shutil.rmtree(root / "journal")
+    shutil.copytree(copy / "journal", root / "journal")
+    for path in root.glob("*.sqlite*"):
+        path.unlink()
+    with Writer(copy, pack_bytes=6000) as writer:
+        for first in range(50, 80, 3):
+            put(writer, mails(first, first + 3))
+    taken = other.packs()
+    assert len(taken) > len(there.packs())
+    said, _ = repair(root, copy)
+    # The last one, which is not sealed, takes the mail that was behind the end.
+    for number in taken:
+        assert there.pack(number).read_bytes().startswith(other.pack(number).read_bytes())
+    assert not any("neither parity" in line for line in said)
+    assert damages(root) == []
+    assert sorted(octets_of(root)) == sorted([*before, *mails(30, 33), *mails(50, 80)])
+
+
 def test_a_damaged_copy_gives_the_end_of_the_journal(root: Path) -> None:
     """Its beginning is damaged, and whole here."""
     was = older(root)

@@ -240,7 +240,7 @@ class Repair:
     def _ready_strays(self) -> None:
         """Before anything is done to packs, for that ends them at their committed length."""
         try:
-            strays.cut_tails(self._layout, self._say)
+            strays.cut_tails(self._layout, self._say, self._truth.copy)
             # The mail of a pack that is gone may stand in one of them.
             strays.heal(self._layout, self._say)
         except StoreError as error:

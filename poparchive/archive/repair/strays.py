@@ -25,13 +25,15 @@ from poparchive.store.errors import DamageError, StoreError
 from poparchive.store.frame import ObjectKind
 from poparchive.store.fsio import writing
 from poparchive.store.layout import Layout
-from poparchive.store.pack import cut_tail
+from poparchive.store.pack import cut_tail, highest_given
 from poparchive.store.records import PackRecord, Sealed
 
 
-def cut_tails(layout: Layout, say: Say) -> None:
+def cut_tails(layout: Layout, say: Say, copy: Layout | None) -> None:
     """Copy what lies behind the committed lengths of packs that are not sealed into packs of their own, and
     cut it off. What cannot be copied stays.
+
+    A second ``copy`` of this archive may have gone on: numbers that it has given are those of other packs.
 
     :raises StoreError: The journal is damaged.
     """
@@ -43,9 +45,16 @@ def cut_tails(layout: Layout, say: Say) -> None:
             with writing(path):
                 if not path.is_file() or path.stat().st_size <= state.length:
                     continue
-                cut_tail(layout, PackRecord(number, state.length, Sealed.NO))
+                last = PackRecord(number, state.length, Sealed.NO)
+                cut_tail(layout, last, given=_given_by(copy))
         except PoparchiveError as error:
             say(str(error))
+
+
+def _given_by(copy: Layout | None) -> int:
+    if copy is None:
+        return 0
+    return max(highest_given(copy), *copy.packs(), *copy.new_packs(), *copy.parities(), 0)
 
 
 def heal(layout: Layout, say: Say) -> None:

@@ -42,9 +42,8 @@ class Truth:
         if proof is None or proof.id != self._layout.id:
             self._say(f"{path}: nothing proves what it should say")
             return
-        source = self._source if self._same_archive() else None
         try:
-            kept = files.mend_description(self._layout, source)
+            kept = files.mend_description(self._layout, self.copy)
         except (OSError, StoreError) as error:
             self._say(f"{path}: cannot be written anew: {told(error)}")
             return
@@ -58,6 +57,11 @@ class Truth:
                 self._say(f"{path}: was missing; it was made again")
         except StoreError as error:
             self._say(str(error))
+
+    @property
+    def copy(self) -> Layout | None:
+        """The second copy, if it is one of this archive."""
+        return self._source if self._same_archive() else None
 
     def _same_archive(self) -> bool:
         return self._source is not None and self._source.id == self._layout.id
@@ -132,7 +136,7 @@ class Truth:
             )
         )
         # Octets behind the end are not those of the entries that are taken.
-        strays.cut_tails(self._layout, self._say)
+        strays.cut_tails(self._layout, self._say, self._source)
         if not self._journal():
             return False
         self.left.clear()
