@@ -105,9 +105,18 @@ def encode(batch: Sequence[Record], number: int, time: int, previous: bytes) -> 
     return octets + hashlib.sha256(octets).digest()
 
 
-def full_length(octets: bytes) -> int:
-    """Return how long the entry is that begins with these octets, its header, whether that checks or not."""
-    return _Head._make(_ENTRY.unpack_from(octets)).length
+def may_have_been_whole(octets: bytes) -> bool:
+    """Whether an entry, now damaged, may be in these octets, which begin where one would and hold none.
+
+    A write that was cut is shorter than its header says, or ends in zeros: a power loss leaves a file with
+    its length and not its octets. A header that is damaged says nothing of the length, so that there anything
+    behind it counts.
+    """
+    head = _head(octets[:ENTRY_HEADER_BYTES])
+    written = len(octets.rstrip(b"\0"))
+    if head is None:
+        return written > ENTRY_HEADER_BYTES
+    return len(octets) >= head.length and written > head.length - HASH_BYTES
 
 
 def read_entry(fd: int, position: Position, size: int, path: Path) -> JournalEntry:

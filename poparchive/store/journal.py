@@ -7,11 +7,9 @@ is after it was synced. ``read`` checks every hash and the chain as it goes.
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from poparchive.store import entries, heads
 from poparchive.store.entries import (
-    ENTRY_HEADER_BYTES,
     FILE_HEADER_BYTES,
     HASH_BYTES,
     START,
@@ -58,8 +56,8 @@ FILE_BYTES = 64 << 20
 class JournalWriter:
     """Appends entries behind ``position`` and cuts off whatever torn octets lie there.
 
-    Raises ``DamageError``, and cuts nothing, where a whole entry lies there that was not read. A last entry
-    that has all its octets and not its hash may have been whole once: a copy of it stays beside the file.
+    Raises ``DamageError``, and cuts nothing, where a whole entry lies there that was not read. Of a last
+    entry that may have been whole once a copy stays beside the file, also where it is the first of its file.
     """
 
     def __init__(self, layout: Layout, position: Position, *, file_bytes: int = FILE_BYTES) -> None:
@@ -75,7 +73,7 @@ class JournalWriter:
             with writing(path):
                 self._fd = os.open(path, os.O_RDWR)
                 try:
-                    self._keep_changed(path)
+                    self._keep_changed(position.file, position.offset)
                     os.ftruncate(self._fd, position.offset)
                     os.lseek(self._fd, position.offset, os.SEEK_SET)
                     self._remove_later_files(position.file)
@@ -93,34 +91,35 @@ class JournalWriter:
                 f" {unread.entry + 1}, which was not read; nothing was written. `poparchive verify` says more"
             )
 
-    def _keep_changed(self, path: Path) -> None:
-        """Keep a copy of what is cut off if it is an entry of full length. A write that was cut is shorter,
-        or ends in zeros."""
-        at = self._position.offset
-        length = os.fstat(self._fd).st_size - at
-        if length < ENTRY_HEADER_BYTES:
-            return
-        head = read_exactly(self._fd, ENTRY_HEADER_BYTES, at, path)
-        if length != entries.full_length(head):
-            return
-        octets = read_exactly(self._fd, length, at, path)
-        if any(octets[-HASH_BYTES:]):
+    def _keep_changed(self, number: int, start: int) -> None:
+        """Keep a copy of what may have been an entry, before its file is cut off, removed or begun anew."""
+        path = self._layout.journal(number)
+        with writing(path):
+            fd = os.open(path, os.O_RDONLY)
+            try:
+                length = max(0, os.fstat(fd).st_size - start)
+                octets = read_exactly(fd, length, start, path)
+            finally:
+                os.close(fd)
+        if entries.may_have_been_whole(octets):
             write_durably(free_name(path), octets)
 
-    def _refuse_entries(self, number: int) -> None:
-        """A file that is to be removed or begun anew has no entry that goes on from here."""
+    def _give_up(self, number: int) -> None:
+        """A file that is to be removed or begun anew has no entry that goes on from here. What may have been
+        one is kept."""
         path = self._layout.journal(number)
         if path.stat().st_size > FILE_HEADER_BYTES:
             with contextlib.suppress(TornEntryError):
                 for entry in _read_file(self._layout, number, self._position, last=True):
                     raise DamageError(f"{path}: holds entry {entry.number}, which was not read")
+            self._keep_changed(number, FILE_HEADER_BYTES)
 
     def _remove_later_files(self, last: int) -> None:
         """A crash may leave a file that was begun and has no entry; behind it this one could not end
         in a torn entry again."""
         later = [number for number in self._layout.journals() if number > last]
         for number in later:
-            self._refuse_entries(number)
+            self._give_up(number)
             self._layout.journal(number).unlink()
         if later:
             sync_directory(self._layout.journal(last).parent)
@@ -162,7 +161,7 @@ class JournalWriter:
         head = heads.encode(heads.JOURNAL, self._layout.id, number, first)
         # Asked of the file itself: a directory that may not be listed looks empty.
         if path.exists():
-            self._refuse_entries(number)
+            self._give_up(number)
         with writing(path):
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
             write_all(self._fd, head)

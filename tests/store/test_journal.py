@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from poparchive.model import Fate, MessageId
 from poparchive.store import journal, layout, records
+from poparchive.store.entries import ENTRY_HEADER_BYTES
 from poparchive.store.errors import DamageError, StoreError, WriteError
 from poparchive.store.journal import START, JournalWriter, TornEntryError
 
@@ -195,6 +196,78 @@ def test_a_last_entry_of_full_length_stays(archive: layout.Layout) -> None:
     assert archive.journal(1).read_bytes() == octets[:at]
     (kept,) = archive.journal(1).parent.glob("*.damaged-*")
     assert kept.read_bytes() == changed
+
+
+def flipped(octets: bytes, at: int) -> bytes:
+    return octets[:at] + bytes([octets[at] ^ 1]) + octets[at + 1 :]
+
+
+def copies(archive: layout.Layout) -> list[bytes]:
+    return [path.read_bytes() for path in sorted(archive.journal(1).parent.glob("*.damaged-*"))]
+
+
+def test_a_length_that_is_damaged_says_nothing(archive: layout.Layout) -> None:
+    """Any octet of a last entry's header may have changed, and octets may lie behind it: it stays."""
+    fill(archive, 4)
+    octets = archive.journal(1).read_bytes()
+    position = [one.after for one in journal.read(archive)][2]
+    at = position.offset
+    tails = [flipped(octets[at:], n) for n in range(ENTRY_HEADER_BYTES)]
+    damaged = flipped(octets[at:], ENTRY_HEADER_BYTES)
+    tails += [damaged + more for more in (bytes(600), b"PAJE", bytes(600) + b"PAJE")]
+    for number, tail in enumerate(tails, 1):
+        archive.journal(1).write_bytes(octets[:at] + tail)
+        JournalWriter(archive, position).close()
+        assert archive.journal(1).read_bytes() == octets[:at]
+        assert len(copies(archive)) == number
+        assert tail in copies(archive)
+
+
+def test_what_a_loss_of_power_leaves_is_not_copied(archive: layout.Layout) -> None:
+    """A sector that is there of an entry that was being written, and zeros where others are missing."""
+    fill(archive, 4)
+    octets = archive.journal(1).read_bytes()
+    position = [one.after for one in journal.read(archive)][2]
+    at = position.offset
+    entry = octets[at:]
+    for there in (0, 3, ENTRY_HEADER_BYTES, ENTRY_HEADER_BYTES + 2):
+        for zeros in (0, 1, len(entry) - there, 700):
+            archive.journal(1).write_bytes(octets[:at] + entry[:there] + bytes(zeros))
+            JournalWriter(archive, position).close()
+            assert copies(archive) == []
+
+
+def test_an_entry_of_full_length_stays_of_a_file_that_is_removed(archive: layout.Layout) -> None:
+    """Where the last entry is the first of its file, nothing is left of that file; a write that was cut
+    leaves no copy."""
+    fill(archive, 4, file_bytes=1)
+    *_, before, _ = [one.after for one in journal.read(archive)]
+    last = archive.journal(4)
+    octets = last.read_bytes()
+    for gone in (octets[:-1], octets[:-32] + bytes(32), octets[: journal.FILE_HEADER_BYTES]):
+        last.write_bytes(gone)
+        JournalWriter(archive, before).close()
+        assert not last.exists()
+        assert copies(archive) == []
+    damaged = flipped(octets, -40)
+    last.write_bytes(damaged)
+    JournalWriter(archive, before).close()
+    assert archive.journals() == [1, 2, 3]
+    assert copies(archive) == [damaged[journal.FILE_HEADER_BYTES :]]
+
+
+def test_an_entry_of_full_length_stays_of_a_file_that_is_begun_anew(archive: layout.Layout) -> None:
+    """A catalog that is empty knows no entry: the first file is begun again, and its one entry stays."""
+    fill(archive, 1)
+    first = archive.journal(1)
+    octets = first.read_bytes()
+    damaged = flipped(octets, -40)
+    for there, kept in ((octets[:-1], []), (damaged, [damaged[journal.FILE_HEADER_BYTES :]])):
+        first.write_bytes(there)
+        with contextlib.closing(JournalWriter(archive, START)) as writer:
+            writer.append([], 1)
+        assert [one.records for one in journal.read(archive)] == [[]]
+        assert copies(archive) == kept
 
 
 def test_a_copy_that_cannot_be_written_leaves_nothing_open(
