@@ -10,6 +10,7 @@ from collections.abc import Container, Iterator, Sequence
 from poparchive.archive.framing import Framer
 from poparchive.archive.opening import open_pack
 from poparchive.archive.position import read_position
+from poparchive.archive.repair.scratch import Places
 from poparchive.archive.spool import Spooled
 from poparchive.archive.verify.unnamed import RECOVERED
 from poparchive.index.catalog import Catalog
@@ -51,7 +52,7 @@ class Restorer:
         self._reader = PackReader(layout)
         self._lookup = Lookup(layout.catalog, layout.id)
         self._frames = Framer(self._packs)
-        self._blobs: dict[bytes, Location] = {}
+        self._blobs = Places()
         """Where those are that were stored; the catalog learns it from the entries later."""
         self._queued: set[bytes] = set()
         self._pending = 0
@@ -63,6 +64,7 @@ class Restorer:
 
     def close(self) -> None:
         """Close without syncing what was not committed."""
+        self._blobs.close()
         self._frames.close()
         self._packs.close()
         self._journal.close()
@@ -150,7 +152,7 @@ class Restorer:
 
     def _has(self, digest: bytes) -> bool:
         """Whether a blob was stored, or is queued."""
-        return digest in self._blobs or digest in self._queued
+        return digest in self._queued or self._blobs.get(digest) is not None
 
     def _blob(self, digest: bytes, content: bytes) -> None:
         self._queued.add(digest)
@@ -184,7 +186,7 @@ class Restorer:
                     f"blob {identity.hex()} does not come out of the pack as it went in; it was not stored"
                     " again. The disk or the memory may be faulty."
                 )
-        self._blobs |= blobs
+        self._blobs.add(blobs)
         self._queued.clear()
         for identity, place in recipes.items():
             digest = hashlib.sha256()

@@ -15,6 +15,7 @@ from poparchive.archive.objects import gather, readable
 from poparchive.archive.read import Reader
 from poparchive.archive.repair import packfiles, retire
 from poparchive.archive.repair.restore import Restorer
+from poparchive.archive.repair.scratch import Seen
 from poparchive.archive.repair.told import Say
 from poparchive.archive.scan import Scan
 from poparchive.archive.spool import Spooled
@@ -129,9 +130,10 @@ class Strays:
 
         ``broken`` are packs that cannot be gone on with, which may hold some too.
         """
-        taken: set[bytes] = set()
+        found = known = 0
         lacking = retire.unknown(self._layout)
         with ExitStack() as stack:
+            taken = stack.enter_context(closing(Seen()))
             restorer = stack.enter_context(closing(Restorer(self._layout, broken)))
             archive = stack.enter_context(Reader(self._layout.root, self._layout))
             there = [number for number in broken if self._layout.pack(number).exists()]
@@ -142,12 +144,16 @@ class Strays:
                 octets = make()
                 if (octets.digest if isinstance(octets, Spooled) else sha256(octets)) != identity:
                     raise DamageError(f"message {identity.hex()} was read twice and differs")
-                store = restorer.add if identity in lacking else restorer.take_in
-                store(identity, octets, int(time.time()))
+                if identity in lacking:
+                    restorer.add(identity, octets, int(time.time()))
+                    known += 1
+                else:
+                    restorer.take_in(identity, octets, int(time.time()))
+                    found += 1
                 if isinstance(octets, Spooled):
                     octets.discard()
             restorer.commit(int(time.time()))
-        return len(taken - lacking), len(taken & lacking)
+        return found, known
 
     def remove(self, say: Say) -> None:
         """Remove those that nobody would miss now, and say why the others stay."""
