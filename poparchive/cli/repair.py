@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,12 @@ def repair(
     source: Path | None,
     counts: Counts,
     show: Callable[[output.Progress], Progress],
-) -> list[Damage]:
-    """Mend the archive and return what is left, found by looking at all of it again."""
+) -> Generator[Damage, None, None]:
+    """Mend the archive and yield what is left, found by looking at all of it again.
+
+    It is yielded as it is found, for a message each may be lost. The locks are held until the end, or until
+    the iterator is closed.
+    """
     root = settings.archive_dir()
     layout, _ = open_proved(root)
     other = _second(source) if source is not None else None
@@ -54,7 +58,8 @@ def repair(
                 lambda: look(Counts(), "verify with the mended journal"),
             )
             mending.run(needs)
-        return [*look(counts, "verify again"), *mending.left]
+        yield from look(counts, "verify again")
+        yield from mending.left
 
 
 def _second(source: Path) -> Layout:

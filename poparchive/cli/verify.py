@@ -55,8 +55,10 @@ def verify(
             raise UsageError(
                 "--repair looks at all of the archive: --sample and --within exclude it"
             )
-        mended = mend(Settings.of(context), source, counts, shown)
-        return _end(counts, _tell_all(mended, as_json=as_json))
+        # Whatever ends it: the locks are let go of at once.
+        with closing(mend(Settings.of(context), source, counts, shown)) as left:
+            damaged = _tell_all(left, as_json=as_json)
+        return _end(counts, damaged)
     with (
         output.progress("verify", unit="steps") as bars,
         # Whatever ends it, such as a reader that has gone: what was found by then is noted.
