@@ -14,12 +14,11 @@ from poparchive.mime.text import extract
 
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/=\s]+")
 
-
 _SEPARATOR: Final = re.compile(
-    rb"^From [^\r\n]{1,400}?\d:\d\d[^\r\n]{0,60}\r?\n(?=[!-9;-~]{1,76}:)", re.MULTILINE
+    rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\r\n]{1,400}?\d:\d\d[^\r\n]{0,60}\r?\n(?=[!-9;-~]{1,76}:)"
 )
-"""Between the messages of an mbox (RFC 4155): it has a time of day, and a header comes behind it. What else
-begins so is a line of a text."""
+"""Between the messages of an mbox (RFC 4155): it has a time of day, an empty line is before it, and a header
+comes behind it. What else begins so is a line of a text."""
 _QUOTED: Final = re.compile(rb"^>(>*From )", re.MULTILINE)
 
 
@@ -31,11 +30,7 @@ def mail(content: bytes, within: Within) -> None:
     for message in _messages(content):
         if within.found.full:
             return
-        within.budget.enter()
-        try:
-            _message(message, within)
-        finally:
-            within.budget.leave()
+        _message(message, within)
 
 
 def _messages(content: bytes) -> Iterator[bytes]:

@@ -55,7 +55,8 @@ def pull(
             output.problem(f"{start}{output.visible(result.error)}")
         for note in _notes(result):
             output.problem(f"{result.name}: {output.visible(note)}")
-    return running.exit_code(results)
+    # What the archive has lost does not come back later by itself.
+    return 1 if any(one.tally.unreadable for one in results) else running.exit_code(results)
 
 
 def _sentence(result: "Result", *, dry_run: bool) -> str:

@@ -3,6 +3,7 @@
 The identity binds packs and journal to the archive: a file copied in from another one is noticed.
 """
 
+import contextlib
 import re
 import time
 from collections.abc import Callable
@@ -83,10 +84,14 @@ class Layout(NamedTuple):
         return _numbers(self.root / "packs", "*/*.parity", self.parity)
 
     def stored_bytes(self) -> int:
-        """Return the octets of packs and journal."""
+        """Return the octets of packs and journal. A pack that another command removes meanwhile has none."""
         paths = [self.pack(number) for number in self.packs()]
         paths += [self.journal(number) for number in self.journals()]
-        return sum(path.stat().st_size for path in paths)
+        found = 0
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError):
+                found += path.stat().st_size
+        return found
 
     def journals(self) -> list[int]:
         """Return the numbers of all journal files on disk, ascending."""

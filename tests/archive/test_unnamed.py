@@ -10,6 +10,7 @@ from poparchive.archive.optimize import Outcome, optimize
 from poparchive.archive.pace import Limits
 from poparchive.archive.rebuild import rebuild
 from poparchive.archive.verify import Counts, Kind, verify
+from poparchive.archive.verify.unnamed import Unnamed, told
 from poparchive.archive.writer import Writer
 from poparchive.store import layout
 from poparchive.store.errors import DamageError
@@ -108,8 +109,8 @@ def test_an_older_journal_and_newer_packs(root: Path) -> None:
     assert {one.kind for one in found} == {Kind.PACK}
     assert len(found) == len(held)
     assert all("it was kept" in one.what for one in found)
-    told = run(root).damages
-    assert [name for name in sorted(held) if any(name in what for what in told)] == sorted(held)
+    said = run(root).damages
+    assert [name for name in sorted(held) if any(name in what for what in said)] == sorted(held)
     assert packs(root).items() >= held.items()
 
     shutil.rmtree(root / "packs")
@@ -198,8 +199,8 @@ def test_a_retired_pack_with_a_damaged_dictionary(root: Path, *, parity: bool) -
     if parity:
         there.parity(number).write_bytes(b"none that heals")
     damaged = pack.read_bytes()
-    for told in (run(root).damages, [one.what for one in damages(root)]):
-        (said,) = (one for one in told if str(pack) in one)
+    for all_said in (run(root).damages, [one.what for one in damages(root)]):
+        (said,) = (one for one in all_said if str(pack) in one)
         assert "the journal has retired it" in said
         assert "dictionary" in said
         assert "may be removed by hand" in said
@@ -213,6 +214,18 @@ def test_a_retired_pack_with_a_damaged_dictionary(root: Path, *, parity: bool) -
     assert not pack.exists()
     assert sorted(octets_of(root)) == before
     assert damages(root) == []
+
+
+def test_what_is_told_as_what() -> None:
+    """A pack with parity makes damage of what stands beside it, for the journal is older than the packs then;
+    one that was retired does not."""
+    cut = Unnamed(7, unknown=2, some={b"a", b"b"})
+    nothing = Unnamed(8)
+    retired = Unnamed(3, unknown=1, retired=True, has_parity=True)
+    newer = Unnamed(9, unknown=1, has_parity=True)
+    assert told([cut, nothing]) == ([cut, nothing], [])
+    assert told([cut, nothing, retired]) == ([cut, nothing], [retired])
+    assert told([cut, nothing, retired, newer]) == ([nothing], [cut, retired, newer])
 
 
 @pytest.mark.parametrize("first", [True, False])

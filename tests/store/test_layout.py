@@ -51,3 +51,11 @@ def test_the_look_at_the_format_gives_the_id(tmp_path: Path) -> None:
     for other in (text[:at] + "x" + text[at + 1 :], text[:at] + text[at + 1 :], "format = 1\n"):
         path.write_text(other)
         assert check_format(there.root) is None
+
+
+def test_a_pack_that_goes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An optimize that runs beside removes packs; what is counted then is what is left."""
+    made = create(tmp_path / "a")
+    (made.root / "journal" / "00000001.journal").write_bytes(b"123")
+    monkeypatch.setattr(type(made), "packs", lambda _: [5])
+    assert made.stored_bytes() == 3

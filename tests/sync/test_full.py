@@ -32,9 +32,9 @@ def test_what_is_known_and_cannot_be_read_is_told(tmp_path: Path, *, optimized: 
         path = there.pack(max(there.packs()))
         octets = path.read_bytes()
         path.write_bytes(octets[:-1] + bytes([octets[-1] ^ 1]))
-        (row,) = made.json("pull", "--full")
+        (row,) = made.json("pull", "--full", code=1)
         assert (row["archived"], row["duplicates"], row["unreadable"]) == (0, 5, 1)
-        said = made.run("pull", "--full").stderr.decode()
+        said = made.said("pull", "--full")
         assert "0 new, 4 kept already" in said
         assert "1 message that the archive has kept could not be read from it" in said
         made.run("verify", "--repair")

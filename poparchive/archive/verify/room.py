@@ -26,8 +26,15 @@ class _NoRoomError(Exception):
 
 def refuse_full(error: BaseException) -> None:
     """Raise if an error is of writing: it says nothing of what was read."""
-    if _is_full(error):
+    if _of_writing(error):
         raise _NoRoomError from error
+
+
+def _of_writing(error: BaseException | None) -> BaseException | None:
+    """Return the error of writing that an error is, or is raised from."""
+    while error is not None and not _is_full(error):
+        error = error.__cause__
+    return error
 
 
 def _is_full(error: BaseException) -> bool:
@@ -42,9 +49,9 @@ def told() -> Iterator[None]:
     """Say what a full temporary directory ends in, and what to do."""
     try:
         yield
-    except (_NoRoomError, WriteError, OSError, sqlite3.Error) as error:
-        cause = error.__cause__ if isinstance(error, _NoRoomError) else error
-        if cause is None or not _is_full(cause):
+    except (_NoRoomError, PoparchiveError, OSError, sqlite3.Error) as error:
+        cause = _of_writing(error)
+        if cause is None:
             raise
         raise TemporaryDirectoryError(
             f"{tempfile.gettempdir()}: what a verification notes in the temporary directory cannot be written"

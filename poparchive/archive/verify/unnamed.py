@@ -81,15 +81,19 @@ def told(packs: Iterable[Unnamed]) -> tuple[list[Unnamed], list[Unnamed]]:
     """Return those that are worth a note, and those that are damage.
 
     A pull that was cut leaves no more than one batch, which was not kept yet, and no parity: that is made of
-    what an entry names, and by ``optimize``. Nor is what was retired of that kind.
+    what an entry names, and by ``optimize``. A pack with parity says that the journal is older than they are,
+    so that the others may hold what was kept. What was retired says nothing of them.
     """
     missed = list(packs)
-    many = [one for one in missed if one.unknown]
+    others = [one for one in missed if one.unknown and not one.retired]
     # A pull that was cut again has left the same mail again.
-    some = set[bytes]().union(*(one.some for one in many))
-    if len(some) <= _AT_MOST and not any(one.has_parity or one.retired for one in many):
-        return missed, []
-    return [one for one in missed if not one.unknown], many
+    some = set[bytes]().union(*(one.some for one in others))
+    older = len(some) > _AT_MOST or any(one.has_parity for one in others)
+    few: list[Unnamed] = []
+    many: list[Unnamed] = []
+    for one in missed:
+        (many if one.unknown and (older or one.retired) else few).append(one)
+    return few, many
 
 
 def look(
