@@ -74,7 +74,9 @@ class JournalWriter:
                 self._fd = os.open(path, os.O_RDWR)
                 try:
                     self._keep_changed(position.file, position.offset)
-                    os.ftruncate(self._fd, position.offset)
+                    if os.fstat(self._fd).st_size > position.offset:
+                        os.ftruncate(self._fd, position.offset)
+                        os.fdatasync(self._fd)
                     os.lseek(self._fd, position.offset, os.SEEK_SET)
                     self._remove_later_files(position.file)
                 except BaseException:
@@ -280,7 +282,7 @@ def readable(layout: Layout) -> Iterator[JournalEntry]:
                 before = entry.after
                 yield entry
         except StoreError:
-            position = next_whole(layout, before.file or 1, before.offset)
+            position = next_whole(layout, before.file or 1, before.offset - 1)
 
 
 def next_whole(layout: Layout, file: int, offset: int) -> Position | None:
@@ -321,7 +323,11 @@ def _read_file(
         if last and size < FILE_HEADER_BYTES and position.file < number:
             raise TornEntryError(path, 0, "the file ends inside its header")
         if header:
-            entries.check_header(layout, number, read_exactly(fd, FILE_HEADER_BYTES, 0, path))
+            head = read_exactly(fd, FILE_HEADER_BYTES, 0, path)
+            alone = last and size == FILE_HEADER_BYTES and position.file < number
+            if alone and heads.decode(head, heads.JOURNAL) is None:
+                raise TornEntryError(path, 0, "the file ends behind a header that is damaged")
+            entries.check_header(layout, number, head)
         if position.file < number:
             position = Position(number, FILE_HEADER_BYTES, position.entry, position.hash)
         while position.offset < size:

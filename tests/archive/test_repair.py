@@ -850,6 +850,18 @@ def test_a_damaged_copy_gives_the_end_of_the_journal(root: Path) -> None:
     assert sorted(octets_of(was)) == before
 
 
+@pytest.mark.parametrize("at", [100, 1 << 20])
+def test_a_journal_file_with_octets_too_many(many: Path, at: int) -> None:
+    """In it, or behind its end, where it is not the last."""
+    copy = copied(many)
+    path = layout.open_layout(many).journal(1)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:at] + b"twelve more." + whole[at:])
+    repair(many, copy)
+    assert path.read_bytes() == whole
+    assert damages(many) == []
+
+
 @pytest.mark.parametrize("how", ["damaged", "missing", "no room"])
 def test_a_journal_that_the_copy_cannot_give_is_told(
     root: Path, monkeypatch: pytest.MonkeyPatch, how: str

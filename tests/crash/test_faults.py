@@ -198,6 +198,7 @@ def test_what_was_not_synced_may_be_missing(tmp_path: Path) -> None:
     made = disk(tmp_path, NEW, NAMED, WRITE)
     assert made.crash(Luck.NONE, random.Random(1)) == {"old": b"old", "new": b""}
     assert made.crash(Luck.ALL, random.Random(1))["new"] == b"x" * 1024
+    assert made.crash(Luck.ZEROS, random.Random(1))["new"] == bytes(1024)
     assert {state["new"] for state in some(made)} == {
         b"",
         b"x" * 512,

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,6 +145,64 @@ def test_a_dropped_entry_is_noticed(archive: layout.Layout) -> None:
     path.write_bytes(whole[: ends[0]] + whole[ends[1] :])
     with pytest.raises(DamageError, match="does not follow"):
         list(journal.read(archive))
+
+
+def test_an_entry_that_does_not_follow_can_be_read(archive: layout.Layout) -> None:
+    """It stands right where the one before it is gone."""
+    fill(archive, 4)
+    path = archive.journal(1)
+    whole = path.read_bytes()
+    ends = [e.after.offset for e in journal.read(archive)]
+    path.write_bytes(whole[: ends[1]] + whole[ends[2] :])
+    assert [one.number for one in journal.readable(archive)] == [1, 2, 4]
+
+
+@pytest.mark.parametrize("entries", [0, 3])
+def test_a_file_begun_with_its_length_alone(archive: layout.Layout, entries: int) -> None:
+    """A loss of power leaves a file with its length and not its octets. It is torn, and begun anew; with a
+    header that checks it is told."""
+    fill(archive, entries)
+    position = [START, *[e.after for e in journal.read(archive)]][-1]
+    begun = archive.journal(2 if entries else 1)
+    begun.write_bytes(bytes(journal.FILE_HEADER_BYTES))
+    with pytest.raises(TornEntryError):
+        list(journal.read(archive))
+    assert [one.number for one in journal.readable(archive)] == list(range(1, entries + 1))
+    writer = JournalWriter(archive, position)
+    writer.append([records.FateRecord(1, Fate.SKIPPED, "x")], 1)
+    writer.close()
+    assert [one.number for one in journal.read(archive)] == list(range(1, entries + 2))
+    other = layout.create(archive.root.with_name("other"))
+    fill(other, 1)
+    number = archive.journals()[-1] + 1
+    archive.journal(number).write_bytes(other.journal(1).read_bytes()[: journal.FILE_HEADER_BYTES])
+    with pytest.raises(DamageError, match="another archive") as caught:
+        list(journal.read(archive))
+    assert not isinstance(caught.value, TornEntryError)
+
+
+def test_what_is_cut_off_stays_cut_off(
+    archive: layout.Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is synced before the next file is begun: come back, the tail would stand in the middle."""
+    fill(archive, 3)
+    ends = [one.after for one in journal.read(archive)]
+    path = archive.journal(1)
+    os.truncate(path, ends[2].offset - 5)
+    done: list[str] = []
+    for name in ("ftruncate", "fdatasync", "fsync"):
+        real = getattr(os, name)
+
+        def noted(fd: int, *given: int, name: str = name, real: Callable[..., None] = real) -> None:
+            done.append(f"{name} {Path(f'/proc/self/fd/{fd}').readlink().name}")
+            real(fd, *given)
+
+        monkeypatch.setattr(os, name, noted)
+    writer = JournalWriter(archive, ends[1], file_bytes=ends[1].offset)
+    assert done == [f"ftruncate {path.name}", f"fdatasync {path.name}"]
+    writer.append([records.FateRecord(9, Fate.SKIPPED, "x")], 1)
+    writer.close()
+    assert archive.journals() == [1, 2]
 
 
 def test_two_crashes_are_not_damage(archive: layout.Layout) -> None:

@@ -61,8 +61,13 @@ def mend(layout: Layout, source: Layout, end: Position | None) -> list[Mended] |
         ours = number in layout.journals() and number not in foreign
         return [_Part((layout if ours else source).journal(number))]
 
+    def theirs(number: int) -> list[_Part]:
+        # Ours may have octets too many in it, or behind its end.
+        copied = number in source.journals()
+        return [_Part((source if copied else layout).journal(number))]
+
     wholes = dict.fromkeys((START, _whole_to(layout)))
-    tried: list[_Making] = [*(partial(made, kept=kept) for kept in wholes), lacking]
+    tried: list[_Making] = [*(partial(made, kept=kept) for kept in wholes), lacking, theirs]
     for one in tried:
         mended = _make(layout, numbers, one, end)
         if mended is not None:

@@ -24,6 +24,7 @@ class Luck(enum.Enum):
 
     NONE = "none of it is there"
     ALL = "all of it is there"
+    ZEROS = "all of it is there, with zeros for octets"
     ALL_BUT_ONE = "one is missing"
     ANY = "each is there or not"
 
@@ -134,6 +135,8 @@ class Disk:
             kept = [write for write in one.since if there()]
             if luck is Luck.ANY:
                 kept = [_spoiled(write, dice) for write in kept]
+            elif luck is Luck.ZEROS:
+                kept = [(at, octets and bytes(len(octets))) for at, octets in kept]
             contents[id(one)] = _written(one.synced, kept)
         for name, entry in sorted(names.items()):
             directory = _parent(name)

@@ -198,7 +198,7 @@ class Stage:
             if number not in wanted:
                 continue
             gone = {uidl for when, uidl in played.deleted if when <= number}
-            lucks = [Luck.NONE, Luck.ALL, *[Luck.ALL_BUT_ONE, Luck.ANY] * tries]
+            lucks = [Luck.NONE, Luck.ALL, *[Luck.ALL_BUT_ONE, Luck.ANY] * tries, Luck.ZEROS]
             for turn, luck in enumerate(lucks):
                 state = disk.crash(luck, random.Random(f"{self._scene.name} {number} {turn}"))
                 digest = _digest(state, gone)
