@@ -55,7 +55,8 @@ def lacking(
 
 def behind(layout: Layout) -> str:
     """Say so if a sound catalog has applied what the journal that is there does not have: nothing else knows
-    accounts, UIDLs and fates then. Raises ``DamageError`` if the catalog may not be read, and
+    accounts, UIDLs and fates then. One whose rows are those of the journal has not, whatever place in it it
+    names. Raises ``DamageError`` if the catalog may not be read, and
     ``DatabaseBusyError``."""
     if not _is_there(layout.catalog):
         return ""
@@ -70,7 +71,7 @@ def behind(layout: Layout) -> str:
                 return ""
             except StoreError as error:
                 # To prove a catalog takes long: only where it matters.
-                if not position.entry or any(structure(catalog)):
+                if not position.entry or any(structure(catalog)) or _says_the_same(layout):
                     return ""
                 return (
                     f"{error}. The catalog has applied entry {position.entry}, and one made anew would lack"
@@ -79,6 +80,20 @@ def behind(layout: Layout) -> str:
     except (*DATABASE_ERRORS, ValueError, KeyError, TypeError) as error:
         refuse_busy(layout.catalog, error)
     return ""
+
+
+def _says_the_same(layout: Layout) -> bool:
+    """Whether the catalog has, row for row, nothing but what a journal says that is whole."""
+    with (
+        tempfile.TemporaryDirectory(prefix="poparchive-") as scratch,
+        closing(Shadow(Path(scratch) / "shadow.sqlite")) as shadow,
+        suppress(StoreError),
+    ):
+        for entry in journal.read(layout):
+            shadow.apply(changes_of(entry))
+        shadow.hold(layout.catalog)
+        return next(shadow.differences(), None) is None
+    return False
 
 
 def _named(layout: Layout, old: Path, ids: Iterator[bytes]) -> int:

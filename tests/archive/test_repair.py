@@ -3,12 +3,15 @@
 import binascii
 import contextlib
 import errno
+import json
 import os
 import random
 import shutil
+import sqlite3
 import tracemalloc
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -22,7 +25,7 @@ from poparchive.archive.rebuild import rebuild
 from poparchive.archive.repair import Lost, Needs, Repair, journalfiles
 from poparchive.archive.repair.restore import Restorer
 from poparchive.archive.spool import Spooled, SpoolWriter
-from poparchive.archive.verify import Counts, Damage, verify
+from poparchive.archive.verify import Counts, Damage, Kind, verify
 from poparchive.archive.writer import Writer
 from poparchive.errors import PoparchiveError
 from poparchive.store import fsio, journal, layout, parity
@@ -848,6 +851,31 @@ def test_a_damaged_copy_gives_the_end_of_the_journal(root: Path) -> None:
     assert layout.open_layout(was).journal(1).read_bytes() == whole
     assert damages(was) == []
     assert sorted(octets_of(was)) == before
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("file", 9), ("offset", 101), ("entry", 1), ("entry", 99), ("hash", "ab" * 32)],
+)
+def test_a_catalog_with_another_place_in_the_journal(root: Path, key: str, value: object) -> None:
+    """Its rows are the journal's, so that one made anew lacks nothing. With a row more it stays."""
+    catalog = layout.open_layout(root).catalog
+    with closing(sqlite3.connect(catalog)) as database:
+        (place,) = database.execute("SELECT value FROM state WHERE key = 'position'").fetchone()
+        changed = json.dumps(json.loads(place) | {key: value})
+        database.execute("UPDATE state SET value = ? WHERE key = 'position'", (changed,))
+        database.commit()
+    assert {one.kind for one in damages(root)} >= {Kind.CATALOG}
+    with closing(sqlite3.connect(catalog)) as database:
+        database.execute("UPDATE uidls SET size_bytes = 1 + size_bytes WHERE id = 1")
+        database.commit()
+    repair(root)
+    assert damages(root) != []
+    with closing(sqlite3.connect(catalog)) as database:
+        database.execute("UPDATE uidls SET size_bytes = size_bytes - 1 WHERE id = 1")
+        database.commit()
+    repair(root)
+    assert damages(root) == []
 
 
 @pytest.mark.parametrize("at", [100, 1 << 20])
