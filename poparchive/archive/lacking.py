@@ -4,7 +4,7 @@ knows of these. Reads only."""
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,10 +35,7 @@ def lacking(
     layout: Layout, catalog: Path, *, search: Path | None = None, old: Path | None = None
 ) -> Lacking:
     """Compare a catalog, or a search index with its catalog, with all of the journal."""
-    with (
-        tempfile.TemporaryDirectory(prefix="poparchive-") as scratch,
-        closing(Shadow(Path(scratch) / "shadow.sqlite")) as shadow,
-    ):
+    with _shadow() as shadow:
         # A torn last entry was never acknowledged.
         with suppress(TornEntryError):
             for entry in journal.read(layout):
@@ -84,16 +81,22 @@ def behind(layout: Layout) -> str:
 
 def _says_the_same(layout: Layout) -> bool:
     """Whether the catalog has, row for row, nothing but what a journal says that is whole."""
-    with (
-        tempfile.TemporaryDirectory(prefix="poparchive-") as scratch,
-        closing(Shadow(Path(scratch) / "shadow.sqlite")) as shadow,
-        suppress(StoreError),
-    ):
+    with _shadow() as shadow, suppress(StoreError):
         for entry in journal.read(layout):
             shadow.apply(changes_of(entry))
         shadow.hold(layout.catalog)
         return next(shadow.differences(), None) is None
     return False
+
+
+@contextmanager
+def _shadow() -> Iterator[Shadow]:
+    """A shadow that has taken nothing yet, gone afterwards."""
+    with (
+        tempfile.TemporaryDirectory(prefix="poparchive-") as scratch,
+        closing(Shadow(Path(scratch) / "shadow.sqlite")) as shadow,
+    ):
+        yield shadow
 
 
 def _named(layout: Layout, old: Path, ids: Iterator[bytes]) -> int:

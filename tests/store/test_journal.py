@@ -61,6 +61,15 @@ def fill(archive: layout.Layout, count: int, *, file_bytes: int = journal.FILE_B
     writer.close()
 
 
+def fill_without(archive: layout.Layout, number: int) -> None:
+    """Write four entries, and take this one out."""
+    fill(archive, 4)
+    path = archive.journal(1)
+    whole = path.read_bytes()
+    ends = [e.after.offset for e in journal.read(archive)]
+    path.write_bytes(whole[: ends[number - 2]] + whole[ends[number - 1] :])
+
+
 def test_entries_come_back_across_files(archive: layout.Layout) -> None:
     """Entries are read in order through rotated files, and reading can start anywhere between."""
     fill(archive, 20, file_bytes=600)
@@ -138,22 +147,14 @@ def test_a_torn_tail_is_told_from_damage(archive: layout.Layout) -> None:
 
 def test_a_dropped_entry_is_noticed(archive: layout.Layout) -> None:
     """Taking out a whole entry breaks the chain."""
-    fill(archive, 4)
-    path = archive.journal(1)
-    whole = path.read_bytes()
-    ends = [e.after.offset for e in journal.read(archive)]
-    path.write_bytes(whole[: ends[0]] + whole[ends[1] :])
+    fill_without(archive, 2)
     with pytest.raises(DamageError, match="does not follow"):
         list(journal.read(archive))
 
 
 def test_an_entry_that_does_not_follow_can_be_read(archive: layout.Layout) -> None:
     """It stands right where the one before it is gone."""
-    fill(archive, 4)
-    path = archive.journal(1)
-    whole = path.read_bytes()
-    ends = [e.after.offset for e in journal.read(archive)]
-    path.write_bytes(whole[: ends[1]] + whole[ends[2] :])
+    fill_without(archive, 3)
     assert [one.number for one in journal.readable(archive)] == [1, 2, 4]
 
 

@@ -66,10 +66,11 @@ def mend(layout: Layout, source: Layout, end: Position | None) -> list[Mended] |
         copied = number in source.journals()
         return [_Part((source if copied else layout).journal(number))]
 
+    last = _last_of(layout, foreign)
     wholes = dict.fromkeys((START, _whole_to(layout)))
     tried: list[_Making] = [*(partial(made, kept=kept) for kept in wholes), lacking, theirs]
     for one in tried:
-        mended = _make(layout, numbers, one, end)
+        mended = _make(layout, numbers, one, end, last)
         if mended is not None:
             return mended
     return None
@@ -107,7 +108,8 @@ def resume(layout: Layout, end: Position | None) -> list[Mended] | None:
     def made(number: int) -> list[_Part]:
         return [_Part(copies.get(number, layout.journal(number)))]
 
-    return _make(layout, {*layout.journals(), *copies}, made, end)
+    last = _last_of(layout, _foreign(layout))
+    return _make(layout, {*layout.journals(), *copies}, made, end, last)
 
 
 def left(layout: Layout) -> list[Path]:
@@ -132,8 +134,9 @@ def _make(
     numbers: Collection[int],
     made: _Making,
     end: Position | None,
+    last: Position,
 ) -> list[Mended] | None:
-    """Put journal files that are ``made`` in place, if the chain proves them."""
+    """Put journal files that are ``made`` in place, if the chain proves them (``_leads``)."""
     for number in layout.journals():
         heads.refuse_newer_file(layout.journal(number), heads.JOURNAL)
     scratch = layout.spool / "journal-repair"
@@ -144,7 +147,7 @@ def _make(
         try:
             for number in sorted(numbers):
                 _write(trial.journal(number), made(number))
-            return _switch(trial, layout) if _leads(trial, layout, end) else None
+            return _switch(trial, layout) if _leads(trial, end, last) else None
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
@@ -185,10 +188,9 @@ def _pieces(path: Path, start: int = 0, end: int | None = None) -> Iterator[byte
             start += len(piece)
 
 
-def _leads(trial: Layout, layout: Layout, end: Position | None) -> bool:
-    """Whether the chain of ``trial`` is whole, has an entry, and has all that ours still has: where the
-    catalog has come to, and the last entry that can be read, whose hash is over all before it."""
-    last = _last_of(layout)
+def _leads(trial: Layout, end: Position | None, last: Position) -> bool:
+    """Whether the chain of ``trial`` is whole, has an entry, and has all that ours still has: the ``end`` to
+    which the catalog has come, and the ``last`` entry that can be read, whose hash is over all before it."""
     led = end is None or not end.entry
     met = not last.entry
     after = START
@@ -223,9 +225,9 @@ def _foreign(layout: Layout) -> set[int]:
     }
 
 
-def _last_of(layout: Layout) -> Position:
-    """The last entry of a journal that can be read, whatever is damaged before it."""
-    foreign = _foreign(layout)
+def _last_of(layout: Layout, foreign: Collection[int]) -> Position:
+    """The last entry of a journal that can be read, whatever is damaged before it, in files that are not
+    ``foreign``."""
     last = START
     for entry in journal.readable(layout):
         if entry.after.file not in foreign:

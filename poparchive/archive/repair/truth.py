@@ -61,10 +61,8 @@ class Truth:
     @property
     def copy(self) -> Layout | None:
         """The second copy, if it is one of this archive."""
-        return self._source if self._same_archive() else None
-
-    def _same_archive(self) -> bool:
-        return self._source is not None and self._source.id == self._layout.id
+        source = self._source
+        return source if source is not None and source.id == self._layout.id else None
 
     def journal_is_whole(self, needs: Needs) -> bool:
         """Mend the journal if need be; whether it is whole now."""
@@ -90,22 +88,23 @@ class Truth:
         return True
 
     def _journal(self) -> bool:
-        if self._source is None or not self._same_archive():
+        source = self.copy
+        if source is None:
             self._say("the journal: only a second copy of this archive (--from DIR) can mend it")
             return False
         nothing = journal.next_whole(self._layout, 1, -1) is None
-        mended = journalfiles.mend(self._layout, self._source, self._applied())
+        mended = journalfiles.mend(self._layout, source, self._applied())
         if mended is None:
-            self._say(f"the journal: {self._source.root} does not prove what is missing")
+            self._say(f"the journal: {source.root} does not prove what is missing")
             return False
         for path, kept in mended:
             was = f"{kept} is what it was" if kept else "it was missing"
-            self._say(f"{path}: made whole with {self._source.root}; {was}")
+            self._say(f"{path}: made whole with {source.root}; {was}")
         self.journal_changed = True
         self._say("the journal is whole again")
         # Without an entry all of the archive was lost. What people saved in it is not made of anything.
         if nothing:
-            self._searches(self._source)
+            self._searches(source)
         return True
 
     def _searches(self, source: Layout) -> None:
@@ -122,21 +121,22 @@ class Truth:
 
         Nothing here tells that it is cut where the catalog is lost too, or as old.
         """
-        if self._source is None or not self._same_archive():
+        source = self.copy
+        if source is None:
             return True
-        end = journalfiles.goes_on(self._layout, self._source)
+        end = journalfiles.goes_on(self._layout, source)
         if end is None:
             return True
         what = f"ends with entry {end.entry}" if end.entry else "has no entry"
         self.left.append(
             Damage(
-                f"{self._layout.root / 'journal'}: {what}, and {self._source.root} has more, which could not"
+                f"{self._layout.root / 'journal'}: {what}, and {source.root} has more, which could not"
                 " be taken",
                 kind=Kind.JOURNAL,
             )
         )
         # Octets behind the end are not those of the entries that are taken.
-        strays.cut_tails(self._layout, self._say, self._source)
+        strays.cut_tails(self._layout, self._say, source)
         if not self._journal():
             return False
         self.left.clear()
@@ -187,9 +187,8 @@ class Truth:
         if packfiles.double(self._layout, number, length):
             self._say(f"{path}: made whole with the second copy of its dictionary")
             return True
-        bad, source = needs.packs[number], self._source
-        same = source is not None and self._same_archive()
-        if same and source and packfiles.patch(self._layout, number, length, bad, source):
+        bad, source = needs.packs[number], self.copy
+        if source and packfiles.patch(self._layout, number, length, bad, source):
             self._say(f"{path}: made whole with {source.pack(number)}")
             return True
         self._say(f"{path}: {unopened(path)}neither parity nor a second copy makes it whole")
